@@ -1,0 +1,152 @@
+//! Normalised discounted cumulative gain.
+
+use std::num::NonZeroUsize;
+
+use super::RankedGrades;
+use crate::sum::{count, sum};
+
+/// How a grade becomes a gain in nDCG.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GainFunction {
+    /// The grade itself (trec_eval).
+    #[default]
+    Linear,
+    /// 2^grade - 1 (Burges et al. 2005).
+    Exponential,
+}
+
+impl GainFunction {
+    /// Returns the gain of a grade; 0 for one that is not positive.
+    #[must_use]
+    pub fn gain(self, grade: f64) -> f64 {
+        if grade > 0.0 {
+            match self {
+                Self::Linear => grade,
+                Self::Exponential => grade.exp2() - 1.0,
+            }
+        } else {
+            0.0
+        }
+    }
+}
+
+/// Returns nDCG: the discounted gain of the ranking over that of the best ranking of all judged items, in [0, 1].
+///
+/// The discount is 1 / log2(rank + 1). The best ranking holds every item of the session with a positive gain, best
+/// first, down to the same cutoff; without a cutoff this is `ndcg` of trec_eval, with one `ndcg_cut`. Source: Järvelin
+/// and Kekäläinen 2002, Cumulated gain-based evaluation of IR techniques.
+///
+/// Undefined where no item has a positive gain (or gains so large that their sum is not a number any more).
+#[must_use]
+pub fn ndcg(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
+    let ideal = ideal_gain(grades, gain, cutoff)?;
+    let gains = grades.top(cutoff).iter().map(|grade| grade.map_or(0.0, |grade| gain.gain(grade)));
+    Some(discounted(gains) / ideal)
+}
+
+/// Why a ranking has the nDCG it has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NdcgExplanation {
+    /// What each rank down to the cutoff brings, in rank order.
+    pub ranks: Vec<RankContribution>,
+    /// The discounted gain of the best ranking; contributions are divided by it.
+    pub ideal: f64,
+    /// The metric's value, the sum of the contributions.
+    pub value: f64,
+}
+
+/// What one rank brings to nDCG.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankContribution {
+    /// The rank, from 1.
+    pub rank: usize,
+    /// The grade of the item there; `None` where nobody judged it.
+    pub grade: Option<f64>,
+    /// The gain of the grade; 0 where nobody judged it.
+    pub gain: f64,
+    /// 1 / log2(rank + 1).
+    pub discount: f64,
+    /// Gain times discount over the ideal: this rank's share of the value.
+    pub contribution: f64,
+}
+
+/// Returns each rank's contribution to [`ndcg`], undefined where that is.
+#[must_use]
+pub fn explain_ndcg(
+    grades: &RankedGrades<'_>,
+    gain: GainFunction,
+    cutoff: Option<NonZeroUsize>,
+) -> Option<NdcgExplanation> {
+    let ideal = ideal_gain(grades, gain, cutoff)?;
+    let value = ndcg(grades, gain, cutoff)?;
+    let ranks = grades.top(cutoff).iter().enumerate().map(|(index, &grade)| {
+        let (gain, discount) = (grade.map_or(0.0, |grade| gain.gain(grade)), discount(index));
+        RankContribution { rank: index + 1, grade, gain, discount, contribution: gain * discount / ideal }
+    });
+    Some(NdcgExplanation { ranks: ranks.collect(), ideal, value })
+}
+
+fn ideal_gain(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
+    let mut gains: Vec<f64> = grades.judged.iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0).collect();
+    gains.sort_unstable_by(|a, b| b.total_cmp(a));
+    gains.truncate(cutoff.map_or(gains.len(), NonZeroUsize::get));
+    let ideal = discounted(gains);
+    (ideal > 0.0 && ideal.is_finite()).then_some(ideal)
+}
+
+fn discounted(gains: impl IntoIterator<Item = f64>) -> f64 {
+    sum(gains.into_iter().enumerate().map(|(index, gain)| gain * discount(index)))
+}
+
+fn discount(index: usize) -> f64 {
+    count(index + 2).log2().recip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRADES: RankedGrades<'_> =
+        RankedGrades { ranked: &[Some(1.0), None, Some(3.0), Some(-1.0)], judged: &[-1.0, 3.0, 0.0, 1.0] };
+
+    #[test]
+    fn linear_gain_by_hand() {
+        let (log2_3, log2_4) = (3.0_f64.log2(), 2.0);
+        let expected = (1.0 + 3.0 / log2_4) / (3.0 + 1.0 / log2_3);
+        assert!((ndcg(&GRADES, GainFunction::Linear, None).unwrap() - expected).abs() < 1e-15);
+        let cut = ndcg(&GRADES, GainFunction::Linear, NonZeroUsize::new(1)).unwrap();
+        assert!((cut - 1.0 / 3.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn exponential_gain_by_hand() {
+        let expected = (1.0 + 7.0 / 2.0) / (7.0 + 1.0 / 3.0_f64.log2());
+        assert!((ndcg(&GRADES, GainFunction::Exponential, None).unwrap() - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn undefined_without_a_positive_grade_and_zero_for_an_empty_ranking() {
+        let nothing = RankedGrades { ranked: &[Some(0.0), None], judged: &[0.0, -2.0] };
+        assert_eq!(ndcg(&nothing, GainFunction::Linear, None), None);
+        let empty = RankedGrades { ranked: &[], judged: &[2.0] };
+        assert_eq!(ndcg(&empty, GainFunction::Linear, None), Some(0.0));
+    }
+
+    #[test]
+    fn overflowing_gains_are_undefined_not_nan() {
+        let huge = RankedGrades { ranked: &[Some(5000.0)], judged: &[5000.0] };
+        assert_eq!(ndcg(&huge, GainFunction::Exponential, None), None);
+        let odd = RankedGrades { ranked: &[Some(f64::NAN)], judged: &[f64::NAN, 1.0] };
+        assert_eq!(ndcg(&odd, GainFunction::Linear, None), Some(0.0));
+    }
+
+    #[test]
+    fn explanation_adds_up_to_the_value() {
+        let explanation = explain_ndcg(&GRADES, GainFunction::Linear, NonZeroUsize::new(3)).unwrap();
+        let total: f64 = explanation.ranks.iter().map(|rank| rank.contribution).sum();
+        assert!((total - explanation.value).abs() < 1e-15);
+        let third = explanation.ranks[2];
+        assert_eq!((third.rank, third.grade, third.gain, third.discount), (3, Some(3.0), 3.0, 0.5));
+        assert_eq!(explanation.ranks[1].grade, None);
+    }
+}
