@@ -1,0 +1,65 @@
+//! Are the inputs that a plan names there? Checked before anything runs, with the place in the benchmark file.
+
+use std::path::Path;
+
+use super::diagnostic::{Diagnostic, KeyPath};
+use super::parse::SpecSource;
+use super::plan::{Plan, ScorerSource, StagePlan};
+use super::resolve::is_there;
+use super::spec::SessionsPath;
+
+impl Plan {
+    /// Checks that every file that the plan names is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns a diagnostic for the first file that is missing, at the value that names it.
+    pub fn check_inputs(&self, source: &SpecSource) -> Result<(), Diagnostic> {
+        let root = KeyPath::root();
+        let check = |keys: KeyPath, path: &Path| {
+            if is_there(path) {
+                return Ok(());
+            }
+            Err(source.mistake_at(&keys, format!("no such file: `{}`", path.display())))
+        };
+        let sessions = root.key("sessions").key("path");
+        match &self.sessions {
+            SessionsPath::Files(paths) => {
+                for (index, path) in paths.iter().enumerate() {
+                    check(sessions.index(index), Path::new(path))?;
+                }
+            }
+            SessionsPath::Ubi(ubi) => {
+                check(sessions.key("ubi").key("queries"), Path::new(&ubi.queries))?;
+                check(sessions.key("ubi").key("events"), Path::new(&ubi.events))?;
+            }
+            SessionsPath::Trec(trec) => {
+                if let Some(topics) = &trec.topics {
+                    check(sessions.key("trec").key("topics"), Path::new(topics))?;
+                }
+                check(sessions.key("trec").key("qrels"), Path::new(&trec.qrels))?;
+            }
+            SessionsPath::Beir(directory) => check(sessions.key("beir"), Path::new(directory))?,
+        }
+        let spec = source.parse()?;
+        for pipeline in &self.pipelines {
+            let position = spec.retriever.iter().position(|retriever| retriever.id == pipeline.id).unwrap_or(0);
+            for (index, stage) in pipeline.stages.iter().enumerate() {
+                let keys = root.key("retriever").index(position).key("stages").index(index);
+                match stage {
+                    StagePlan::Recorded { path, .. } => check(keys.key("path"), path)?,
+                    StagePlan::Bm25 { corpus, .. } => {
+                        check(root.key("corpus").key(&corpus.name).key("path"), &corpus.path)?
+                    }
+                    StagePlan::Shown => {}
+                }
+            }
+        }
+        for (index, scorer) in self.scorers.iter().enumerate() {
+            if let ScorerSource::Plugin(plugin) = &scorer.source {
+                check(root.key("scorer").index(index).key("plugin"), &plugin.path)?;
+            }
+        }
+        Ok(())
+    }
+}

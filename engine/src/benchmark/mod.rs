@@ -1,0 +1,26 @@
+//! The benchmark file: [`BenchmarkSpec`] is what was written, [`Plan`] is what will happen.
+//!
+//! [`spec`] holds the serde types whose shape is the contract of [`json_schema`]; [`SpecSource`] reads TOML or YAML and
+//! turns every mistake into a [`Diagnostic`] that names file, line and column; [`Plan::resolve`] fills in defaults and
+//! checks references.
+//!
+//! Not for: reading the sessions or the corpora; [`Plan::check_inputs`] only looks whether they are there.
+
+mod diagnostic;
+mod inputs;
+mod overrides;
+mod parse;
+mod plan;
+mod resolve;
+mod resolve_retrievers;
+mod resolve_scorers;
+pub mod spec;
+mod stage_spec;
+
+pub use diagnostic::{Diagnostic, KeyPath};
+pub use parse::{SpecSource, json_schema};
+pub use plan::{
+    CorpusPlan, GatePlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan, ScorerSource,
+    StagePlan,
+};
+pub use spec::BenchmarkSpec;

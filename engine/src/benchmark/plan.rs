@@ -1,0 +1,229 @@
+//! The plan: what will happen, with every default filled in, every path resolved and every reference checked.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use rematch_metrics::{GainFunction, Metric};
+use serde::Serialize;
+
+use super::spec::{
+    Combine, CombineFields, Compatibility, FilterSpec, Missing, OnInconclusive, OutputFormat, SampleStrategy,
+    SessionFormat, SessionsPath,
+};
+
+/// A validated benchmark; `run` needs nothing else.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// The benchmark's name.
+    pub name: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Hits kept per ranking.
+    pub depth: NonZeroUsize,
+    /// Where the sessions are; paths are resolved against the benchmark file's folder.
+    pub sessions: SessionsPath,
+    /// The files' format, where it was said.
+    pub session_format: Option<SessionFormat>,
+    /// Which sessions are eligible.
+    pub filter: FilterSpec,
+    /// How many of them are replayed; `None` for all.
+    pub sample: Option<SamplePlan>,
+    /// How interactions and judgments become gains.
+    pub relevance: RelevancePlan,
+    /// Every metric, without repeats, in the order of the report.
+    #[serde(serialize_with = "metrics_as_text")]
+    pub metrics: Vec<Metric>,
+    /// The metric that decides the verdict; it is one of `metrics`.
+    #[serde(serialize_with = "metric_as_text")]
+    pub primary: Metric,
+    /// Differences of the primary metric up to this size are neutral.
+    pub noise_threshold: f64,
+    /// The pipelines: the baseline first, then the candidates in the order written.
+    pub pipelines: Vec<PipelinePlan>,
+    /// The scoring contract; weights are normalised to a sum of 1.
+    pub scorers: Vec<ScorerPlan>,
+    /// Conditions that decide the exit code.
+    pub gates: Vec<GatePlan>,
+    /// Folder of the runs' folders.
+    pub output_dir: PathBuf,
+    /// Artefacts to write.
+    pub formats: Vec<OutputFormat>,
+}
+
+/// How a sample is drawn.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SamplePlan {
+    /// How the sessions are drawn.
+    pub strategy: SampleStrategy,
+    /// How many.
+    pub count: u64,
+    /// The column whose values are the strata.
+    pub by: String,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+/// How interactions and judgments become gains.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RelevancePlan {
+    /// nDCG's gain function.
+    #[serde(serialize_with = "gain_as_text")]
+    pub gain: GainFunction,
+    /// How several interactions with one item combine.
+    pub combine: Combine,
+    /// Weight by interaction kind, defaults included; a kind that is not listed weighs 1.
+    pub weights: BTreeMap<String, f64>,
+    /// Whose conventions the metrics follow.
+    pub compatibility: Compatibility,
+}
+
+fn gain_as_text<S: serde::Serializer>(gain: &GainFunction, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match gain {
+        GainFunction::Linear => "linear",
+        GainFunction::Exponential => "exponential",
+    })
+}
+
+/// One retriever, ready to be built.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PipelinePlan {
+    /// Unique id.
+    pub id: String,
+    /// The name shown to people.
+    pub name: String,
+    /// Stages in order; the first is a source.
+    pub stages: Vec<StagePlan>,
+    /// Sessions in flight at once. It never changes a result, so it is not part of the run's identity.
+    #[serde(skip)]
+    pub concurrency: NonZeroUsize,
+}
+
+/// One stage, ready to be built.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum StagePlan {
+    /// Rankings from a TREC run or a Parquet table.
+    Recorded {
+        /// The file.
+        path: PathBuf,
+        /// Which retriever's rows to take; all rows where `None`.
+        retriever_id: Option<String>,
+        /// What a session without a ranking means.
+        missing: Missing,
+        /// Whose order of ties.
+        compatibility: Compatibility,
+    },
+    /// The list that the session was shown.
+    Shown,
+    /// BM25 over the text fields of a corpus.
+    Bm25 {
+        /// The documents.
+        corpus: CorpusPlan,
+        /// Boost by field; every boost is above 0.
+        fields: BTreeMap<String, f64>,
+        /// Term-frequency saturation.
+        k1: f64,
+        /// Length normalisation.
+        b: f64,
+        /// How fields combine.
+        combine_fields: CombineFields,
+    },
+}
+
+impl StagePlan {
+    /// Returns the stage's kind as written in the benchmark file.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Recorded { .. } => "recorded",
+            Self::Shown => "shown",
+            Self::Bm25 { .. } => "bm25",
+        }
+    }
+}
+
+/// A table of documents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CorpusPlan {
+    /// Its name in the benchmark file.
+    pub name: String,
+    /// Path or glob, resolved against the benchmark file's folder.
+    pub path: PathBuf,
+    /// The column that holds the item id.
+    pub id: String,
+}
+
+/// One weighted scoring function.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScorerPlan {
+    /// Unique name.
+    pub name: String,
+    /// What computes the score.
+    pub source: ScorerSource,
+    /// Normalised weight in (0, 1].
+    pub weight: f64,
+}
+
+/// What computes a score.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScorerSource {
+    /// A built-in metric.
+    Metric(#[serde(serialize_with = "metric_as_text")] Metric),
+    /// A WASM component.
+    Plugin(PluginPlan),
+}
+
+fn metric_as_text<S: serde::Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(metric)
+}
+
+fn metrics_as_text<S: serde::Serializer>(metrics: &[Metric], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(metrics.iter().map(ToString::to_string))
+}
+
+/// A WASM component with its parameters and limits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PluginPlan {
+    /// The component file.
+    pub path: PathBuf,
+    /// SHA-256 that the file must have, in lower-case hex.
+    pub sha256: Option<String>,
+    /// Parameters as JSON text; `{}` where none were given.
+    pub params: String,
+    /// The sandbox's limits.
+    pub limits: Limits,
+}
+
+/// Limits of a component's sandbox, all resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Linear memory, bytes.
+    pub memory_bytes: u64,
+    /// Fuel per session; a batch gets this times its sessions, plus `fuel_base`.
+    pub fuel_per_session: u64,
+    /// Fuel for instantiation and the call itself.
+    pub fuel_base: u64,
+    /// Wall-clock backstop of one batch, milliseconds.
+    pub deadline_ms: u64,
+}
+
+impl Default for Limits {
+    /// The measured defaults: 256 MiB, 10 million units of fuel a session on top of 2 billion, 10 s a batch.
+    fn default() -> Self {
+        Self { memory_bytes: 256 << 20, fuel_per_session: 10_000_000, fuel_base: 2_000_000_000, deadline_ms: 10_000 }
+    }
+}
+
+/// A condition on one metric of every candidate.
+#[derive(Debug, Clone, Serialize)]
+pub struct GatePlan {
+    /// The metric; one of the plan's.
+    #[serde(serialize_with = "metric_as_text")]
+    pub metric: Metric,
+    /// The largest loss that is accepted.
+    pub max_regression: f64,
+    /// What an inconclusive comparison means.
+    pub on_inconclusive: OnInconclusive,
+}

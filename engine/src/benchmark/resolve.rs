@@ -1,0 +1,260 @@
+//! From what was written to what will happen: fills in defaults, resolves paths, checks every reference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use rematch_metrics::Metric;
+
+use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
+use super::parse::SpecSource;
+use super::plan::{GatePlan, Plan, RelevancePlan, SamplePlan};
+use super::resolve_retrievers::pipelines;
+use super::resolve_scorers::scorers;
+use super::spec::{
+    BenchmarkSpec, MetricsSpec, OutputFormat, RelevanceSpec, SampleSpec, SampleStrategy, SessionsPath, SessionsSpec,
+};
+use crate::schema::{self, column};
+use crate::score::relevance::DEFAULT_WEIGHTS;
+
+const DEFAULT_CUTOFFS: [usize; 3] = [5, 10, 20];
+const DEFAULT_PRIMARY: &str = "nDCG@10";
+const DEFAULT_NOISE_THRESHOLD: f64 = 1e-9;
+const DEFAULT_OUTPUT_DIR: &str = "runs";
+
+/// What a resolver needs beside the value: where it stands, for the diagnostic.
+pub(super) struct Context<'a> {
+    pub(super) source: &'a SpecSource,
+    pub(super) spec: &'a BenchmarkSpec,
+}
+
+impl Context<'_> {
+    pub(super) fn mistake(&self, keys: &KeyPath, message: impl Into<String>) -> Diagnostic {
+        self.source.mistake_at(keys, message.into())
+    }
+
+    /// Resolves a path of the file against the file's folder.
+    pub(super) fn path(&self, keys: &KeyPath, path: &str) -> Result<PathBuf, Diagnostic> {
+        if path.is_empty() {
+            return Err(self.mistake(keys, "empty path"));
+        }
+        if path.contains("://") {
+            let message = format!("`{path}` is a URL; only paths of this machine can be read");
+            return Err(self.mistake(keys, message).with_help("download the file and give its path"));
+        }
+        Ok(self.source.folder().join(path))
+    }
+}
+
+impl Plan {
+    /// Resolves the benchmark in `source`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a diagnostic for the first mistake: bad syntax, an unknown key, an id that names nothing, a value out of
+    /// range.
+    pub fn resolve(source: &SpecSource) -> Result<Self, Diagnostic> {
+        let spec = source.parse()?;
+        let context = Context { source, spec: &spec };
+        let root = KeyPath::root();
+        if spec.name.trim().is_empty() {
+            return Err(context.mistake(&root.key("name"), "the name is empty"));
+        }
+        let session_path = session_path(&context, &spec.sessions)?;
+        check_filter(&context)?;
+        let metrics = metrics(&context, &spec.metrics)?;
+        let primary = spec.metrics.primary.map_or_else(default_primary, |name| name.0);
+        let relevance = relevance(&context, &spec.relevance)?;
+        let pipelines = pipelines(&context)?;
+        let output_dir = spec.output.dir.as_deref().unwrap_or(DEFAULT_OUTPUT_DIR);
+        let all_formats = || vec![OutputFormat::Json, OutputFormat::Parquet, OutputFormat::Html];
+        Ok(Self {
+            seed: spec.seed,
+            depth: spec.depth,
+            sessions: session_path,
+            session_format: spec.sessions.format,
+            filter: spec.sessions.filter.clone(),
+            sample: spec.sessions.sample.as_ref().map(|sample| sample_plan(&context, sample)).transpose()?,
+            relevance,
+            primary,
+            metrics,
+            noise_threshold: spec.metrics.noise_threshold.unwrap_or(DEFAULT_NOISE_THRESHOLD),
+            pipelines,
+            scorers: scorers(&context)?,
+            gates: gates(&context)?,
+            output_dir: context.path(&root.key("output").key("dir"), output_dir)?,
+            formats: spec.output.formats.clone().unwrap_or_else(all_formats),
+            name: spec.name.clone(),
+        })
+    }
+
+    /// Returns the metrics that the verdict on `primary` is read from: its position in [`Plan::metrics`].
+    #[must_use]
+    pub fn primary_index(&self) -> usize {
+        self.metrics.iter().position(|metric| *metric == self.primary).unwrap_or(0)
+    }
+}
+
+fn default_primary() -> Metric {
+    parsed(DEFAULT_PRIMARY)
+}
+
+/// Parses a name that stands in this file; such a name is always known.
+fn parsed(name: &str) -> Metric {
+    #[expect(clippy::expect_used, reason = "built-in names are covered by the test `every_default_metric_parses`")]
+    name.parse().expect("a built-in metric name")
+}
+
+fn session_path(context: &Context<'_>, sessions: &SessionsSpec) -> Result<SessionsPath, Diagnostic> {
+    let keys = KeyPath::root().key("sessions").key("path");
+    let resolve = |keys: &KeyPath, path: &str| context.path(keys, path).map(|path| path.display().to_string());
+    Ok(match &sessions.path {
+        SessionsPath::Files(paths) if paths.is_empty() => return Err(context.mistake(&keys, "no path is given")),
+        SessionsPath::Files(paths) => {
+            let resolved: Result<Vec<String>, Diagnostic> =
+                paths.iter().enumerate().map(|(index, path)| resolve(&keys.index(index), path)).collect();
+            SessionsPath::Files(resolved?)
+        }
+        SessionsPath::Ubi(ubi) => {
+            let keys = keys.key("ubi");
+            let mut ubi = ubi.clone();
+            ubi.queries = resolve(&keys.key("queries"), &ubi.queries)?;
+            ubi.events = resolve(&keys.key("events"), &ubi.events)?;
+            SessionsPath::Ubi(ubi)
+        }
+        SessionsPath::Trec(trec) => {
+            let keys = keys.key("trec");
+            let mut trec = trec.clone();
+            trec.topics = trec.topics.map(|topics| resolve(&keys.key("topics"), &topics)).transpose()?;
+            trec.qrels = resolve(&keys.key("qrels"), &trec.qrels)?;
+            SessionsPath::Trec(trec)
+        }
+        SessionsPath::Beir(directory) => SessionsPath::Beir(resolve(&keys.key("beir"), directory)?),
+    })
+}
+
+fn check_filter(context: &Context<'_>) -> Result<(), Diagnostic> {
+    let keys = KeyPath::root().key("sessions").key("filter");
+    let Some(range) = &context.spec.sessions.filter.time_range else { return Ok(()) };
+    match (range.start, range.end) {
+        (Some(start), Some(end)) if start > end => {
+            let message = format!("the range ends at {} before it starts at {}", end.0, start.0);
+            Err(context.mistake(&keys.key("time-range"), message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sample_plan(context: &Context<'_>, sample: &SampleSpec) -> Result<SamplePlan, Diagnostic> {
+    let keys = KeyPath::root().key("sessions").key("sample").key("by");
+    if let Some(by) = &sample.by {
+        if sample.strategy != SampleStrategy::Stratified {
+            return Err(context.mistake(&keys, "`by` is for `strategy = \"stratified\"` only"));
+        }
+        let strata = stratum_columns();
+        if !strata.contains(&by.as_str()) {
+            let message = format!("`{by}` is not a column to stratify by, expected one of `{}`", strata.join("`, `"));
+            let mistake = context.mistake(&keys, message);
+            return Err(match did_you_mean(by, strata) {
+                Some(known) => mistake.with_help(format!("did you mean `{known}`?")),
+                None => mistake,
+            });
+        }
+    }
+    Ok(SamplePlan {
+        strategy: sample.strategy,
+        count: sample.count.get(),
+        by: sample.by.clone().unwrap_or_else(|| column::TAXONOMY.to_owned()),
+        seed: sample.seed.unwrap_or(context.spec.seed),
+    })
+}
+
+/// The session columns that hold one value per session and may repeat it, and the taxonomy.
+fn stratum_columns() -> Vec<&'static str> {
+    static COLUMNS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
+        let fields = schema::SESSIONS.fields().iter();
+        let single = |name: &str| name == column::SESSION_ID || name == column::TIMESTAMP;
+        let eligible = fields.filter(|field| {
+            field.name() == column::TAXONOMY || !field.data_type().is_nested() && !single(field.name())
+        });
+        eligible.map(|field| field.name().clone()).collect()
+    });
+    COLUMNS.iter().map(String::as_str).collect()
+}
+
+fn relevance(context: &Context<'_>, spec: &RelevanceSpec) -> Result<RelevancePlan, Diagnostic> {
+    let mut weights: BTreeMap<String, f64> =
+        DEFAULT_WEIGHTS.iter().map(|(kind, weight)| ((*kind).to_owned(), *weight)).collect();
+    for (kind, weight) in &spec.weights {
+        if !weight.is_finite() || *weight < 0.0 {
+            let keys = KeyPath::root().key("relevance").key("weights").key(kind);
+            return Err(context.mistake(&keys, format!("weight {weight} is not a number of 0 or more")));
+        }
+        weights.insert(kind.clone(), *weight);
+    }
+    let compatibility = context.spec.metrics.compatibility;
+    Ok(RelevancePlan { gain: spec.gain.into(), combine: spec.combine, weights, compatibility })
+}
+
+/// The metrics in the order of the report: nDCG, recall and precision at each cutoff, RR, AP, then what else is named.
+fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Diagnostic> {
+    let keys = KeyPath::root().key("metrics");
+    let cutoffs: Vec<usize> = match &spec.k {
+        Some(cutoffs) if cutoffs.is_empty() => return Err(context.mistake(&keys.key("k"), "no cutoff is given")),
+        Some(cutoffs) => cutoffs.iter().copied().map(NonZeroUsize::get).collect::<BTreeSet<_>>().into_iter().collect(),
+        None => DEFAULT_CUTOFFS.iter().copied().filter(|cutoff| *cutoff <= context.spec.depth.get()).collect(),
+    };
+    if let Some(threshold) = spec.noise_threshold.filter(|threshold| !threshold.is_finite() || *threshold < 0.0) {
+        return Err(context.mistake(&keys.key("noise-threshold"), format!("{threshold} is not a number of 0 or more")));
+    }
+    let mut all: Vec<(Metric, KeyPath)> = Vec::new();
+    let mut add = |metric: Metric, keys: KeyPath| {
+        if !all.iter().any(|(known, _)| *known == metric) {
+            all.push((metric, keys));
+        }
+    };
+    for family in ["nDCG", "R", "P"] {
+        for cutoff in &cutoffs {
+            add(parsed(&format!("{family}@{cutoff}")), keys.key("k"));
+        }
+    }
+    add(parsed("RR"), keys.clone());
+    add(parsed("AP"), keys.clone());
+    add(spec.primary.map_or_else(default_primary, |name| name.0), keys.key("primary"));
+    for (index, extra) in spec.extra.iter().enumerate() {
+        add(extra.0, keys.key("extra").index(index));
+    }
+    for (index, gate) in context.spec.gate.iter().enumerate() {
+        add(gate.metric.0, KeyPath::root().key("gate").index(index).key("metric"));
+    }
+    let depth = context.spec.depth;
+    for (metric, keys) in &all {
+        if metric.cutoff().is_some_and(|cutoff| cutoff > depth) {
+            let message = format!("`{metric}` looks deeper than the {depth} hits that are kept");
+            return Err(context.mistake(keys, message).with_help("raise `depth` or lower the cutoff"));
+        }
+    }
+    Ok(all.into_iter().map(|(metric, _)| metric).collect())
+}
+
+fn gates(context: &Context<'_>) -> Result<Vec<GatePlan>, Diagnostic> {
+    let mut plans = Vec::new();
+    for (index, gate) in context.spec.gate.iter().enumerate() {
+        if !gate.max_regression.is_finite() || gate.max_regression < 0.0 {
+            let keys = KeyPath::root().key("gate").index(index).key("max-regression");
+            return Err(context.mistake(&keys, format!("{} is not a number of 0 or more", gate.max_regression)));
+        }
+        plans.push(GatePlan {
+            metric: gate.metric.0,
+            max_regression: gate.max_regression,
+            on_inconclusive: gate.on_inconclusive,
+        });
+    }
+    Ok(plans)
+}
+
+/// Returns whether `path` names something that is there; a glob must match a file.
+pub(super) fn is_there(path: &Path) -> bool {
+    let pattern = path.to_string_lossy();
+    path.exists() || glob::glob(&pattern).is_ok_and(|mut matches| matches.any(|found| found.is_ok()))
+}

@@ -1,0 +1,533 @@
+//! The benchmark file as written: serde types whose doc comments become the JSON Schema and the option reference.
+//!
+//! Every table refuses unknown keys. An `Option` here means "not written"; [`super::Plan`] holds the resolved values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use rematch_metrics::{GainFunction, Metric};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use super::stage_spec::{CombineFields, Missing, StageSpec};
+
+/// A benchmark: which sessions to replay, against which retrievers, and how to judge them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BenchmarkSpec {
+    /// The benchmark's name; it names the run's folder.
+    pub name: String,
+    /// Seed of everything random (sampling, randomisation). The same seed gives the same run.
+    #[serde(default = "defaults::seed")]
+    pub seed: u64,
+    /// Id of the retriever that serves today.
+    pub baseline: String,
+    /// Ids of the retrievers that challenge it.
+    pub candidates: Vec<String>,
+    /// Number of hits kept per ranking.
+    #[serde(default = "defaults::depth")]
+    pub depth: NonZeroUsize,
+    /// The sessions to replay.
+    pub sessions: SessionsSpec,
+    /// How interactions and judgments become gains.
+    #[serde(default)]
+    pub relevance: RelevanceSpec,
+    /// What is measured.
+    #[serde(default)]
+    pub metrics: MetricsSpec,
+    /// Document tables that retrievers search, by name.
+    #[serde(default)]
+    pub corpus: BTreeMap<String, CorpusSpec>,
+    /// The retrievers that `baseline` and `candidates` name.
+    pub retriever: Vec<RetrieverSpec>,
+    /// Weighted scoring functions; together they are the scoring contract of every scenario.
+    #[serde(default)]
+    pub scorer: Vec<ScorerSpec>,
+    /// Conditions that decide the exit code.
+    #[serde(default)]
+    pub gate: Vec<GateSpec>,
+    /// Where the run is written, and in which formats.
+    #[serde(default)]
+    pub output: OutputSpec,
+}
+
+/// Default values; each stands here and nowhere else.
+pub(crate) mod defaults {
+    use std::num::NonZeroUsize;
+
+    pub(crate) const DEPTH: NonZeroUsize = NonZeroUsize::new(100).unwrap();
+
+    pub(crate) fn seed() -> u64 {
+        42
+    }
+    pub(crate) fn depth() -> NonZeroUsize {
+        DEPTH
+    }
+    pub(crate) fn weight() -> f64 {
+        1.0
+    }
+}
+
+/// Where the sessions are, which of them are replayed, and how many.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SessionsSpec {
+    /// A path or glob, a list of them, or a table that names another layout:
+    /// `{ ubi = { queries = "...", events = "..." } }`, `{ trec = { topics = "...", qrels = "..." } }`, `{ beir = "dir" }`.
+    pub path: SessionsPath,
+    /// The files' format, where the ending does not tell it.
+    #[serde(default)]
+    pub format: Option<SessionFormat>,
+    /// Which sessions are eligible.
+    #[serde(default)]
+    pub filter: FilterSpec,
+    /// How many of the eligible ones are replayed; all, where it is not given.
+    #[serde(default)]
+    pub sample: Option<SampleSpec>,
+}
+
+/// The format of a file of sessions in the session schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow IPC, file or stream.
+    Arrow,
+    /// One JSON object per line.
+    Jsonl,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+/// Where sessions come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionsPath {
+    /// Files in the session schema: paths or globs.
+    Files(Vec<String>),
+    /// OpenSearch User Behavior Insights.
+    Ubi(UbiSpec),
+    /// TREC topics and judgments.
+    Trec(TrecSpec),
+    /// A BEIR directory: `queries.jsonl` and `qrels/*.tsv`.
+    Beir(String),
+}
+
+/// The two files of OpenSearch User Behavior Insights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UbiSpec {
+    /// `ubi_queries`: NDJSON or Parquet, gzip allowed.
+    pub queries: String,
+    /// `ubi_events`: NDJSON or Parquet, gzip allowed.
+    pub events: String,
+    /// Keep only this `application`; logs of several applications must not be mixed.
+    #[serde(default)]
+    pub application: Option<String>,
+}
+
+/// TREC topics and judgments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrecSpec {
+    /// Topics: TREC XML or SGML, or `id TAB text`; without them the sessions carry no query text.
+    #[serde(default)]
+    pub topics: Option<String>,
+    /// Judgments: `topic iteration document grade`.
+    pub qrels: String,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct SessionsLayout {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ubi: Option<UbiSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trec: Option<TrecSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beir: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for SessionsPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PathVisitor;
+        impl<'de> de::Visitor<'de> for PathVisitor {
+            type Value = SessionsPath;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a path, a list of paths, or one of the tables `ubi`, `trec`, `beir`")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<SessionsPath, E> {
+                Ok(SessionsPath::Files(vec![path.to_owned()]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<SessionsPath, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(path) = seq.next_element::<String>()? {
+                    paths.push(path);
+                }
+                Ok(SessionsPath::Files(paths))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SessionsPath, A::Error> {
+                let layout = SessionsLayout::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                match layout {
+                    SessionsLayout { ubi: Some(ubi), trec: None, beir: None } => Ok(SessionsPath::Ubi(ubi)),
+                    SessionsLayout { ubi: None, trec: Some(trec), beir: None } => Ok(SessionsPath::Trec(trec)),
+                    SessionsLayout { ubi: None, trec: None, beir: Some(beir) } => Ok(SessionsPath::Beir(beir)),
+                    _ => Err(de::Error::custom("expected exactly one of the tables `ubi`, `trec`, `beir`")),
+                }
+            }
+        }
+        deserializer.deserialize_any(PathVisitor)
+    }
+}
+
+impl Serialize for SessionsPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut layout = SessionsLayout { ubi: None, trec: None, beir: None };
+        match self {
+            Self::Files(paths) => return paths.serialize(serializer),
+            Self::Ubi(ubi) => layout.ubi = Some(ubi.clone()),
+            Self::Trec(trec) => layout.trec = Some(trec.clone()),
+            Self::Beir(directory) => layout.beir = Some(directory.clone()),
+        }
+        layout.serialize(serializer)
+    }
+}
+
+impl JsonSchema for SessionsPath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SessionsPath".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let layout = generator.subschema_for::<SessionsLayout>();
+        json_schema!({
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+                layout,
+            ]
+        })
+    }
+}
+
+/// Which sessions are eligible; every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FilterSpec {
+    /// Sessions served by one of these retrievers.
+    #[serde(default)]
+    pub retriever_ids: Vec<String>,
+    /// Sessions that carry one of these taxonomy nodes, or a node below one of them.
+    #[serde(default)]
+    pub taxonomy_nodes: Vec<String>,
+    /// Sessions in this time range, both ends included.
+    #[serde(default)]
+    pub time_range: Option<TimeRange>,
+    /// Sessions with at least this many interactions.
+    #[serde(default)]
+    pub min_interactions: Option<u64>,
+    /// Sessions with an interaction of one of these kinds.
+    #[serde(default)]
+    pub interaction_types: Vec<String>,
+    /// Any SQL predicate over the session columns.
+    #[serde(default, rename = "where")]
+    pub predicate: Option<String>,
+}
+
+/// A time range with both ends included; an end that is not given is open.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TimeRange {
+    /// The first instant, RFC 3339.
+    #[serde(default)]
+    pub start: Option<Instant>,
+    /// The last instant, RFC 3339.
+    #[serde(default)]
+    pub end: Option<Instant>,
+}
+
+/// An instant, written as RFC 3339 text such as `2026-01-01T00:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub jiff::Timestamp);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            de::Error::custom(format!("invalid time `{text}`, expected RFC 3339 text such as `2026-01-01T00:00:00Z`"))
+        })
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl JsonSchema for Instant {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// How many of the eligible sessions are replayed, and which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SampleSpec {
+    /// How the sessions are drawn.
+    #[serde(default)]
+    pub strategy: SampleStrategy,
+    /// How many; where fewer are eligible, all of them are taken.
+    pub count: NonZeroU64,
+    /// The column whose values are the strata; `taxonomy` stands for the first taxonomy node.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// Seed of the draw; the benchmark's seed where it is not given.
+    #[serde(default)]
+    pub seed: Option<u64>,
+}
+
+/// How a sample is drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SampleStrategy {
+    /// Seeded uniform draw without replacement.
+    #[default]
+    Random,
+    /// The newest sessions first; sessions without a time come last.
+    Recent,
+    /// Proportional per stratum (largest remainder), seeded uniform inside each.
+    Stratified,
+}
+
+/// How interactions and judgments become gains. Judgments, where a session has any, take precedence.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RelevanceSpec {
+    /// nDCG's gain function: `linear` (g, as trec_eval) or `exponential` (2^g - 1).
+    #[serde(default)]
+    pub gain: GainSpec,
+    /// How several interactions with one item combine.
+    #[serde(default)]
+    pub combine: Combine,
+    /// Weight by interaction kind; adds to, or replaces, the defaults.
+    #[serde(default)]
+    pub weights: BTreeMap<String, f64>,
+}
+
+/// nDCG's gain function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GainSpec {
+    /// The gain itself.
+    #[default]
+    Linear,
+    /// 2^gain - 1.
+    Exponential,
+}
+
+impl From<GainSpec> for GainFunction {
+    fn from(gain: GainSpec) -> Self {
+        match gain {
+            GainSpec::Linear => Self::Linear,
+            GainSpec::Exponential => Self::Exponential,
+        }
+    }
+}
+
+/// How several interactions with one item combine into a gain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combine {
+    /// The weight of the strongest kind.
+    #[default]
+    Max,
+    /// The weights of the distinct kinds, added.
+    Sum,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MetricsSpec {
+    /// Cutoffs of nDCG, recall and precision; 5, 10 and 20 where it is not given.
+    #[serde(default)]
+    pub k: Option<Vec<NonZeroUsize>>,
+    /// The metric that decides the verdict; `nDCG@10` where it is not given.
+    #[serde(default)]
+    pub primary: Option<MetricName>,
+    /// Further metrics, in ir_measures' spelling: `RBP(p=0.8)`, `Success@1`, `AP(rel=2)`.
+    #[serde(default)]
+    pub extra: Vec<MetricName>,
+    /// `strict` leaves undefined values out and counts them; `trec-eval` reproduces trec_eval's tables (`-c`: undefined
+    /// is zero, scores read as f32, ties by document id descending).
+    #[serde(default)]
+    pub compatibility: Compatibility,
+    /// A difference of the primary metric up to this size counts as neutral; 1e-9 where it is not given.
+    #[serde(default)]
+    pub noise_threshold: Option<f64>,
+}
+
+/// Whose conventions the metrics follow where programs differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compatibility {
+    /// Undefined is undefined, never zero.
+    #[default]
+    Strict,
+    /// trec_eval's tables, to the printed digit.
+    TrecEval,
+}
+
+/// A metric by its ir_measures name, such as `nDCG@10`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricName(pub Metric);
+
+impl<'de> Deserialize<'de> for MetricName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for MetricName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl JsonSchema for MetricName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MetricName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["nDCG@10", "R@20", "P@5", "RR", "AP(rel=2)", "RBP(p=0.8)"] })
+    }
+}
+
+/// A table of documents that retrievers search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CorpusSpec {
+    /// A path or glob of Parquet, JSONL or CSV files, gzip allowed for text.
+    pub path: String,
+    /// The column that holds the item id; it must be unique.
+    pub id: String,
+}
+
+/// A retriever: an ordered list of stages.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RetrieverSpec {
+    /// Unique id.
+    pub id: String,
+    /// The name shown to people; the id where it is not given.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The stages in order; the first is a source.
+    pub stages: Vec<StageSpec>,
+    /// Number of sessions in flight at once; one per core where it is not given.
+    #[serde(default)]
+    pub concurrency: Option<NonZeroUsize>,
+}
+
+/// A weighted scoring function: a WASM component or a built-in metric, never both.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScorerSpec {
+    /// Unique name.
+    pub name: String,
+    /// Path of a WASM component of the world `rematch:scoring/scorer`.
+    #[serde(default)]
+    pub plugin: Option<String>,
+    /// SHA-256 of the component, in hex; another file is refused.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// A built-in metric instead of a component.
+    #[serde(default)]
+    pub metric: Option<MetricName>,
+    /// Weight in the scenario score; above 0, normalised over all scorers.
+    #[serde(default = "defaults::weight")]
+    pub weight: f64,
+    /// Parameters handed to the component as JSON.
+    #[serde(default)]
+    pub params: Option<serde_json::Value>,
+    /// Limits of the sandbox; each has a default.
+    #[serde(default)]
+    pub limits: LimitsSpec,
+}
+
+/// Limits of a component's sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LimitsSpec {
+    /// Linear memory, MiB.
+    #[serde(default)]
+    pub memory_mib: Option<NonZeroU64>,
+    /// Fuel (roughly: instructions) per session.
+    #[serde(default)]
+    pub fuel_per_session: Option<NonZeroU64>,
+    /// Wall-clock backstop of one batch, milliseconds.
+    #[serde(default)]
+    pub deadline_ms: Option<NonZeroU64>,
+}
+
+/// A condition on one metric of every candidate; it decides the exit code.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GateSpec {
+    /// The metric; it must be one that the benchmark measures.
+    pub metric: MetricName,
+    /// The largest loss that is accepted, in the metric's own unit.
+    pub max_regression: f64,
+    /// What an inconclusive comparison means.
+    #[serde(default)]
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// What a gate does when the interval straddles its bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnInconclusive {
+    /// Exit code 11.
+    Fail,
+    /// Pass, and say so.
+    #[default]
+    Warn,
+    /// Pass silently.
+    Pass,
+}
+
+/// Where the run is written, and in which formats.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputSpec {
+    /// The folder that holds the runs' folders; `runs` where it is not given.
+    #[serde(default)]
+    pub dir: Option<String>,
+    /// Artefacts to write; all where it is not given.
+    #[serde(default)]
+    pub formats: Option<Vec<OutputFormat>>,
+}
+
+/// An artefact of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputFormat {
+    /// `report.json`.
+    Json,
+    /// The Parquet tables.
+    Parquet,
+    /// `report.html`.
+    Html,
+}

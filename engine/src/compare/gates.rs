@@ -1,0 +1,66 @@
+//! Does a candidate lose more than is accepted? A non-inferiority test per gate: the whole interval decides.
+
+use super::outcome::{GateOutcome, GateState, PipelineComparison};
+use super::verdict::{self, Distrust};
+use crate::benchmark::spec::OnInconclusive;
+use crate::benchmark::{GatePlan, Plan};
+
+/// Evaluates every gate on one candidate.
+pub(super) fn evaluate(plan: &Plan, comparison: &PipelineComparison) -> Vec<GateOutcome> {
+    let distrusted = verdict::distrust(plan, comparison).map(|distrust| match distrust {
+        Distrust::Failures { failed, sessions } => format!("a retriever failed on {failed} of {sessions} sessions"),
+        Distrust::Exposure => "clicks cannot tell: the difference is not there on common support".to_owned(),
+    });
+    plan.gates.iter().map(|gate| outcome(gate, comparison, distrusted.as_deref())).collect()
+}
+
+fn outcome(gate: &GatePlan, comparison: &PipelineComparison, distrusted: Option<&str>) -> GateOutcome {
+    let metric = gate.metric.to_string();
+    let bound = -gate.max_regression;
+    let inconclusive = match gate.on_inconclusive {
+        OnInconclusive::Fail => GateState::Inconclusive,
+        OnInconclusive::Warn => GateState::Warned,
+        OnInconclusive::Pass => GateState::Passed,
+    };
+    let test = comparison.metrics.get(&metric);
+    let interval = test.and_then(|test| test.ci95);
+    let (state, reason) = match (interval, test) {
+        (Some([low, high]), _) => {
+            let state = match distrusted {
+                Some(_) => inconclusive,
+                None if low >= bound => GateState::Passed,
+                None if high < bound => GateState::Failed,
+                None => inconclusive,
+            };
+            let why = distrusted.map(|reason| format!("; {reason}")).unwrap_or_default();
+            (state, format!("{metric} 95 % CI {low:+.4} to {high:+.4}, accepted down to {bound:+.4}{why}"))
+        }
+        (None, Some(test)) if test.identical => (GateState::Passed, format!("{metric} is identical")),
+        (None, Some(test)) => (inconclusive, format!("{metric} has no interval ({})", test.test)),
+        (None, None) => (inconclusive, format!("{metric} was not measured")),
+    };
+    GateOutcome { metric, max_regression: gate.max_regression, state, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::outcome::MetricComparison;
+
+    fn state(interval: [f64; 2], on_inconclusive: OnInconclusive) -> GateState {
+        let test = MetricComparison { ci95: Some(interval), ..MetricComparison::default() };
+        let metrics = [("nDCG@10".to_owned(), test)].into();
+        let comparison = PipelineComparison { metrics, ..PipelineComparison::default() };
+        let gate = GatePlan { metric: "nDCG@10".parse().expect("a metric"), max_regression: 0.01, on_inconclusive };
+        outcome(&gate, &comparison, None).state
+    }
+
+    #[test]
+    fn a_gate_passes_or_fails_only_when_the_whole_interval_is_on_one_side() {
+        assert_eq!(state([-0.005, 0.02], OnInconclusive::Fail), GateState::Passed);
+        assert_eq!(state([-0.05, -0.02], OnInconclusive::Fail), GateState::Failed);
+        assert_eq!(state([-0.05, 0.02], OnInconclusive::Fail), GateState::Inconclusive);
+        assert_eq!(state([-0.05, 0.02], OnInconclusive::Warn), GateState::Warned);
+        assert_eq!(state([-0.05, 0.02], OnInconclusive::Pass), GateState::Passed);
+    }
+}

@@ -1,0 +1,392 @@
+//! What the run's tables say, session by session, in the sample's order: everything that the comparison sums up.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+
+use rematch_metrics::position::{PositionDeltaTally, RankTally};
+use rematch_metrics::sum::CompensatedSum;
+
+use crate::benchmark::{Plan, RelevancePlan};
+use crate::rows::{rankings_from_batch, scores_from_batch, sessions_from_batch};
+use crate::schema::column;
+use crate::score::Relevance;
+use crate::score::relevance::OTHER_KIND_WEIGHT;
+use crate::session::{Interaction, Ranking, ScoreRow, ScoreState, Session};
+use crate::store::{RunDirectory, StoreError, layout};
+
+/// Ranks looked at for exposure where the primary metric has no cutoff.
+const DEFAULT_SUPPORT_DEPTH: usize = 10;
+
+/// Kinds of stage that look an answer up: the time of that is not the retriever's latency, which is then unknown.
+const LOOKED_UP: [&str; 2] = ["recorded", "shown"];
+
+/// Kinds of interaction that have a mean rank of their own.
+const CLICK: &str = "click";
+const PURCHASE: &str = "purchase";
+
+/// Everything observed, by session and arm.
+pub(super) struct Observations {
+    sessions: Vec<SessionFacts>,
+    arms: Vec<ArmObservations>,
+    /// Every taxonomy node, ancestors included, with the sessions under it.
+    nodes: BTreeMap<String, Vec<usize>>,
+    cluster_by: &'static str,
+    support_depth: usize,
+}
+
+/// What is known of a session whatever the arm.
+pub(super) struct SessionFacts {
+    /// The cluster that the session belongs to, counted from 0.
+    pub(super) cluster: usize,
+    /// Whether relevance comes from interactions.
+    pub(super) click_derived: bool,
+}
+
+/// What one arm did, one element per session where it is a list.
+#[derive(Default)]
+pub(super) struct ArmObservations {
+    /// One list per metric of the plan.
+    pub(super) metrics: Vec<Vec<Option<f64>>>,
+    pub(super) failed: Vec<bool>,
+    pub(super) empty_answers: u64,
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) latencies_ns: Vec<f64>,
+    pub(super) stages: BTreeMap<String, StageLatency>,
+    pub(super) positions: Vec<Positions>,
+    pub(super) scenario: Vec<Option<f64>>,
+    /// One per scorer of the contract.
+    pub(super) scorers: Vec<ScorerObservations>,
+    /// The propensity-weighted DCG on common support, the baseline's and this arm's.
+    pub(super) common_support: [Vec<Option<f64>>; 2],
+    /// Hits of the top k, and those of them that were shown or judged.
+    pub(super) support: Vec<(u64, u64)>,
+}
+
+#[derive(Default)]
+pub(super) struct StageLatency {
+    pub(super) total_ns: f64,
+    pub(super) sessions: u64,
+}
+
+/// Where the items that the user touched went.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Positions {
+    pub(super) clicked: RankTally,
+    pub(super) purchased: RankTally,
+    pub(super) moves: PositionDeltaTally,
+}
+
+#[derive(Default)]
+pub(super) struct ScorerObservations {
+    pub(super) name: String,
+    pub(super) values: Vec<f64>,
+    pub(super) errors: u64,
+    pub(super) unknown: u64,
+    pub(super) first_error: Option<String>,
+}
+
+impl ArmObservations {
+    /// Returns whether the retriever answered no session.
+    pub(super) fn all_failed(&self) -> bool {
+        !self.failed.is_empty() && self.failed.iter().all(|failed| *failed)
+    }
+}
+
+impl Observations {
+    /// Reads the run's sample, rankings and scores, a chunk at a time.
+    pub(super) fn gather(plan: &Plan, arms: usize, run: &RunDirectory) -> Result<Self, StoreError> {
+        let sample = run.table(layout::SESSIONS)?;
+        let metric_names: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
+        let support_depth = plan.primary.cutoff().map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get);
+        let mut clusters = Clusters::default();
+        let mut observations = Self {
+            sessions: Vec::new(),
+            arms: (0..arms).map(|_| ArmObservations::default()).collect(),
+            nodes: BTreeMap::new(),
+            cluster_by: column::SESSION_ID,
+            support_depth,
+        };
+        for chunk in 0..sample.groups() {
+            let path = run.path(layout::SESSIONS);
+            let sessions =
+                sessions_from_batch(&sample.group(chunk)?).map_err(|error| StoreError::table(&path, error))?;
+            let mut answers: Vec<Vec<Ranking>> = Vec::new();
+            for (arm, observed) in observations.arms.iter_mut().enumerate() {
+                let rankings = part(run, layout::rankings_part(arm, chunk), rankings_from_batch)?;
+                let scores =
+                    part(run, layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &metric_names))?;
+                observed.record_scores(&scores, metric_names.len());
+                observed.record_rankings(&rankings);
+                answers.push(rankings);
+            }
+            for (row, session) in sessions.iter().enumerate() {
+                let index = observations.sessions.len();
+                for node in nodes_of(session) {
+                    observations.nodes.entry(node).or_default().push(index);
+                }
+                let relevance = Relevance::of(session, &plan.relevance);
+                let click_derived = session.judgments.is_empty() && relevance.any_relevant();
+                observations.sessions.push(SessionFacts { cluster: clusters.of(session), click_derived });
+                let baseline = answers.first().and_then(|rankings| rankings.get(row));
+                for (arm, observed) in observations.arms.iter_mut().enumerate() {
+                    let Some(ranking) = answers.get(arm).and_then(|rankings| rankings.get(row)) else { continue };
+                    let reference = if arm == 0 { None } else { baseline };
+                    observed.positions.push(positions(plan, session, ranking, reference));
+                    let exposure = Exposed { session, relevance: &relevance };
+                    observed.support.push(exposure.support(ranking, support_depth));
+                    if let Some(baseline) = reference {
+                        let [of_baseline, of_arm] = exposure.on_common_support(baseline, ranking, support_depth);
+                        observed.common_support[0].push(of_baseline);
+                        observed.common_support[1].push(of_arm);
+                    }
+                }
+            }
+        }
+        observations.cluster_by = clusters.column();
+        Ok(observations)
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn session(&self, index: usize) -> Option<&SessionFacts> {
+        self.sessions.get(index)
+    }
+
+    /// Returns an arm's observations; `index` counts the plan's pipelines.
+    pub(super) fn arm(&self, index: usize) -> &ArmObservations {
+        #[expect(clippy::indexing_slicing, reason = "the index counts the arms that `gather` was called with")]
+        &self.arms[index]
+    }
+
+    pub(super) fn nodes(&self) -> &BTreeMap<String, Vec<usize>> {
+        &self.nodes
+    }
+
+    pub(super) fn cluster_by(&self) -> &'static str {
+        self.cluster_by
+    }
+
+    pub(super) fn support_depth(&self) -> usize {
+        self.support_depth
+    }
+}
+
+fn part<T>(
+    run: &RunDirectory,
+    name: std::path::PathBuf,
+    rows: impl Fn(&datafusion::arrow::array::RecordBatch) -> Result<Vec<T>, datafusion::arrow::error::ArrowError>,
+) -> Result<Vec<T>, StoreError> {
+    let table = run.table(&name)?;
+    let mut all = Vec::new();
+    for group in 0..table.groups() {
+        all.extend(rows(&table.group(group)?).map_err(|error| StoreError::table(&run.path(&name), error))?);
+    }
+    Ok(all)
+}
+
+/// The session's taxonomy paths and all their ancestors, each once.
+fn nodes_of(session: &Session) -> Vec<String> {
+    let mut nodes = Vec::new();
+    for path in &session.taxonomy {
+        let mut node = String::new();
+        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+            if !node.is_empty() {
+                node.push('/');
+            }
+            node += segment;
+            nodes.push(node.clone());
+        }
+    }
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
+/// Numbers the clusters: by user where any session names one, else by visit; a session that names none stands alone.
+#[derive(Default)]
+struct Clusters {
+    numbers: HashMap<String, usize>,
+    next: usize,
+    users: bool,
+    repeats: bool,
+}
+
+impl Clusters {
+    fn of(&mut self, session: &Session) -> usize {
+        let named = |id: &Option<String>| id.clone().filter(|id| !id.trim().is_empty());
+        let key = match (named(&session.user_id), named(&session.visit_id)) {
+            (Some(user), _) => {
+                self.users = true;
+                Some(format!("user {user}"))
+            }
+            (None, Some(visit)) => Some(format!("visit {visit}")),
+            (None, None) => None,
+        };
+        if let Some(number) = key.as_ref().and_then(|key| self.numbers.get(key)) {
+            self.repeats = true;
+            return *number;
+        }
+        let number = self.next;
+        self.next += 1;
+        if let Some(key) = key {
+            self.numbers.insert(key, number);
+        }
+        number
+    }
+
+    fn column(&self) -> &'static str {
+        match (self.repeats, self.users) {
+            (false, _) => column::SESSION_ID,
+            (true, true) => column::USER_ID,
+            (true, false) => column::VISIT_ID,
+        }
+    }
+}
+
+impl ArmObservations {
+    fn record_scores(&mut self, scores: &[ScoreRow], metrics: usize) {
+        self.metrics.resize_with(metrics, Vec::new);
+        for row in scores {
+            for (values, value) in self.metrics.iter_mut().zip(&row.metrics) {
+                values.push(*value);
+            }
+            self.scenario.push(row.scenario_score);
+            self.scorers.resize_with(row.scorers.len(), ScorerObservations::default);
+            for (observed, result) in self.scorers.iter_mut().zip(&row.scorers) {
+                observed.name.clone_from(&result.name);
+                match result.state {
+                    ScoreState::Complete => observed.values.extend(result.value),
+                    ScoreState::Unknown => observed.unknown += 1,
+                    ScoreState::Error => {
+                        observed.errors += 1;
+                        let with_session = || format!("session `{}`: {}", row.session_id, result.output);
+                        observed.first_error.get_or_insert_with(with_session);
+                    }
+                }
+            }
+        }
+    }
+
+    fn record_rankings(&mut self, rankings: &[Ranking]) {
+        for ranking in rankings {
+            self.failed.push(ranking.failed());
+            if let Some(kind) = &ranking.error_kind {
+                *self.errors.entry(kind.clone()).or_default() += 1;
+                continue;
+            }
+            self.empty_answers += u64::from(ranking.hits.is_empty());
+            if ranking.stages.iter().any(|stage| LOOKED_UP.contains(&stage.kind.as_str())) {
+                continue;
+            }
+            self.latencies_ns.push(ranking.latency_ns as f64);
+            for stage in &ranking.stages {
+                let latency = self.stages.entry(stage.name.clone()).or_default();
+                latency.total_ns += stage.latency_ns as f64;
+                latency.sessions += 1;
+            }
+        }
+    }
+}
+
+/// What the user of a session could have seen.
+struct Exposed<'a> {
+    session: &'a Session,
+    relevance: &'a Relevance,
+}
+
+impl Exposed<'_> {
+    fn holds(&self, item: &str) -> bool {
+        self.relevance.grade(item).is_some() || self.session.shown.iter().any(|shown| shown.item_id == item)
+    }
+
+    /// The number of hits in the top `depth`, and of those among them that were shown or judged.
+    fn support(&self, ranking: &Ranking, depth: usize) -> (u64, u64) {
+        let top = ranking.hits.iter().take(depth);
+        let covered = top.clone().filter(|hit| self.holds(&hit.item_id)).count();
+        (top.count() as u64, covered as u64)
+    }
+
+    /// The propensity-weighted DCG of both rankings on the items that both have in their top `depth` and that were shown:
+    /// the sum over them of gain / P(examined at the logged position) / log2(rank + 1). An additive metric, because a
+    /// ratio such as nDCG would cancel the weights (Joachims, Swaminathan & Schnabel 2017).
+    fn on_common_support(&self, baseline: &Ranking, candidate: &Ranking, depth: usize) -> [Option<f64>; 2] {
+        if baseline.failed() || candidate.failed() {
+            return [None, None];
+        }
+        let mut sums = [CompensatedSum::default(), CompensatedSum::default()];
+        for (item, gain) in self.relevance.iter().filter(|(_, gain)| *gain > 0.0) {
+            let within = |ranking: &Ranking| rank(ranking, item).filter(|rank| rank.get() <= depth);
+            let (Some(old), Some(new)) = (within(baseline), within(candidate)) else { continue };
+            let Some(logged) = logged_position(self.session, item) else { continue };
+            for (sum, rank) in sums.iter_mut().zip([old, new]) {
+                sum.add(gain / examination(logged) / (rank.get() as f64 + 1.0).log2());
+            }
+        }
+        sums.map(|sum| Some(sum.total()))
+    }
+}
+
+/// The probability that a user looks at a position: 1 / rank, the stated default where no curve was fitted to the log.
+fn examination(position: NonZeroUsize) -> f64 {
+    1.0 / position.get() as f64
+}
+
+/// Where the session's items went in `ranking`, against the baseline's ranking, or the logged positions where `reference`
+/// is `None`. Nothing is recorded where either failed.
+fn positions(plan: &Plan, session: &Session, ranking: &Ranking, reference: Option<&Ranking>) -> Positions {
+    let mut found = Positions::default();
+    if ranking.failed() {
+        return found;
+    }
+    let depth = plan.depth;
+    for item in items(session, |interaction| interaction.kind == CLICK) {
+        found.clicked.record(rank(ranking, item), depth);
+    }
+    for item in items(session, |interaction| interaction.kind == PURCHASE) {
+        found.purchased.record(rank(ranking, item), depth);
+    }
+    for item in items(session, |interaction| weight(&plan.relevance, &interaction.kind) > 0.0) {
+        match reference {
+            Some(baseline) if baseline.failed() => {}
+            Some(baseline) => found.moves.record(rank(ranking, item), rank(baseline, item), depth),
+            None => {
+                if let Some(logged) = logged_position(session, item) {
+                    found.moves.record(rank(ranking, item), Some(logged), depth);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn weight(plan: &RelevancePlan, kind: &str) -> f64 {
+    plan.weights.get(kind).copied().unwrap_or(OTHER_KIND_WEIGHT)
+}
+
+/// The distinct items of the interactions that `counts`, in order of first appearance.
+fn items(session: &Session, counts: impl Fn(&Interaction) -> bool) -> Vec<&str> {
+    let mut items: Vec<&str> = Vec::new();
+    for interaction in session.interactions.iter().filter(|interaction| counts(interaction)) {
+        if !items.contains(&interaction.item_id.as_str()) {
+            items.push(&interaction.item_id);
+        }
+    }
+    items
+}
+
+fn rank(ranking: &Ranking, item: &str) -> Option<NonZeroUsize> {
+    let index = ranking.hits.iter().position(|hit| hit.item_id == item)?;
+    NonZeroUsize::new(index + 1)
+}
+
+fn logged_position(session: &Session, item: &str) -> Option<NonZeroUsize> {
+    let touched = session.interactions.iter().filter(|interaction| interaction.item_id == item);
+    let logged = touched
+        .filter_map(|interaction| interaction.position)
+        .find(|position| *position > 0)
+        .and_then(|position| usize::try_from(position).ok());
+    let shown = || session.shown.iter().position(|shown| shown.item_id == item).map(|index| index + 1);
+    NonZeroUsize::new(logged.or_else(shown)?)
+}

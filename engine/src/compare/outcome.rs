@@ -1,0 +1,339 @@
+//! What the comparison found: plain data, serialisable, with the names of the retriever-benchmark API.
+//!
+//! An `Option` is `null` where the value is undefined; nothing here is ever NaN.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that the comparison found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Sessions in the sample.
+    pub sessions: u64,
+    /// One result per retriever, the baseline first.
+    pub results: Vec<BenchmarkResult>,
+    /// The candidates against the baseline.
+    pub comparison: BenchmarkComparison,
+}
+
+/// What one retriever did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchmarkResult {
+    /// The retriever's id.
+    pub retriever_id: String,
+    /// The name shown to people.
+    pub retriever_name: String,
+    /// SHA-256 of the pipeline's config and of the content that it uses.
+    pub pipeline_hash: String,
+    /// `failed` when the retriever answered no session at all; then nothing is scored.
+    pub state: ArmState,
+    /// How well the answers agree with what users wanted; `null` for a failed arm.
+    pub metrics: Option<AlignmentMetrics>,
+    /// Every metric over the sessions where it is defined; empty for a failed arm.
+    pub scores: BTreeMap<String, MetricSummary>,
+    /// The scenario score: weighted mean of the scoring functions; `null` without scorers.
+    pub scenario_score: Option<MetricSummary>,
+    /// Each scoring function by name.
+    pub scorers: BTreeMap<String, ScorerSummary>,
+    /// Latency of first attempts.
+    pub latency: LatencyMetrics,
+    /// Sessions that the retriever answered, empty answers included.
+    pub answered_sessions: u64,
+    /// Sessions that it answered with an empty list.
+    pub empty_answers: u64,
+    /// Sessions on which it failed; they are never scored as zero.
+    pub failed_sessions: u64,
+    /// Failures by kind.
+    pub error_summary: BTreeMap<String, u64>,
+    /// The alignment metrics at every taxonomy node (metrics, not differences; the name is the API's).
+    pub taxonomy_deltas: BTreeMap<String, AlignmentMetrics>,
+}
+
+/// Whether an arm can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ArmState {
+    /// It answered at least one session.
+    Completed,
+    /// It answered none.
+    Failed,
+}
+
+/// One metric over the sessions of one retriever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricSummary {
+    /// Mean over the sessions where it is defined.
+    pub mean: Option<f64>,
+    /// Sessions where it is defined.
+    pub n: u64,
+    /// Answered sessions where it is undefined.
+    pub undefined: u64,
+}
+
+/// One scoring function over the sessions of one retriever.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScorerSummary {
+    /// Mean over the sessions with a value.
+    pub mean: Option<f64>,
+    /// Sessions with a value.
+    pub complete: u64,
+    /// Sessions on which the function failed.
+    pub error: u64,
+    /// Sessions where the score is undefined or the retriever failed.
+    pub unknown: u64,
+    /// The first failure in words.
+    pub first_error: Option<String>,
+}
+
+/// How well a retriever's answers agree with what users wanted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AlignmentMetrics {
+    /// Mean nDCG by cutoff.
+    pub ndcg_at_k: BTreeMap<String, Option<f64>>,
+    /// Mean recall by cutoff.
+    pub recall_at_k: BTreeMap<String, Option<f64>>,
+    /// Mean of the primary metric, whichever it is.
+    pub primary_mean: Option<f64>,
+    /// Pooled mean rank of clicked items; an item that was not returned counts as depth + 1.
+    pub mean_rank_clicked: Option<f64>,
+    /// Pooled mean rank of purchased items.
+    pub mean_rank_purchased: Option<f64>,
+    /// Clicked items that were not returned.
+    pub clicked_not_retrieved: u64,
+    /// Purchased items that were not returned.
+    pub purchased_not_retrieved: u64,
+    /// Pooled mean of new rank - reference rank over interacted items; negative = moved up. The reference is the
+    /// baseline's replay for candidates and the logged position for the baseline.
+    pub avg_position_delta: Option<f64>,
+    /// Interacted items that moved up, those that entered included.
+    pub items_promoted: u64,
+    /// Interacted items that moved down, those that left included.
+    pub items_demoted: u64,
+    /// Sessions whose primary metric is above the baseline's by more than the noise threshold.
+    pub sessions_improved: u64,
+    /// Sessions whose primary metric is below it.
+    pub sessions_degraded: u64,
+    /// Sessions with no such difference; all of them for the baseline.
+    pub sessions_neutral: u64,
+    /// Sessions that these numbers are about.
+    pub sessions: u64,
+}
+
+/// Latency of first attempts, milliseconds. Percentiles by linear interpolation (type 7).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyMetrics {
+    /// Median.
+    pub p50_ms: Option<f64>,
+    /// 90th percentile.
+    pub p90_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// Mean.
+    pub mean_ms: Option<f64>,
+    /// Mean by stage.
+    pub stage_latencies: BTreeMap<String, f64>,
+}
+
+/// The candidates against the baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchmarkComparison {
+    /// The baseline.
+    pub baseline_retriever_id: String,
+    /// One per candidate that answered; none when the baseline failed.
+    pub comparisons: Vec<PipelineComparison>,
+    /// Which retriever should serve, in words.
+    pub recommendation: String,
+}
+
+/// One candidate against the baseline.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PipelineComparison {
+    /// The candidate.
+    pub candidate_retriever_id: String,
+    /// Mean paired nDCG difference by cutoff, candidate - baseline.
+    pub ndcg_delta: BTreeMap<String, Option<f64>>,
+    /// Mean paired recall difference by cutoff.
+    pub recall_delta: BTreeMap<String, Option<f64>>,
+    /// Difference of the mean latencies, milliseconds; positive = slower.
+    pub latency_delta_ms: Option<f64>,
+    /// p of the primary metric, unadjusted.
+    pub p_value: Option<f64>,
+    /// 95 % interval of the primary metric's difference.
+    pub confidence_interval: Option<[f64; 2]>,
+    /// Nodes where the candidate is significantly better.
+    pub taxonomy_wins: Vec<String>,
+    /// Nodes where it is significantly worse.
+    pub taxonomy_losses: Vec<String>,
+    /// Every node's test of the primary metric.
+    pub taxonomy: BTreeMap<String, NodeComparison>,
+    /// Sessions without a pair of the primary metric, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Every metric's paired comparison.
+    pub metrics: BTreeMap<String, MetricComparison>,
+    /// Whether clicks could tell.
+    pub exposure: Exposure,
+    /// The decision.
+    pub verdict: Verdict,
+    /// The gates.
+    pub gates: Vec<GateOutcome>,
+}
+
+/// One metric's paired comparison, candidate - baseline.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricComparison {
+    /// The baseline's mean over the pairs.
+    pub baseline_mean: Option<f64>,
+    /// The candidate's mean over the pairs.
+    pub candidate_mean: Option<f64>,
+    /// Mean difference.
+    pub delta: Option<f64>,
+    /// Its 95 % interval; `null` where there is no variance to estimate it from.
+    pub ci95: Option<[f64; 2]>,
+    /// The test: `paired t`, `cluster-robust t (CR1)`, or why there is none.
+    pub test: String,
+    /// The statistic.
+    pub t: Option<f64>,
+    /// Its degrees of freedom.
+    pub df: Option<f64>,
+    /// Two-sided p.
+    pub p: Option<f64>,
+    /// p adjusted for the number of candidates.
+    pub p_adjusted: Option<f64>,
+    /// The adjustment.
+    pub correction: String,
+    /// Effect size: mean / standard deviation of the differences.
+    pub d_z: Option<f64>,
+    /// Pairs.
+    pub n: u64,
+    /// Independent clusters among them; equal to `n` where no user or visit repeats.
+    pub clusters: u64,
+    /// What the clusters are: `user_id`, `visit_id` or `session_id`.
+    pub cluster_by: String,
+    /// Pairs in which the candidate is better by more than the noise threshold.
+    pub win: u64,
+    /// Pairs without such a difference.
+    pub tie: u64,
+    /// Pairs in which it is worse.
+    pub loss: u64,
+    /// Whether every pair is equal.
+    pub identical: bool,
+    /// The smallest difference that this many pairs would detect with 80 % power.
+    pub detectable_delta: Option<f64>,
+    /// Sessions that would detect the difference seen with 80 % power.
+    pub sessions_to_settle: Option<u64>,
+}
+
+/// One taxonomy node's test of the primary metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeComparison {
+    /// Mean difference over the node's pairs.
+    pub delta: Option<f64>,
+    /// Its 95 % interval.
+    pub ci95: Option<[f64; 2]>,
+    /// Two-sided p.
+    pub p: Option<f64>,
+    /// p adjusted over the nodes (Benjamini-Hochberg); `null` where the node has too few pairs to be tested.
+    pub p_adjusted: Option<f64>,
+    /// Pairs.
+    pub n: u64,
+    /// What it comes to.
+    pub outcome: NodeOutcome,
+}
+
+/// What a node's test comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeOutcome {
+    /// Significantly better.
+    Win,
+    /// Significantly worse.
+    Loss,
+    /// Neither.
+    Undecided,
+    /// Fewer pairs than the least that is tested.
+    TooFew,
+}
+
+impl NodeOutcome {
+    /// Returns the outcome's name as it stands in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Win => "win",
+            Self::Loss => "loss",
+            Self::Undecided => "undecided",
+            Self::TooFew => "too_few",
+        }
+    }
+}
+
+/// Whether click-derived relevance can tell the arms apart: items that were never shown could not be clicked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Exposure {
+    /// Pairs whose relevance comes from interactions; 0 where all are judged.
+    pub click_derived_pairs: u64,
+    /// Ranks looked at.
+    pub k: u64,
+    /// Share of the baseline's top k that was shown or judged, in those pairs.
+    pub baseline_support: Option<f64>,
+    /// Share of the candidate's top k that was shown or judged.
+    pub candidate_support: Option<f64>,
+    /// The click-derived pairs on common support: DCG over items that both arms have in their top k and that were shown, each
+    /// click weighted by the logged position (1 / P(examined), P = 1 / rank). In the units of that DCG.
+    pub common_support: Option<MetricComparison>,
+}
+
+/// The decision on one candidate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// Better, worse, or not known.
+    pub outcome: VerdictOutcome,
+    /// The metric that decided.
+    pub metric: String,
+    /// The decision in words, with its numbers.
+    pub sentence: String,
+    /// What a reader must know before acting on it.
+    pub cautions: Vec<String>,
+}
+
+/// The three values of a verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictOutcome {
+    /// Significantly better than the baseline.
+    Better,
+    /// Significantly worse.
+    Worse,
+    /// Neither could be shown.
+    #[default]
+    Inconclusive,
+}
+
+/// What one gate says of one candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateOutcome {
+    /// The metric.
+    pub metric: String,
+    /// The largest loss that is accepted.
+    pub max_regression: f64,
+    /// Whether the gate holds.
+    pub state: GateState,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The states of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GateState {
+    /// The whole interval is above the bound.
+    Passed,
+    /// The whole interval is below the bound.
+    Failed,
+    /// The interval straddles the bound, and the gate is set to fail then.
+    Inconclusive,
+    /// The interval straddles the bound, and the gate is set to warn then.
+    Warned,
+}

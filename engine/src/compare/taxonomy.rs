@@ -1,0 +1,48 @@
+//! Where in the taxonomy does a candidate win or lose? The primary metric's paired test at every node, with roll-up.
+
+use std::collections::BTreeMap;
+
+use rematch_metrics::stats::benjamini_hochberg;
+
+use super::SIGNIFICANCE;
+use super::observations::Observations;
+use super::outcome::{NodeComparison, NodeOutcome};
+use super::significance::{Pairs, compare_pairs};
+use crate::benchmark::Plan;
+
+/// Nodes with fewer pairs are reported but not tested.
+const LEAST_PAIRS: usize = 10;
+
+/// Tests every node; p is adjusted over the nodes that are tested (Benjamini & Hochberg 1995).
+pub(super) fn test_nodes(
+    plan: &Plan,
+    candidate: usize,
+    observations: &Observations,
+) -> BTreeMap<String, NodeComparison> {
+    let metric = plan.primary_index();
+    let values = |arm: usize| observations.arm(arm).metrics.get(metric).map(Vec::as_slice).unwrap_or_default();
+    let mut nodes = BTreeMap::new();
+    for (node, rows) in observations.nodes() {
+        let pairs = Pairs::of(observations, values(0), values(candidate), rows.iter().copied());
+        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold);
+        let outcome = if pairs.len() < LEAST_PAIRS { NodeOutcome::TooFew } else { NodeOutcome::Undecided };
+        let found =
+            NodeComparison { delta: test.delta, ci95: test.ci95, p: test.p, p_adjusted: None, n: test.n, outcome };
+        nodes.insert(node.clone(), found);
+    }
+    let mut tested: Vec<&mut NodeComparison> =
+        nodes.values_mut().filter(|node| node.outcome != NodeOutcome::TooFew && node.p.is_some()).collect();
+    let values: Vec<f64> = tested.iter().filter_map(|node| node.p).collect();
+    for (node, adjusted) in tested.iter_mut().zip(benjamini_hochberg(&values)) {
+        node.p_adjusted = Some(adjusted);
+        if adjusted < SIGNIFICANCE {
+            node.outcome = if node.delta.unwrap_or(0.0) > 0.0 { NodeOutcome::Win } else { NodeOutcome::Loss };
+        }
+    }
+    nodes
+}
+
+/// Returns the names of the nodes with that outcome.
+pub(super) fn nodes_with(nodes: &BTreeMap<String, NodeComparison>, outcome: NodeOutcome) -> Vec<String> {
+    nodes.iter().filter(|(_, node)| node.outcome == outcome).map(|(name, _)| name.clone()).collect()
+}

@@ -1,0 +1,276 @@
+//! Sessions of any layout written as native Parquet: the fast path, and one file to hand on.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::dirt::Dirt;
+use super::{LoadError, SessionReader};
+use crate::rows::sessions_to_batch;
+use crate::schema;
+use crate::session::Session;
+
+/// Sessions per row group: what a reader skips or decodes at once.
+const ROW_GROUP_SESSIONS: usize = 4096;
+
+/// What was imported.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImportSummary {
+    /// Number of sessions written.
+    pub sessions: u64,
+    /// Number of interactions in them.
+    pub interactions: u64,
+    /// Number of judgments in them.
+    pub judgments: u64,
+    /// What was dirty in the input.
+    pub dirt: Dirt,
+}
+
+/// Writes every session of `reader`, in its order, to the Parquet file `out` in the schema [`schema::SESSIONS`].
+///
+/// The file appears complete or not at all: it is written beside `out` and renamed; an existing file is replaced. The ids
+/// of all sessions are kept in memory to find repeats.
+///
+/// # Errors
+///
+/// Returns whatever the reader returns; [`LoadError::Duplicate`] for a repeated `session_id` ([`LoadError::Row`] where the
+/// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Io`] when `out` cannot be
+/// written.
+pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
+    let mut writer = SessionsWriter::create(out)?;
+    let mut ids = SessionIds::default();
+    let mut summary = ImportSummary::default();
+    let mut group = Vec::with_capacity(ROW_GROUP_SESSIONS);
+    while let Some(session) = reader.next() {
+        let session = session?;
+        ids.add(&session.session_id, reader.path(), reader.row())?;
+        summary.sessions += 1;
+        summary.interactions += session.interactions.len() as u64;
+        summary.judgments += session.judgments.len() as u64;
+        group.push(session);
+        if group.len() == ROW_GROUP_SESSIONS {
+            writer.write(&group)?;
+            group.clear();
+        }
+    }
+    if summary.sessions == 0 {
+        return Err(LoadError::Empty { path: reader.path().to_owned(), what: "sessions" });
+    }
+    writer.write(&group)?;
+    writer.finish()?;
+    summary.dirt = reader.dirt().clone();
+    Ok(summary)
+}
+
+/// Where each session id was first met.
+#[derive(Default)]
+struct SessionIds {
+    paths: Vec<PathBuf>,
+    first: HashMap<Box<str>, (usize, u64)>,
+}
+
+impl SessionIds {
+    fn add(&mut self, id: &str, path: &Path, row: u64) -> Result<(), LoadError> {
+        if self.paths.last().is_none_or(|last| last != path) {
+            self.paths.push(path.to_owned());
+        }
+        let file = self.paths.len() - 1;
+        let Some((first_file, first)) = self.first.insert(id.into(), (file, row)) else { return Ok(()) };
+        let path = path.to_owned();
+        if first_file == file {
+            return Err(LoadError::Duplicate { path, row, what: schema::column::SESSION_ID, id: id.to_owned(), first });
+        }
+        let other = self.paths.get(first_file).map(|path| path.display().to_string()).unwrap_or_default();
+        let reason = format!("duplicate session_id `{id}`, first seen in `{other}`, row {first}");
+        Err(LoadError::Row { path, row, reason })
+    }
+}
+
+/// A Parquet file that appears under its name when it is finished.
+struct SessionsWriter {
+    path: PathBuf,
+    file: NamedTempFile,
+    writer: ArrowWriter<File>,
+}
+
+impl SessionsWriter {
+    fn create(path: &Path) -> Result<Self, LoadError> {
+        let io = |source| LoadError::Io { path: path.to_owned(), source };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = new_file_in(folder).map_err(io)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_SESSIONS))
+            .build();
+        let handle = file.reopen().map_err(io)?;
+        let writer = ArrowWriter::try_new(handle, Arc::clone(&schema::SESSIONS), Some(properties));
+        let writer = writer.map_err(|error| io(std::io::Error::other(error)))?;
+        Ok(Self { path: path.to_owned(), file, writer })
+    }
+
+    fn write(&mut self, sessions: &[Session]) -> Result<(), LoadError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let io = |source| LoadError::Io { path, source };
+        let batch = sessions_to_batch(sessions).map_err(std::io::Error::other);
+        let written = batch.and_then(|batch| {
+            self.writer.write(&batch).map_err(std::io::Error::other)?;
+            self.writer.flush().map_err(std::io::Error::other)
+        });
+        written.map_err(io)
+    }
+
+    fn finish(self) -> Result<(), LoadError> {
+        let Self { path, file, writer } = self;
+        let io = |source| LoadError::Io { path: path.clone(), source };
+        let handle = writer.into_inner().map_err(|error| io(std::io::Error::other(error)))?;
+        handle.sync_all().map_err(io)?;
+        file.persist(&path).map_err(|error| io(error.error))?;
+        Ok(())
+    }
+}
+
+/// Temporary files are private to their owner by default; this one is to become an ordinary file.
+fn new_file_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.prefix(".rematch-import-").tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::benchmark::spec::SessionsPath;
+    use crate::load::fixture::{Fixture, files, read_all};
+    use crate::session::{Interaction, Judgment, ShownItem};
+
+    fn imported(fixture: &Fixture, path: &SessionsPath) -> Result<ImportSummary, LoadError> {
+        import(SessionReader::open(path, None)?, &fixture.folder().join("out.parquet"))
+    }
+
+    #[test]
+    fn sessions_are_written_in_order_and_in_row_groups() {
+        let fixture = Fixture::new();
+        let lines: String = (0..9000)
+            .map(|number| {
+                let judgments = "\"judgments\":[{\"item_id\":\"a\",\"grade\":1}]";
+                let acts = "\"interactions\":[{\"item_id\":\"a\",\"kind\":\"click\",\"position\":0}]";
+                format!("{{\"session_id\":\"s{number}\",{judgments},{acts}}}\n")
+            })
+            .collect();
+        let summary = imported(&fixture, &files(&fixture.write("a.jsonl", lines))).expect("a summary");
+        assert_eq!((summary.sessions, summary.interactions, summary.judgments), (9000, 9000, 9000));
+        let json = serde_json::to_value(&summary).expect("JSON");
+        assert_eq!(json["dirt"]["position_zero"], 9000);
+        let out = fixture.folder().join("out.parquet");
+        let sessions = read_all(&files(&out)).0.expect("sessions");
+        assert!(sessions.iter().enumerate().all(|(number, session)| session.session_id == format!("s{number}")));
+        let reader = datafusion::parquet::file::reader::SerializedFileReader::new(File::open(&out).expect("a file"));
+        let metadata = datafusion::parquet::file::reader::FileReader::metadata(&reader.expect("Parquet")).clone();
+        let rows: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!(rows, [4096, 4096, 808]);
+        assert_eq!(std::fs::read_dir(fixture.folder()).expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn a_repeated_id_names_both_rows_and_leaves_nothing_behind() {
+        let fixture = Fixture::new();
+        let line = |id: &str| format!("{{\"session_id\":\"{id}\"}}\n");
+        let first = fixture.write("a.jsonl", line("x") + "\n" + &line("y") + &line("x"));
+        let message = imported(&fixture, &files(&first)).expect_err("an error").to_string();
+        assert!(message.contains("row 4: duplicate session_id `x`, first seen in row 1"), "{message}");
+        fixture.write("a.jsonl", line("x"));
+        let second = fixture.write("b.jsonl", line("z") + &line("x"));
+        let both = SessionsPath::Files([&first, &second].map(|path| path.display().to_string()).to_vec());
+        let message = imported(&fixture, &both).expect_err("an error").to_string();
+        assert!(message.contains("b.jsonl`, row 2: duplicate session_id `x`, first seen in `"), "{message}");
+        assert!(message.contains("a.jsonl`, row 1"), "{message}");
+        assert_eq!(std::fs::read_dir(fixture.folder()).expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn nothing_to_import_is_an_error() {
+        let fixture = Fixture::new();
+        let result = imported(&fixture, &files(&fixture.write("a.jsonl", "\n")));
+        assert!(matches!(result, Err(LoadError::Empty { what: "sessions", .. })));
+        let nowhere = fixture.folder().join("missing/out.parquet");
+        let reader = SessionReader::open(&files(&fixture.write("b.jsonl", "{\"session_id\":\"1\"}")), None);
+        assert!(matches!(import(reader.expect("a reader"), &nowhere), Err(LoadError::Io { .. })));
+    }
+
+    fn id() -> impl Strategy<Value = String> {
+        "[a-zA-Z0-9é🦀 \"\\\\,|\t]{1,6}"
+    }
+
+    fn sessions() -> impl Strategy<Value = Vec<Session>> {
+        let shown = (id(), proptest::option::of(-1e6..1e6_f64), proptest::option::of(0.01..1.0_f64))
+            .prop_map(|(item_id, score, propensity)| ShownItem { item_id, score, propensity });
+        let act = (id(), id(), any::<Option<u32>>(), any::<Option<i64>>(), proptest::option::of(-1e6..1e6_f64));
+        let act = act.prop_map(|(item_id, kind, position, timestamp, value)| Interaction {
+            item_id,
+            kind,
+            position,
+            timestamp,
+            value,
+        });
+        let judgment = (id(), -5..5_i8).prop_map(|(item_id, grade)| Judgment { item_id, grade: f32::from(grade) });
+        let texts = (proptest::option::of(id()), proptest::option::of(id()), proptest::option::of(id()));
+        let lists = (
+            proptest::option::of(proptest::collection::vec(-1e3..1e3_f32, 0..4)),
+            proptest::collection::vec(id(), 0..3),
+            proptest::collection::vec(shown, 0..4),
+            proptest::collection::vec(act, 0..4),
+            proptest::collection::vec(judgment, 0..4),
+        );
+        let session = (any::<Option<i64>>(), texts, lists);
+        let session = session.prop_map(|(timestamp, (visit_id, query, inputs), lists)| Session {
+            visit_id,
+            timestamp,
+            query,
+            inputs,
+            query_vector: lists.0,
+            taxonomy: lists.1,
+            shown: lists.2,
+            interactions: lists.3,
+            judgments: lists.4,
+            ..Session::default()
+        });
+        proptest::collection::vec(session, 1..8).prop_map(|mut sessions| {
+            for (number, session) in sessions.iter_mut().enumerate() {
+                session.session_id = format!("s{number}");
+            }
+            sessions
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_sessions_survive_jsonl_and_the_import(sessions in sessions()) {
+            let fixture = Fixture::new();
+            let lines: Vec<String> =
+                sessions.iter().map(|session| serde_json::to_string(session).expect("JSON")).collect();
+            let path = fixture.write("a.jsonl", lines.join("\n"));
+            prop_assert_eq!(&read_all(&files(&path)).0.expect("sessions"), &sessions);
+            imported(&fixture, &files(&path)).expect("a summary");
+            let out = fixture.folder().join("out.parquet");
+            prop_assert_eq!(&read_all(&files(&out)).0.expect("sessions"), &sessions);
+        }
+    }
+}

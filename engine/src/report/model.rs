@@ -1,0 +1,117 @@
+//! The shape of `report.json`: `results` and `comparison` have the names and meanings of the retriever-benchmark API.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::compare::Comparison;
+use crate::compare::outcome::{BenchmarkComparison, BenchmarkResult};
+use crate::select::Selection;
+use crate::store::{InputHash, Manifest};
+
+/// Version of the report's schema; it grows when a reader must change.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A run's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this schema.
+    pub schema_version: u32,
+    /// What was run.
+    pub run: RunInfo,
+    /// One result per retriever, the baseline first.
+    pub results: Vec<BenchmarkResult>,
+    /// The candidates against the baseline.
+    pub comparison: BenchmarkComparison,
+    /// What a clock said; with each result's `latency` the only part that differs between two runs of one benchmark.
+    pub observed: Observed,
+}
+
+/// What was run, and on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInfo {
+    /// The run's id: a hash of plan, inputs and engine version.
+    pub id: String,
+    /// The benchmark's name.
+    pub name: String,
+    /// Whether every arm answered.
+    pub state: RunState,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Hits kept per ranking.
+    pub depth: u64,
+    /// Every metric, in the order of the report.
+    pub metrics: Vec<String>,
+    /// The metric that decides.
+    pub primary_metric: String,
+    /// nDCG's gain function.
+    pub gain: String,
+    /// Whose conventions the metrics follow.
+    pub compatibility: String,
+    /// How the sample came about, with every exclusion by reason.
+    pub selection: Selection,
+    /// Content of every input.
+    pub inputs: Vec<InputHash>,
+}
+
+/// Whether every arm of a finished run answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Every arm answered at least one session.
+    Completed,
+    /// An arm answered none.
+    Failed,
+}
+
+/// What a clock said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observed {
+    /// When the report was written, RFC 3339.
+    pub completed_at: String,
+}
+
+impl Report {
+    /// Returns the report of a comparison.
+    #[must_use]
+    pub fn new(run: RunInfo, comparison: Comparison, observed: Observed) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            run,
+            results: comparison.results,
+            comparison: comparison.comparison,
+            observed,
+        }
+    }
+}
+
+impl RunInfo {
+    /// Returns what the manifest and the plan say of the run.
+    #[must_use]
+    pub fn of(manifest: &Manifest, plan: &crate::benchmark::Plan, selection: Selection, state: RunState) -> Self {
+        let text = |pointer: &str| {
+            manifest.plan.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        };
+        Self {
+            id: manifest.run_id.clone(),
+            name: manifest.name.clone(),
+            state,
+            engine_version: manifest.engine_version.clone(),
+            seed: manifest.seed,
+            depth: plan.depth.get() as u64,
+            metrics: plan.metrics.iter().map(ToString::to_string).collect(),
+            primary_metric: plan.primary.to_string(),
+            gain: text("/relevance/gain"),
+            compatibility: text("/relevance/compatibility"),
+            selection,
+            inputs: manifest.inputs.clone(),
+        }
+    }
+}
+
+/// Returns the JSON Schema of `report.json`, generated from its types.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}

@@ -1,0 +1,143 @@
+//! The Parquet artefacts: the parts joined into `rankings` and `scenario_scores`, and the comparison's numbers as rows.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+
+use super::Report;
+use crate::benchmark::Plan;
+use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison};
+use crate::schema;
+use crate::store::{RunDirectory, StoreError, layout};
+
+/// Writes every table.
+pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
+    let chunks = run.table(layout::SESSIONS)?.groups();
+    let metrics: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
+    let units = || (0..plan.pipelines.len()).flat_map(move |pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
+    let rankings = units().flat_map(|(pipeline, chunk)| groups(run, layout::rankings_part(pipeline, chunk)));
+    run.write_table(layout::RANKINGS, schema::RANKINGS.clone(), rankings)?;
+    let scores = units().flat_map(|(pipeline, chunk)| groups(run, layout::scores_part(pipeline, chunk)));
+    run.write_table(layout::SCENARIO_SCORES, schema::scores(&metrics), scores)?;
+    let failed = |name: &str| {
+        let path = run.path(name);
+        move |error| StoreError::table(&path, error)
+    };
+    let rows = comparisons(report).map_err(failed(layout::COMPARISONS));
+    run.write_table(layout::COMPARISONS, schema::COMPARISONS.clone(), std::iter::once(rows))?;
+    let rows = taxonomy(report).map_err(failed(layout::TAXONOMY));
+    run.write_table(layout::TAXONOMY, schema::TAXONOMY.clone(), std::iter::once(rows))
+}
+
+/// The batches of one part; an unreadable part is one error.
+fn groups(run: &RunDirectory, name: std::path::PathBuf) -> Vec<Result<RecordBatch, StoreError>> {
+    match run.table(name) {
+        Ok(table) => (0..table.groups()).map(|group| table.group(group)).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+fn comparisons(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
+    let baseline = &report.comparison.baseline_retriever_id;
+    let mut rows: Vec<(&str, &str, &MetricComparison)> = Vec::new();
+    for comparison in &report.comparison.comparisons {
+        for metric in &report.run.metrics {
+            if let Some(test) = comparison.metrics.get(metric) {
+                rows.push((&comparison.candidate_retriever_id, metric, test));
+            }
+        }
+    }
+    let number = |value: fn(&MetricComparison) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(_, _, test)| value(test)).collect::<Float64Array>())
+    };
+    let count = |value: fn(&MetricComparison) -> u64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(
+            rows.iter().map(|(_, _, test)| i64::try_from(value(test)).unwrap_or(i64::MAX)),
+        ))
+    };
+    let columns = vec![
+        texts(rows.iter().map(|_| baseline.as_str())),
+        texts(rows.iter().map(|(candidate, _, _)| *candidate)),
+        texts(rows.iter().map(|(_, metric, _)| *metric)),
+        number(|test| test.baseline_mean),
+        number(|test| test.candidate_mean),
+        number(|test| test.delta),
+        number(|test| test.ci95.map(|interval| interval[0])),
+        number(|test| test.ci95.map(|interval| interval[1])),
+        number(|test| test.t),
+        number(|test| test.df),
+        number(|test| test.p),
+        number(|test| test.p_adjusted),
+        number(|test| test.d_z),
+        count(|test| test.n),
+        count(|test| test.clusters),
+        count(|test| test.win),
+        count(|test| test.tie),
+        count(|test| test.loss),
+        texts(rows.iter().map(|(_, _, test)| test.test.as_str())),
+        texts(rows.iter().map(|(_, _, test)| test.correction.as_str())),
+    ];
+    RecordBatch::try_new(schema::COMPARISONS.clone(), columns)
+}
+
+struct NodeRow<'a> {
+    node: &'a str,
+    retriever: &'a str,
+    metric: String,
+    mean: Option<f64>,
+    sessions: u64,
+    test: Option<&'a NodeComparison>,
+}
+
+fn taxonomy(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
+    let mut rows = Vec::new();
+    for result in &report.results {
+        let comparison =
+            report.comparison.comparisons.iter().find(|one| one.candidate_retriever_id == result.retriever_id);
+        for (node, metrics) in &result.taxonomy_deltas {
+            for (metric, mean) in node_means(metrics, &report.run.primary_metric) {
+                let primary = metric == report.run.primary_metric;
+                let test = comparison.filter(|_| primary).and_then(|comparison| comparison.taxonomy.get(node));
+                rows.push(NodeRow {
+                    node,
+                    retriever: &result.retriever_id,
+                    metric,
+                    mean,
+                    sessions: metrics.sessions,
+                    test,
+                });
+            }
+        }
+    }
+    let number = |value: fn(&NodeComparison) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row.test.and_then(value)).collect::<Float64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        texts(rows.iter().map(|row| row.node)),
+        texts(rows.iter().map(|row| row.retriever)),
+        texts(rows.iter().map(|row| row.metric.as_str())),
+        Arc::new(rows.iter().map(|row| row.mean).collect::<Float64Array>()),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::try_from(row.sessions).unwrap_or(i64::MAX)))),
+        number(|test| test.delta),
+        number(|test| test.ci95.map(|interval| interval[0])),
+        number(|test| test.ci95.map(|interval| interval[1])),
+        number(|test| test.p),
+        number(|test| test.p_adjusted),
+        Arc::new(rows.iter().map(|row| row.test.map(|test| test.outcome.as_str())).collect::<StringArray>()),
+    ];
+    RecordBatch::try_new(schema::TAXONOMY.clone(), columns)
+}
+
+fn node_means(metrics: &AlignmentMetrics, primary: &str) -> Vec<(String, Option<f64>)> {
+    let ndcg = metrics.ndcg_at_k.iter().map(|(cutoff, mean)| (format!("nDCG@{cutoff}"), *mean));
+    let recall = metrics.recall_at_k.iter().map(|(cutoff, mean)| (format!("R@{cutoff}"), *mean));
+    let mut means: Vec<(String, Option<f64>)> = ndcg.chain(recall).collect();
+    if !means.iter().any(|(metric, _)| metric == primary) {
+        means.push((primary.to_owned(), metrics.primary_mean));
+    }
+    means
+}

@@ -1,0 +1,114 @@
+//! Typed access to the columns of a batch, and to the elements of its list columns.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StructArray};
+use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Fields};
+use datafusion::arrow::error::ArrowError;
+
+fn mismatch(name: &str, found: &DataType) -> ArrowError {
+    ArrowError::SchemaError(format!("column `{name}` has unexpected type {found}"))
+}
+
+/// Returns the column of that name.
+pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
+    batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column `{name}`")))
+}
+
+/// Returns the field of that name of a struct column.
+pub(super) fn field<'a>(array: &'a StructArray, name: &str) -> Result<&'a ArrayRef, ArrowError> {
+    array.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no field `{name}`")))
+}
+
+/// A text column.
+pub(super) struct Text<'a>(&'a datafusion::arrow::array::StringArray);
+
+impl<'a> Text<'a> {
+    pub(super) fn of(array: &'a ArrayRef, name: &str) -> Result<Self, ArrowError> {
+        array.as_string_opt::<i32>().map(Self).ok_or_else(|| mismatch(name, array.data_type()))
+    }
+
+    pub(super) fn get(&self, row: usize) -> Option<String> {
+        self.0.is_valid(row).then(|| self.0.value(row).to_owned())
+    }
+
+    pub(super) fn required(&self, row: usize, name: &str) -> Result<String, ArrowError> {
+        self.get(row)
+            .ok_or_else(|| ArrowError::InvalidArgumentError(format!("column `{name}` is null in row {}", row + 1)))
+    }
+}
+
+/// A column of numbers.
+pub(super) struct Numbers<'a, T: ArrowPrimitiveType>(&'a datafusion::arrow::array::PrimitiveArray<T>);
+
+impl<'a, T: ArrowPrimitiveType> Numbers<'a, T> {
+    pub(super) fn of(array: &'a ArrayRef, name: &str) -> Result<Self, ArrowError> {
+        array.as_primitive_opt::<T>().map(Self).ok_or_else(|| mismatch(name, array.data_type()))
+    }
+
+    pub(super) fn get(&self, row: usize) -> Option<T::Native> {
+        self.0.is_valid(row).then(|| self.0.value(row))
+    }
+}
+
+/// A list column: the elements of all rows in one array, and each row's range in it.
+pub(super) struct Lists<'a> {
+    list: &'a ListArray,
+}
+
+impl<'a> Lists<'a> {
+    pub(super) fn of(array: &'a ArrayRef, name: &str) -> Result<Self, ArrowError> {
+        array.as_list_opt::<i32>().map(|list| Self { list }).ok_or_else(|| mismatch(name, array.data_type()))
+    }
+
+    /// Returns the elements of all rows.
+    pub(super) fn elements(&self) -> &'a ArrayRef {
+        self.list.values()
+    }
+
+    /// Returns the elements of all rows as structs.
+    pub(super) fn structs(&self, name: &str) -> Result<&'a StructArray, ArrowError> {
+        self.elements().as_struct_opt().ok_or_else(|| mismatch(name, self.elements().data_type()))
+    }
+
+    /// Returns the range of one row's elements; empty for a null row.
+    pub(super) fn range(&self, row: usize) -> Range<usize> {
+        if self.list.is_null(row) {
+            return 0..0;
+        }
+        let offsets = self.list.value_offsets();
+        index(offsets[row])..index(offsets[row + 1])
+    }
+
+    /// Returns whether the row is null.
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.list.is_null(row)
+    }
+}
+
+fn index(offset: i32) -> usize {
+    usize::try_from(offset).unwrap_or(0)
+}
+
+/// Returns a list column of structs from its elements' columns and each row's length.
+pub(super) fn list_of_structs(
+    fields: Fields,
+    columns: Vec<ArrayRef>,
+    lengths: impl Iterator<Item = usize>,
+) -> Result<ArrayRef, ArrowError> {
+    let elements = StructArray::try_new(fields, columns, None)?;
+    list_of(Arc::new(elements), lengths, None)
+}
+
+/// Returns a list column from its elements and each row's length.
+pub(super) fn list_of(
+    elements: ArrayRef,
+    lengths: impl Iterator<Item = usize>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
+    let item = Arc::new(Field::new("item", elements.data_type().clone(), true));
+    let list = ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), elements, nulls)?;
+    Ok(Arc::new(list))
+}

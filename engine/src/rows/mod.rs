@@ -1,0 +1,12 @@
+//! How do table rows become plain data, and back? Conversions between Arrow batches and [`crate::session`] structs.
+//!
+//! Not for: reading foreign layouts; a batch handed in here already has the schema of [`crate::schema`].
+
+mod fields;
+mod rankings;
+mod scores;
+mod sessions;
+
+pub use rankings::{rankings_from_batch, rankings_to_batch};
+pub use scores::{scores_from_batch, scores_to_batch};
+pub use sessions::{sessions_from_batch, sessions_to_batch};

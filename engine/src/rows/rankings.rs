@@ -1,0 +1,97 @@
+//! Rows of the `rankings` table.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::arrow::error::ArrowError;
+
+use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs};
+use crate::schema::{self, column};
+use crate::session::{Hit, Ranking, StageRecord};
+
+/// Returns the rankings of a batch that has the schema [`schema::RANKINGS`].
+///
+/// # Errors
+///
+/// Returns an error when a column is missing, has another type, or is null where the schema forbids it.
+pub fn rankings_from_batch(batch: &RecordBatch) -> Result<Vec<Ranking>, ArrowError> {
+    let text = |name| Text::of(named(batch, name)?, name);
+    let session_id = text(column::SESSION_ID)?;
+    let retriever_id = text(column::RETRIEVER_ID)?;
+    let hits = Lists::of(named(batch, column::HITS)?, column::HITS)?;
+    let hit = hits.structs(column::HITS)?;
+    let item_id = Text::of(field(hit, column::ITEM_ID)?, column::ITEM_ID)?;
+    let score = Numbers::<Float64Type>::of(field(hit, column::SCORE)?, column::SCORE)?;
+    let latency = Numbers::<Int64Type>::of(named(batch, column::LATENCY_NS)?, column::LATENCY_NS)?;
+    let stages = Lists::of(named(batch, column::STAGES)?, column::STAGES)?;
+    let stage = stages.structs(column::STAGES)?;
+    let stage_name = Text::of(field(stage, column::NAME)?, column::NAME)?;
+    let stage_kind = Text::of(field(stage, column::KIND)?, column::KIND)?;
+    let stage_latency = Numbers::<Int64Type>::of(field(stage, column::LATENCY_NS)?, column::LATENCY_NS)?;
+    let stage_hits = Numbers::<Int64Type>::of(field(stage, column::HITS)?, column::HITS)?;
+    let error_kind = text(column::ERROR_KIND)?;
+    let error = text(column::ERROR)?;
+
+    let mut rankings = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let mut row_hits = Vec::new();
+        for index in hits.range(row) {
+            row_hits.push(Hit { item_id: item_id.required(index, column::ITEM_ID)?, score: score.get(index) });
+        }
+        let mut row_stages = Vec::new();
+        for index in stages.range(row) {
+            row_stages.push(StageRecord {
+                name: stage_name.required(index, column::NAME)?,
+                kind: stage_kind.required(index, column::KIND)?,
+                latency_ns: stage_latency.get(index).unwrap_or_default(),
+                hits: stage_hits.get(index).unwrap_or_default(),
+            });
+        }
+        rankings.push(Ranking {
+            session_id: session_id.required(row, column::SESSION_ID)?,
+            retriever_id: retriever_id.required(row, column::RETRIEVER_ID)?,
+            hits: row_hits,
+            latency_ns: latency.get(row).unwrap_or_default(),
+            stages: row_stages,
+            error_kind: error_kind.get(row),
+            error: error.get(row),
+        });
+    }
+    Ok(rankings)
+}
+
+/// Returns `rankings` as a batch of the schema [`schema::RANKINGS`].
+///
+/// # Errors
+///
+/// Returns an error when the batch would exceed Arrow's 2^31 list elements.
+pub fn rankings_to_batch(rankings: &[Ranking]) -> Result<RecordBatch, ArrowError> {
+    let hits = || rankings.iter().flat_map(|ranking| &ranking.hits);
+    let stages = || rankings.iter().flat_map(|ranking| &ranking.stages);
+    let hit_columns: Vec<ArrayRef> = vec![
+        texts(hits().map(|hit| hit.item_id.as_str())),
+        Arc::new(hits().map(|hit| hit.score).collect::<Float64Array>()),
+    ];
+    let stage_columns: Vec<ArrayRef> = vec![
+        texts(stages().map(|stage| stage.name.as_str())),
+        texts(stages().map(|stage| stage.kind.as_str())),
+        Arc::new(Int64Array::from_iter_values(stages().map(|stage| stage.latency_ns))),
+        Arc::new(Int64Array::from_iter_values(stages().map(|stage| stage.hits))),
+    ];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rankings.iter().map(|ranking| &ranking.session_id))),
+        Arc::new(StringArray::from_iter_values(rankings.iter().map(|ranking| &ranking.retriever_id))),
+        list_of_structs(schema::hit_fields(), hit_columns, rankings.iter().map(|ranking| ranking.hits.len()))?,
+        Arc::new(Int64Array::from_iter_values(rankings.iter().map(|ranking| ranking.latency_ns))),
+        list_of_structs(schema::stage_fields(), stage_columns, rankings.iter().map(|ranking| ranking.stages.len()))?,
+        Arc::new(rankings.iter().map(|ranking| ranking.error_kind.as_deref()).collect::<StringArray>()),
+        Arc::new(rankings.iter().map(|ranking| ranking.error.as_deref()).collect::<StringArray>()),
+    ];
+    RecordBatch::try_new(schema::RANKINGS.clone(), columns)
+}
+
+/// Nested values come from iterators without a length, which `from_iter_values` would refuse.
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<StringArray>())
+}

@@ -1,0 +1,86 @@
+//! Rows of the `scores` table.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::Float64Type;
+use datafusion::arrow::error::ArrowError;
+
+use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs};
+use crate::schema::{self, column};
+use crate::session::{ScoreRow, ScoreState, ScorerResult};
+
+/// Returns the scores of a batch that has the schema [`schema::scores`] of `metrics`.
+///
+/// # Errors
+///
+/// Returns an error when a column is missing, has another type, or is null where the schema forbids it.
+pub fn scores_from_batch(batch: &RecordBatch, metrics: &[String]) -> Result<Vec<ScoreRow>, ArrowError> {
+    let text = |name| Text::of(named(batch, name)?, name);
+    let number = |name| Numbers::<Float64Type>::of(named(batch, name)?, name);
+    let session_id = text(column::SESSION_ID)?;
+    let retriever_id = text(column::RETRIEVER_ID)?;
+    let values = metrics.iter().map(|metric| number(metric)).collect::<Result<Vec<_>, _>>()?;
+    let scorers = Lists::of(named(batch, column::SCORERS)?, column::SCORERS)?;
+    let scorer = scorers.structs(column::SCORERS)?;
+    let name = Text::of(field(scorer, column::NAME)?, column::NAME)?;
+    let value = Numbers::<Float64Type>::of(field(scorer, column::VALUE)?, column::VALUE)?;
+    let output = Text::of(field(scorer, column::OUTPUT)?, column::OUTPUT)?;
+    let state = Text::of(field(scorer, column::STATE)?, column::STATE)?;
+    let scenario_score = number(column::SCENARIO_SCORE)?;
+
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let mut results = Vec::new();
+        for index in scorers.range(row) {
+            let written = state.required(index, column::STATE)?;
+            let state = ScoreState::parse(&written)
+                .ok_or_else(|| ArrowError::InvalidArgumentError(format!("unknown scorer state `{written}`")))?;
+            results.push(ScorerResult {
+                name: name.required(index, column::NAME)?,
+                value: value.get(index),
+                output: output.get(index).unwrap_or_default(),
+                state,
+            });
+        }
+        rows.push(ScoreRow {
+            session_id: session_id.required(row, column::SESSION_ID)?,
+            retriever_id: retriever_id.required(row, column::RETRIEVER_ID)?,
+            metrics: values.iter().map(|column| column.get(row)).collect(),
+            scorers: results,
+            scenario_score: scenario_score.get(row),
+        });
+    }
+    Ok(rows)
+}
+
+/// Returns `rows` as a batch of the schema [`schema::scores`] of `metrics`.
+///
+/// # Errors
+///
+/// Returns an error when a row has another number of metrics.
+pub fn scores_to_batch(rows: &[ScoreRow], metrics: &[String]) -> Result<RecordBatch, ArrowError> {
+    let results = || rows.iter().flat_map(|row| &row.scorers);
+    let scorer_columns: Vec<ArrayRef> = vec![
+        texts(results().map(|result| result.name.as_str())),
+        Arc::new(results().map(|result| result.value).collect::<Float64Array>()),
+        texts(results().map(|result| result.output.as_str())),
+        texts(results().map(|result| result.state.as_str())),
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.session_id))),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.retriever_id))),
+    ];
+    for index in 0..metrics.len() {
+        let values: Float64Array = rows.iter().map(|row| row.metrics.get(index).copied().flatten()).collect();
+        columns.push(Arc::new(values));
+    }
+    columns.push(list_of_structs(schema::scorer_fields(), scorer_columns, rows.iter().map(|row| row.scorers.len()))?);
+    columns.push(Arc::new(rows.iter().map(|row| row.scenario_score).collect::<Float64Array>()));
+    RecordBatch::try_new(schema::scores(metrics), columns)
+}
+
+/// Nested values come from iterators without a length, which `from_iter_values` would refuse.
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(values.map(Some).collect::<StringArray>())
+}

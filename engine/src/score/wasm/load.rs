@@ -1,0 +1,64 @@
+//! From a file to the bytes of a component: size, kind and pinned hash.
+
+use std::fs::File;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use crate::benchmark::PluginPlan;
+use crate::score::ScoreError;
+
+/// The largest component that is loaded, bytes. Components that carry a language's runtime have 1 to 20 MB.
+pub const MAX_COMPONENT_BYTES: u64 = 32 << 20;
+
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component file's content.
+pub(super) struct ComponentFile {
+    pub(super) bytes: Vec<u8>,
+    /// SHA-256 of the bytes, in lower-case hex.
+    pub(super) sha256: String,
+}
+
+/// Reads the component of scorer `scorer` and checks all that can be checked without compiling it.
+pub(super) fn read(scorer: &str, plugin: &PluginPlan) -> Result<ComponentFile, ScoreError> {
+    let mut bytes = Vec::new();
+    let file = File::open(&plugin.path);
+    file.and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|source| ScoreError::Read { scorer: scorer.to_owned(), path: plugin.path.clone(), source })?;
+    let file = ComponentFile { sha256: sha256_hex(&bytes), bytes };
+    check(&file, plugin).map_err(|reason| refused(scorer, plugin, reason))?;
+    Ok(file)
+}
+
+/// Returns the error of a component that is refused.
+pub(super) fn refused(scorer: &str, plugin: &PluginPlan, reason: String) -> ScoreError {
+    ScoreError::Load { scorer: scorer.to_owned(), path: plugin.path.clone(), reason }
+}
+
+fn check(file: &ComponentFile, plugin: &PluginPlan) -> Result<(), String> {
+    if file.bytes.len() as u64 > MAX_COMPONENT_BYTES {
+        return Err(format!("it is larger than the limit of {MAX_COMPONENT_BYTES} bytes"));
+    }
+    if let Some(expected) = &plugin.sha256
+        && *expected != file.sha256
+    {
+        return Err(format!(
+            "its SHA-256 is `{}`, expected `{expected}`; check the file, or mend `sha256`",
+            file.sha256
+        ));
+    }
+    if file.bytes.starts_with(CORE_MODULE) {
+        return Err("it is a core module, expected a component; pack it with `rematch plugin pack`".to_owned());
+    }
+    if !file.bytes.starts_with(COMPONENT) {
+        return Err("it is not a WebAssembly component".to_owned());
+    }
+    Ok(())
+}
+
+/// Returns the SHA-256 of `bytes` in lower-case hex.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

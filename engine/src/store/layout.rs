@@ -1,0 +1,40 @@
+//! The names of the files of a run directory.
+
+use std::path::PathBuf;
+
+/// The resolved plan, versions and hashes: the run's identity.
+pub const MANIFEST: &str = "manifest.json";
+/// Held by the process that works in the directory.
+pub const LOCK: &str = ".lock";
+/// The report.
+pub const REPORT_JSON: &str = "report.json";
+/// The report for people.
+pub const REPORT_HTML: &str = "report.html";
+/// The sample, sorted by session id; a row group is a chunk.
+pub const SESSIONS: &str = "sessions.parquet";
+/// Every ranking.
+pub const RANKINGS: &str = "rankings.parquet";
+/// Every score.
+pub const SCENARIO_SCORES: &str = "scenario_scores.parquet";
+/// One row per candidate and metric.
+pub const COMPARISONS: &str = "comparisons.parquet";
+/// One row per taxonomy node, retriever and metric.
+pub const TAXONOMY: &str = "taxonomy.parquet";
+/// How the sample was drawn.
+pub const SELECTION: &str = "selection.json";
+/// Inputs that had to be converted; removed when the sample is drawn.
+pub const LOADED: &str = "loaded.parquet";
+/// Folder of the parts.
+pub const PARTS: &str = "parts";
+
+/// Returns the name of a work unit's rankings: pipeline and chunk count from 0.
+#[must_use]
+pub fn rankings_part(pipeline: usize, chunk: usize) -> PathBuf {
+    PathBuf::from(PARTS).join(format!("rankings-{pipeline:03}-{chunk:06}.parquet"))
+}
+
+/// Returns the name of a work unit's scores.
+#[must_use]
+pub fn scores_part(pipeline: usize, chunk: usize) -> PathBuf {
+    PathBuf::from(PARTS).join(format!("scores-{pipeline:03}-{chunk:06}.parquet"))
+}

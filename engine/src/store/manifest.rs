@@ -1,0 +1,110 @@
+//! The run's identity: what would change a number stands in it, what would not (paths of outputs, concurrency) does not.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::benchmark::Plan;
+
+/// The version of the layout of a run directory.
+const LAYOUT_VERSION: u32 = 1;
+
+/// What a run was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the run directory's layout.
+    pub layout_version: u32,
+    /// Version of the engine.
+    pub engine_version: String,
+    /// First 16 hex digits of the SHA-256 of everything else in the manifest.
+    pub run_id: String,
+    /// The benchmark's name.
+    pub name: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The resolved plan.
+    pub plan: serde_json::Value,
+    /// Content of every input, sorted by name.
+    pub inputs: Vec<InputHash>,
+}
+
+/// The content of one input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct InputHash {
+    /// What it is: `sessions <path>`, `pipeline <id>`, `plugin <name>`.
+    pub name: String,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Returns the manifest of `plan` over `inputs`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the plan cannot be written as JSON.
+    pub fn of(plan: &Plan, mut inputs: Vec<InputHash>) -> Result<Self, serde_json::Error> {
+        inputs.sort();
+        let mut plan_json = serde_json::to_value(plan)?;
+        if let Some(object) = plan_json.as_object_mut() {
+            object.remove("output_dir");
+            object.remove("formats");
+        }
+        keep_file_names(&mut plan_json, false);
+        let mut manifest = Self {
+            layout_version: LAYOUT_VERSION,
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id: String::new(),
+            name: plan.name.clone(),
+            seed: plan.seed,
+            plan: plan_json,
+            inputs,
+        };
+        let digest = Sha256::digest(serde_json::to_vec(&manifest)?);
+        manifest.run_id = hex(&digest).chars().take(16).collect();
+        Ok(manifest)
+    }
+}
+
+/// Keys of the plan whose text is a path (or a list of them).
+const PATH_KEYS: [&str; 8] = ["sessions", "path", "queries", "events", "topics", "qrels", "beir", "plugin"];
+
+/// Cuts every path down to its file name: where files lie is no part of a run's identity, what they hold is (`inputs`).
+fn keep_file_names(value: &mut serde_json::Value, is_path: bool) {
+    match value {
+        serde_json::Value::String(text) if is_path => {
+            if let Some(name) = std::path::Path::new(text.as_str()).file_name() {
+                *text = name.to_string_lossy().into_owned();
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| keep_file_names(item, is_path)),
+        serde_json::Value::Object(entries) => {
+            entries.iter_mut().for_each(|(key, entry)| keep_file_names(entry, PATH_KEYS.contains(&key.as_str())));
+        }
+        _ => {}
+    }
+}
+
+/// Returns bytes as lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl InputHash {
+    /// Returns the hash of a file's content.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the file cannot be read.
+    pub fn of_file(name: String, path: &std::path::Path) -> std::io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut file = std::fs::File::open(path)?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = std::io::Read::read(&mut file, &mut buffer)?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+            hasher.update(bytes);
+        }
+        Ok(Self { name, sha256: hex(&hasher.finalize()) })
+    }
+}
