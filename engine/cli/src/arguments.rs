@@ -1,0 +1,157 @@
+//! The command line as written; its doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Replays the searches that real users made against a baseline retriever and its challengers, and says with honest
+/// statistics which one should serve tomorrow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rematch",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = "\
+Examples:
+  rematch init shop                 write a commented example with data into shop/
+  rematch run shop/bench.toml       run it
+  rematch run bench.toml --set sessions.sample.count=200 --json
+  rematch inspect run.trec          say what is in a file, and what is dirty"
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a benchmark and print its verdict
+    Run(RunArguments),
+    /// Check a benchmark file, and that its inputs are there, without running it
+    Validate(ValidateArguments),
+    /// Write a commented example benchmark with data that runs as it is
+    Init(InitArguments),
+    /// Print the JSON Schema of the benchmark file or of report.json
+    Schema(SchemaArguments),
+    /// Turn sessions of any layout into native Parquet
+    Import(ImportArguments),
+    /// Say what is in a file, and what is dirty
+    Inspect(InspectArguments),
+    /// Work with scoring components
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The benchmark file: TOML, or YAML by its ending
+    pub(crate) benchmark: PathBuf,
+    /// The run's own directory [default: a folder under `output.dir`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Override a value of the benchmark file, such as sessions.sample.count=200
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Print report.json on stdout instead of the summary
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// The benchmark file
+    pub(crate) benchmark: PathBuf,
+    /// Override a value of the benchmark file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Print the resolved plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The folder to write into; it is made where it is missing
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Overwrite files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// Which schema
+    #[arg(value_enum, default_value_t = SchemaName::Benchmark)]
+    pub(crate) name: SchemaName,
+}
+
+/// A published JSON Schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// The benchmark file
+    Benchmark,
+    /// report.json
+    Report,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("input").required(true).args(["files", "ubi_queries", "trec_qrels", "beir"])))]
+pub(crate) struct ImportArguments {
+    /// Files in the session schema: Parquet, Arrow, JSONL or CSV
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// OpenSearch UBI queries (with --ubi-events)
+    #[arg(long, value_name = "FILE", requires = "ubi_events")]
+    pub(crate) ubi_queries: Option<String>,
+    /// OpenSearch UBI events
+    #[arg(long, value_name = "FILE", requires = "ubi_queries")]
+    pub(crate) ubi_events: Option<String>,
+    /// Keep only this application of a UBI log
+    #[arg(long, value_name = "NAME", requires = "ubi_queries")]
+    pub(crate) ubi_application: Option<String>,
+    /// TREC judgments
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trec_qrels: Option<String>,
+    /// TREC topics
+    #[arg(long, value_name = "FILE", requires = "trec_qrels")]
+    pub(crate) trec_topics: Option<String>,
+    /// A BEIR directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) beir: Option<String>,
+    /// The Parquet file to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Pack a core WebAssembly module into a scoring component
+    Pack(PackArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PackArguments {
+    /// The core module that a compiler wrote
+    pub(crate) core: PathBuf,
+    /// The component to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}

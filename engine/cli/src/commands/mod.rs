@@ -1,0 +1,40 @@
+//! One file per subcommand.
+
+mod import;
+mod init;
+mod inspect;
+mod plugin;
+mod run;
+mod schema;
+mod validate;
+
+use std::io::Write;
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::{Exit, Failure};
+
+/// Does what the command line asks for.
+pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Import(arguments) => import::import(arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Plugin(command) => plugin::plugin(&command),
+    }
+}
+
+/// Prints data on stdout; a reader that has gone away (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as indented JSON on stdout.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
+}

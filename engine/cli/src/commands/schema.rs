@@ -1,0 +1,14 @@
+//! `rematch schema`.
+
+use super::print_json;
+use crate::arguments::{SchemaArguments, SchemaName};
+use crate::exit::{Exit, Failure};
+
+/// Prints a JSON Schema.
+pub(crate) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
+    match arguments.name {
+        SchemaName::Benchmark => print_json(&rematch_engine::benchmark::json_schema())?,
+        SchemaName::Report => print_json(&rematch_engine::report::json_schema())?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,44 @@
+//! `rematch validate`.
+
+use rematch_engine::benchmark::{Diagnostic, KeyPath, Plan, SpecSource};
+use rematch_engine::select::{self, SelectError};
+
+use super::{print, print_json};
+use crate::arguments::ValidateArguments;
+use crate::exit::{Exit, Failure};
+
+/// Checks a benchmark file and that its inputs are there.
+pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
+    let source = SpecSource::read(&arguments.benchmark, &arguments.overrides)?;
+    let plan = Plan::resolve(&source)?;
+    check_predicate(&plan, &source)?;
+    plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
+    if arguments.json {
+        print_json(&plan)?;
+    } else {
+        let candidates = plan.pipelines.len() - 1;
+        let plural = if candidates == 1 { "" } else { "s" };
+        print(&format!(
+            "{} is valid: `{}` against {candidates} candidate{plural}, {} metrics, {} scorers, {} gates\n",
+            arguments.benchmark.display(),
+            plan.pipelines.first().map(|pipeline| pipeline.id.as_str()).unwrap_or_default(),
+            plan.metrics.len(),
+            plan.scorers.len(),
+            plan.gates.len(),
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Checks the free SQL predicate at its place in the file.
+pub(crate) fn check_predicate(plan: &Plan, source: &SpecSource) -> Result<(), Diagnostic> {
+    let Some(predicate) = &plan.filter.predicate else { return Ok(()) };
+    let keys = KeyPath::root().key("sessions").key("filter").key("where");
+    select::check_predicate(predicate).map_err(|error| {
+        let message = match error {
+            SelectError::Predicate { reason } => format!("not a predicate over the session columns: {reason}"),
+            other => other.to_string(),
+        };
+        source.mistake_at(&keys, message)
+    })
+}

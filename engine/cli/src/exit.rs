@@ -1,0 +1,145 @@
+//! One table from errors to exit codes, and the one place that prints an error.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use rematch_engine::benchmark::Diagnostic;
+use rematch_engine::load::LoadError;
+use rematch_engine::run::RunError;
+use rematch_engine::select::SelectError;
+use rematch_engine::store::StoreError;
+
+/// How a command ended; the number is the process's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done, gates pass.
+    Done = 0,
+    /// A bug.
+    Internal = 1,
+    /// The command line or the benchmark file is wrong.
+    Usage = 2,
+    /// An input cannot be read.
+    Input = 3,
+    /// Nothing is selected.
+    NothingSelected = 4,
+    /// An arm failed; the report says which.
+    Incomplete = 5,
+    /// A plugin failed.
+    Plugin = 6,
+    /// A gate failed.
+    GateFailed = 10,
+    /// A gate is inconclusive, and set to fail then.
+    GateInconclusive = 11,
+    /// Interrupted; what is done is kept.
+    Interrupted = 130,
+}
+
+/// An error with the exit code that it means.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    /// Returns a failure with that exit code.
+    pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { exit: code(&error), error }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Reports a panic as the bug that it is, but for those of decoders on damaged files, which become errors of their own.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if !rematch_engine::load::decoder_panics_are_caught() {
+            // Nothing is left to do when stderr is gone.
+            let _ = writeln!(std::io::stderr().lock(), "error: {panic}\n{REPORT_IT}");
+        }
+    }));
+}
+
+const REPORT_IT: &str = "  this is a bug in rematch; please report it with the command and this message";
+
+/// Prints an error on stderr and returns the exit code.
+pub(crate) fn report(result: Result<Exit, Failure>) -> ExitCode {
+    let exit = result.unwrap_or_else(|failure| {
+        // Nothing is left to do when stderr is gone.
+        let _ = print(&failure.error, failure.exit);
+        failure.exit
+    });
+    exit.into()
+}
+
+fn print(error: &anyhow::Error, exit: Exit) -> std::io::Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    if let Some(diagnostic) = error.downcast_ref::<Diagnostic>() {
+        let styled = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        return writeln!(stderr, "{}", diagnostic.render(styled));
+    }
+    writeln!(stderr, "error: {error}")?;
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if !last.ends_with(&text) {
+            writeln!(stderr, "  because: {text}")?;
+        }
+        last = text;
+    }
+    if exit == Exit::Internal {
+        writeln!(stderr, "{REPORT_IT}")?;
+    }
+    Ok(())
+}
+
+fn code(error: &anyhow::Error) -> Exit {
+    if error.is::<Diagnostic>() {
+        return Exit::Usage;
+    }
+    if error.is::<LoadError>() {
+        return Exit::Input;
+    }
+    match error.downcast_ref::<RunError>() {
+        Some(error) => code_of_run(error),
+        None => Exit::Internal,
+    }
+}
+
+fn code_of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::Load(_) | RunError::Replay(_) => Exit::Input,
+        RunError::Select(error) => match error {
+            SelectError::Load(_) => Exit::Input,
+            SelectError::Predicate { .. } => Exit::Usage,
+            SelectError::Nothing { .. } => Exit::NothingSelected,
+            SelectError::Store(error) => code_of_store(error),
+            SelectError::Engine(_) => Exit::Input,
+            _ => Exit::Internal,
+        },
+        RunError::Score(_) | RunError::ScorerFailed { .. } => Exit::Plugin,
+        RunError::Store(error) => code_of_store(error),
+        RunError::Interrupted { .. } => Exit::Interrupted,
+        _ => Exit::Internal,
+    }
+}
+
+fn code_of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::AnotherRun { .. } | StoreError::NotARun { .. } | StoreError::Locked { .. } => Exit::Usage,
+        StoreError::Io { .. } | StoreError::Table { .. } | StoreError::Json { .. } => Exit::Incomplete,
+        _ => Exit::Internal,
+    }
+}

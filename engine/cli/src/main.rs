@@ -1,0 +1,15 @@
+//! `rematch`: replays the searches that real users made and says which retriever won.
+
+mod arguments;
+mod commands;
+mod exit;
+mod progress;
+mod summary;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::report_panics();
+    let arguments = <arguments::Arguments as clap::Parser>::parse();
+    std::panic::catch_unwind(|| exit::report(commands::dispatch(arguments))).unwrap_or(exit::Exit::Internal.into())
+}

@@ -1,0 +1,227 @@
+//! The summary on the terminal: the verdict, then what it rests on; at most 80 columns and 40 lines.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use rematch_engine::compare::outcome::{BenchmarkResult, GateState, MetricComparison, PipelineComparison};
+use rematch_engine::report::Report;
+use rematch_engine::run::Finished;
+
+const WIDTH: u16 = 80;
+/// Lines that the summary may fill.
+const HEIGHT: usize = 40;
+/// Metrics listed per candidate; the rest is in the report.
+const METRICS: usize = 8;
+const NODES: usize = 4;
+const MISSING: &str = "-";
+
+/// Returns the summary of a finished run.
+pub(crate) fn render(finished: &Finished) -> String {
+    let report = &finished.report;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, finished, report);
+    text
+}
+
+fn write_all(text: &mut String, finished: &Finished, report: &Report) -> std::fmt::Result {
+    if finished.already_finished {
+        writeln!(text, "This run was finished before; nothing was done.")?;
+    }
+    paragraph(text, &report.comparison.recommendation, "")?;
+    let candidates = report.comparison.comparisons.len().max(1);
+    for comparison in &report.comparison.comparisons {
+        paragraph(text, &comparison.verdict.sentence, "")?;
+        for caution in &comparison.verdict.cautions {
+            paragraph(text, &format!("! {caution}"), "  ")?;
+        }
+        for gate in &comparison.gates {
+            paragraph(text, &format!("gate {}: {}", gate_state(gate.state), gate.reason), "  ")?;
+        }
+        writeln!(text, "\n{}", metric_table(report, comparison, METRICS.div_ceil(candidates)))?;
+        taxonomy(text, comparison)?;
+        writeln!(text)?;
+    }
+    writeln!(text, "{}", arm_table(report))?;
+    for result in &report.results {
+        scorers(text, result)?;
+    }
+    latency(text, report)?;
+    sample(text, report)?;
+    let lines = text.lines().count();
+    if lines >= HEIGHT {
+        let kept: Vec<&str> = text.lines().take(HEIGHT - 2).collect();
+        *text = kept.join("\n") + "\n... (the rest is in the report)\n";
+    }
+    writeln!(text, "{}", finished.directory.join("report.json").display())
+}
+
+/// Writes `content` wrapped at word boundaries, each line after `indent`.
+fn paragraph(text: &mut String, content: &str, indent: &str) -> std::fmt::Result {
+    let mut line = String::from(indent);
+    for word in content.split_whitespace() {
+        let fits = line.chars().count() + 1 + word.chars().count() <= usize::from(WIDTH);
+        if line.trim().is_empty() {
+            line += word;
+        } else if fits {
+            line.push(' ');
+            line += word;
+        } else {
+            writeln!(text, "{line}")?;
+            line = format!("{indent}{word}");
+        }
+    }
+    writeln!(text, "{line}")
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(header.iter().copied());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+        if column.index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn metric_table(report: &Report, comparison: &PipelineComparison, most: usize) -> String {
+    let mut table = table(&["metric", "baseline", "candidate", "delta", "95 % CI", "p", "n"]);
+    let primary = report.run.metrics.iter().filter(|metric| **metric == report.run.primary_metric);
+    let others = report.run.metrics.iter().filter(|metric| **metric != report.run.primary_metric);
+    for metric in primary.chain(others).take(most) {
+        let Some(test) = comparison.metrics.get(metric) else { continue };
+        table.add_row([
+            metric.clone(),
+            number(test.baseline_mean),
+            number(test.candidate_mean),
+            signed(test.delta),
+            interval(test),
+            p_value(test),
+            test.n.to_string(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+fn interval(test: &MetricComparison) -> String {
+    match (test.identical, test.ci95) {
+        (true, _) => "identical".to_owned(),
+        (false, Some([low, high])) => format!("{low:+.4} {high:+.4}"),
+        (false, None) => MISSING.to_owned(),
+    }
+}
+
+fn p_value(test: &MetricComparison) -> String {
+    match test.p_adjusted.or(test.p) {
+        Some(p) if p < 1e-4 => format!("{p:.0e}"),
+        Some(p) => format!("{p:.4}"),
+        None => MISSING.to_owned(),
+    }
+}
+
+fn arm_table(report: &Report) -> String {
+    let mut table = table(&["retriever", "answered", "failed", "mean click rank", "moved up", "moved down"]);
+    for (index, result) in report.results.iter().enumerate() {
+        let metrics = result.metrics.as_ref();
+        // Moves are counted against the baseline, so it has none.
+        let moves = metrics.filter(|_| index > 0);
+        table.add_row([
+            result.retriever_id.clone(),
+            result.answered_sessions.to_string(),
+            result.failed_sessions.to_string(),
+            short(metrics.and_then(|metrics| metrics.mean_rank_clicked)),
+            moves.map_or(MISSING.to_owned(), |metrics| metrics.items_promoted.to_string()),
+            moves.map_or(MISSING.to_owned(), |metrics| metrics.items_demoted.to_string()),
+        ]);
+    }
+    trimmed(&table)
+}
+
+fn taxonomy(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Result {
+    for (label, nodes) in [("wins", &comparison.taxonomy_wins), ("loses", &comparison.taxonomy_losses)] {
+        if nodes.is_empty() {
+            continue;
+        }
+        let shown: Vec<&str> = nodes.iter().take(NODES).map(String::as_str).collect();
+        let more = nodes.len().saturating_sub(NODES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        paragraph(text, &format!("{label} in {}{more}", shown.join(", ")), "")?;
+    }
+    Ok(())
+}
+
+fn scorers(text: &mut String, result: &BenchmarkResult) -> std::fmt::Result {
+    let Some(scenario) = &result.scenario_score else { return Ok(()) };
+    let parts: Vec<String> = result
+        .scorers
+        .iter()
+        .map(|(name, scorer)| {
+            let errors = if scorer.error > 0 { format!(" ({} errors)", scorer.error) } else { String::new() };
+            format!("{name} {}{errors}", number(scorer.mean))
+        })
+        .collect();
+    let score = number(scenario.mean);
+    paragraph(
+        text,
+        &format!("{} scores {score} over {} scenarios: {}", result.retriever_id, scenario.n, parts.join(", ")),
+        "",
+    )
+}
+
+/// On a line of its own: what a clock says differs from run to run.
+fn latency(text: &mut String, report: &Report) -> std::fmt::Result {
+    let arms = report.results.iter().filter(|result| result.answered_sessions > 0);
+    let parts: Vec<String> = arms
+        .map(|result| {
+            format!("{} {} / {}", result.retriever_id, short(result.latency.p50_ms), short(result.latency.p99_ms))
+        })
+        .collect();
+    paragraph(text, &format!("latency p50 / p99 in ms: {}", parts.join(", ")), "")
+}
+
+fn sample(text: &mut String, report: &Report) -> std::fmt::Result {
+    let selection = &report.run.selection;
+    let mut line = format!("{} of {} sessions replayed", selection.sampled, selection.loaded);
+    for filter in selection.filters.iter().filter(|filter| filter.removed > 0) {
+        let _ = write!(line, ", `{}` removed {}", filter.filter, filter.removed);
+    }
+    let dirty = selection.dirt.values().sum::<u64>();
+    if dirty > 0 {
+        let _ = write!(line, ", {dirty} dirty records of {} kinds", selection.dirt.len());
+    }
+    for result in &report.results {
+        for (kind, count) in &result.error_summary {
+            let _ = write!(line, ", {} {kind} {count}", result.retriever_id);
+        }
+    }
+    paragraph(text, &line, "")
+}
+
+fn gate_state(state: GateState) -> &'static str {
+    match state {
+        GateState::Passed => "passed",
+        GateState::Failed => "FAILED",
+        GateState::Inconclusive => "INCONCLUSIVE",
+        GateState::Warned => "inconclusive",
+    }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or(MISSING.to_owned(), |value| format!("{value:.4}"))
+}
+
+fn signed(value: Option<f64>) -> String {
+    value.map_or(MISSING.to_owned(), |value| format!("{value:+.4}"))
+}
+
+fn short(value: Option<f64>) -> String {
+    value.map_or(MISSING.to_owned(), |value| format!("{value:.2}"))
+}
+
+/// The table without the blanks that fill its last column.
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
