@@ -1,0 +1,24 @@
+//! What users rely on, tested end to end through the command line: one binary, one module per topic.
+//!
+//! Tests that read the shared reference data find it by the environment variable `REMATCH_SHARED` and are skipped, loudly,
+//! where it is not set.
+
+mod rematch;
+mod sample;
+mod shared;
+mod workbench;
+
+mod artefacts;
+mod esci_ubi;
+mod exposure;
+mod formats;
+mod init;
+mod reproducible;
+mod sample_data;
+mod scifact;
+mod select;
+mod statistics;
+mod terminal;
+mod trec_covid;
+mod trec_eval_golden;
+mod wrong_input;

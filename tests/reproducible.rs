@@ -1,0 +1,159 @@
+//! Equal benchmarks give equal bytes: on any number of threads, after an interruption, and in another directory.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::rematch::{call, command, workspace};
+use crate::sample;
+use crate::workbench::{Workbench, json, rankings_in};
+
+/// Everything that holds no time of a clock.
+const IDENTICAL: [&str; 6] = [
+    "manifest.json",
+    "selection.json",
+    "sessions.parquet",
+    "scenario_scores.parquet",
+    "comparisons.parquet",
+    "taxonomy.parquet",
+];
+
+/// Enough sessions for several work units.
+const SESSIONS: usize = 2500;
+
+/// A benchmark with everything that could vary: a stratified sample, a component, several work units.
+fn bench() -> Workbench {
+    let bench = sample::shop(&sample::sessions(SESSIONS));
+    let plugin = workspace().join("plugins/half-life-utility/half-life-utility.wasm");
+    let more = format!(
+        r#"
+        [sessions.sample]
+        strategy = "stratified"
+        count = 2300
+        [[scorer]]
+        name = "utility"
+        plugin = {:?}
+        weight = 2
+        [[scorer]]
+        name = "relevance"
+        metric = "nDCG@10"
+        weight = 1
+        "#,
+        plugin.display().to_string()
+    );
+    bench.write("bench.toml", sample::BENCHMARK.to_owned() + &more);
+    bench
+}
+
+/// The report without what a clock said.
+fn timeless(run: &Path) -> Value {
+    let mut report = json(&run.join("report.json"));
+    let object = report.as_object_mut().expect("an object");
+    object.remove("observed").expect("`observed`");
+    for result in report["results"].as_array_mut().expect("results") {
+        result.as_object_mut().expect("an object").remove("latency").expect("`latency`");
+    }
+    for comparison in report["comparison"]["comparisons"].as_array_mut().expect("comparisons") {
+        comparison.as_object_mut().expect("an object").remove("latency_delta_ms").expect("`latency_delta_ms`");
+    }
+    report
+}
+
+/// Asserts that two run directories hold the same run.
+#[track_caller]
+fn assert_same_run(one: &Path, other: &Path) {
+    for name in IDENTICAL {
+        let read = |run: &Path| std::fs::read(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(read(one) == read(other), "{name} differs");
+    }
+    assert_eq!(timeless(one), timeless(other));
+    let rankings = |run: &Path| {
+        let mut rankings = rankings_in(run);
+        for ranking in &mut rankings {
+            ranking.latency_ns = 0;
+            ranking.stages.iter_mut().for_each(|stage| stage.latency_ns = 0);
+        }
+        rankings
+    };
+    assert!(rankings(one) == rankings(other), "rankings.parquet differs beyond its latencies");
+}
+
+#[test]
+fn two_runs_of_one_benchmark_are_the_same_on_any_number_of_threads() {
+    let bench = bench();
+    for threads in ["1", "8"] {
+        let mut run = command();
+        run.env("TOKIO_WORKER_THREADS", threads).arg("run").arg(bench.path("bench.toml")).arg("--out");
+        call(run.arg(bench.path(threads)).arg("--quiet")).exits(0);
+    }
+    assert_same_run(&bench.path("1"), &bench.path("8"));
+    assert_eq!(json(&bench.path("1/selection.json"))["sampled"], 2300);
+    // Again where the first one was: the directory may be deleted at any time.
+    std::fs::remove_dir_all(bench.path("1")).expect("deleted");
+    bench.run_into("1", &["--quiet"]).exits(0);
+    assert_same_run(&bench.path("1"), &bench.path("8"));
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_gives_the_same_bytes() {
+    let bench = bench();
+    bench.run_into("whole", &["--quiet"]).exits(0);
+    let parts: Vec<PathBuf> = files(&bench.path("whole/parts"));
+    // Three work units for each of two retrievers, each with rankings and scores.
+    assert_eq!(parts.len(), 12, "{parts:?}");
+    // Killed after the sample, in the middle of the replay, in the middle of the scoring, before the report.
+    for (kept_of_rankings, kept_of_scores) in [(0, 0), (2, 0), (6, 3), (6, 6)] {
+        bench.run_into("broken", &["--quiet"]).exits(0);
+        let broken = bench.path("broken");
+        for name in ["report.json", "report.html", "rankings.parquet", "comparisons.parquet", "taxonomy.parquet"] {
+            std::fs::remove_file(broken.join(name)).expect(name);
+        }
+        std::fs::remove_file(broken.join("scenario_scores.parquet")).expect("scores");
+        let parts = files(&broken.join("parts"));
+        let of = |kind: &'static str| parts.iter().filter(move |part| name(part).starts_with(kind));
+        for part in of("rankings-").skip(kept_of_rankings).chain(of("scores-").skip(kept_of_scores)) {
+            std::fs::remove_file(part).expect("a part");
+        }
+        bench.run_into("broken", &["--quiet"]).exits(0);
+        assert_same_run(&bench.path("whole"), &broken);
+        std::fs::remove_dir_all(&broken).expect("deleted");
+    }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).expect("a name")
+}
+
+/// The files of a folder, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn finishing_a_finished_run_is_a_no_op_that_says_so() {
+    let bench = sample::shop(&sample::sessions(30));
+    let first = bench.run().exits(0);
+    assert!(!first.stdout.contains("nothing was done"), "{}", first.stdout);
+    let before = std::fs::read(bench.path("out/report.json")).expect("the report");
+    let again = bench.run().exits(0);
+    assert!(again.stdout.contains("This run was finished before; nothing was done."), "{}", again.stdout);
+    assert_eq!(std::fs::read(bench.path("out/report.json")).expect("the report"), before);
+    let as_json = bench.run_with(&["--json"]).exits(0);
+    assert_eq!(as_json.stdout.into_bytes(), before, "the report on stdout is the report of the run");
+}
+
+#[test]
+fn another_seed_is_another_run_over_another_sample() {
+    let bench = sample::shop(&sample::sessions(200));
+    let run = |name: &str, seed: &str| {
+        let seed = format!("seed={seed}");
+        bench.run_into(name, &["--quiet", "--set", "sessions.sample.count=50", "--set", &seed]).exits(0);
+        json(&bench.path(name).join("report.json"))["run"]["id"].clone()
+    };
+    assert_ne!(run("one", "1"), run("two", "2"));
+    let sample = |name: &str| std::fs::read(bench.path(name).join("sessions.parquet")).expect("the sample");
+    assert!(sample("one") != sample("two"), "two seeds drew the same sample");
+}

@@ -1,0 +1,187 @@
+//! trec_eval's own test outputs, and other programs' values on a small case, end to end.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::shared::shared;
+use crate::workbench::{Workbench, json, mean, metrics};
+
+/// One of trec_eval's test outputs, and how it was made.
+struct Golden {
+    expected: &'static str,
+    qrels: &'static str,
+    run: &'static str,
+    /// Hits of each ranking that are looked at (`-M`).
+    depth: usize,
+    /// The lowest grade that is relevant (`-l`); nDCG takes every grade.
+    level: u32,
+}
+
+const USUAL: Golden = Golden { expected: "out.test", qrels: "qrels.test", run: "results.test", depth: 1000, level: 1 };
+
+#[test]
+fn the_means_of_trec_eval_are_reproduced() {
+    agrees(&USUAL);
+    agrees(&Golden { expected: "out.test.a", ..USUAL });
+}
+
+#[test]
+fn the_values_of_every_topic_are_reproduced() {
+    agrees(&Golden { expected: "out.test.aq", ..USUAL });
+    agrees(&Golden { expected: "out.test.meas_params", depth: 2000, ..USUAL });
+}
+
+#[test]
+fn a_topic_that_the_run_lacks_counts_as_zero() {
+    agrees(&Golden { expected: "out.test.aqc", run: "results.trunc", ..USUAL });
+}
+
+#[test]
+fn the_depth_cuts_rankings_as_trec_eval_does() {
+    agrees(&Golden { expected: "out.test.aqcM", run: "results.trunc", depth: 100, ..USUAL });
+}
+
+#[test]
+fn relevance_may_start_at_a_higher_grade() {
+    agrees(&Golden { expected: "out.test.aql", qrels: "qrels.rel_level", level: 2, ..USUAL });
+}
+
+#[test]
+fn comment_lines_change_nothing() {
+    agrees(&Golden { qrels: "qrels.test.with-comments", ..USUAL });
+    agrees(&Golden {
+        expected: "out.comment.test",
+        qrels: "qrels.comment.test.gz",
+        run: "results.comment.test.gz",
+        ..USUAL
+    });
+}
+
+/// Runs the case and compares every line of the expected output whose measure there is.
+fn agrees(golden: &Golden) {
+    let Some(data) = shared("data/trec-eval-golden") else { return };
+    let expected = std::fs::read_to_string(data.join(golden.expected)).expect("the expected output");
+    let lines: Vec<(String, &str, &str)> = expected
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (measure, topic, value) = (fields.next()?, fields.next()?, fields.next()?);
+            Some((ours(measure, golden)?, topic, value))
+        })
+        .collect();
+    let mut names: Vec<&str> = lines.iter().map(|(metric, _, _)| metric.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (bench, report) = replay(&data.join(golden.qrels), &[&data.join(golden.run)], golden.depth, &names);
+    let measured = metrics(&report);
+    let scores = bench.scores(&measured);
+    assert!(lines.len() > 10, "only {} lines of {}", lines.len(), golden.expected);
+    for (metric, topic, value) in &lines {
+        let found = if *topic == "all" {
+            mean(&report, "run-0", metric)
+        } else {
+            let row = scores.iter().find(|row| row.session_id == *topic && row.retriever_id == "run-0");
+            let column = measured.iter().position(|name| name == metric).expect("measured");
+            row.and_then(|row| row.metrics[column]).unwrap_or_else(|| panic!("no {metric} of topic {topic}"))
+        };
+        assert_eq!(&format!("{found:.4}"), value, "{metric} of topic {topic} in {}", golden.expected);
+    }
+}
+
+/// The metric that a measure of trec_eval is, or `None` for one that there is not.
+fn ours(measure: &str, golden: &Golden) -> Option<String> {
+    let (family, cutoff) = match measure.rsplit_once('_') {
+        Some((family, cutoff)) if cutoff.parse::<usize>().is_ok_and(|cutoff| cutoff <= golden.depth) => {
+            (family, format!("@{cutoff}"))
+        }
+        Some(_) if measure != "recip_rank" => return None,
+        _ => (measure, String::new()),
+    };
+    let name = match family {
+        "map" | "map_cut" => "AP",
+        "recip_rank" => "RR",
+        "bpref" => "Bpref",
+        "P" => "P",
+        "recall" => "R",
+        "success" => "Success",
+        "ndcg" | "ndcg_cut" => return Some(format!("nDCG{cutoff}")),
+        _ => return None,
+    };
+    let level = if golden.level > 1 { format!("(rel={})", golden.level) } else { String::new() };
+    Some(format!("{name}{level}{cutoff}"))
+}
+
+/// Replays recorded runs (and the first one again, as a candidate) in trec_eval's mode.
+fn replay(qrels: &Path, runs: &[&Path], depth: usize, metrics: &[&str]) -> (Workbench, Value) {
+    let mut benchmark = format!(
+        r#"
+        name = "golden"
+        depth = {depth}
+        baseline = "run-0"
+        candidates = ["run-1"]
+        [sessions]
+        path = {{ trec = {{ qrels = "{}" }} }}
+        [metrics]
+        k = [5, 10]
+        extra = {metrics:?}
+        compatibility = "trec-eval"
+        "#,
+        qrels.display()
+    );
+    for index in 0..2 {
+        let run = runs.get(index).unwrap_or(&runs[0]).display();
+        benchmark +=
+            &format!("[[retriever]]\nid = \"run-{index}\"\nstages = [{{ kind = \"recorded\", path = \"{run}\" }}]\n");
+    }
+    let bench = Workbench::new(&benchmark);
+    let report = bench.report();
+    (bench, report)
+}
+
+/// Names in the reference that are spelled in another way here.
+const SPELLINGS: [(&str, &str); 9] = [
+    ("ndcg", "nDCG"),
+    ("ndcg_cut_5", "nDCG@5"),
+    ("ndcg_cut_10", "nDCG@10"),
+    ("recall_5", "R@5"),
+    ("recall_10", "R@10"),
+    ("recip_rank", "RR"),
+    ("map", "AP"),
+    ("map_cut_5", "AP@5"),
+    ("success_1", "Success@1"),
+];
+
+#[test]
+fn values_of_other_programs_on_a_small_case_are_reproduced_to_1e_9() {
+    let Some(folder) = shared("reference") else { return };
+    let reference = json(&folder.join("ref_small.json"));
+    let extra =
+        ["AP(rel=2)", "AP@5", "Bpref", "Judged@5", "P@5", "R(rel=2)@5", "RR(rel=2)", "Success@1", "Success@5", "nDCG"];
+    let runs = [folder.join("small.base.run"), folder.join("small.cand.run")];
+    let (bench, report) = replay(&folder.join("small.qrels"), &[&runs[0], &runs[1]], 1000, &extra);
+    let measured = metrics(&report);
+    let scores = bench.scores(&measured);
+    let mut compared = 0;
+    for (retriever, name) in [("run-0", "base"), ("run-1", "cand")] {
+        for program in ["ir_measures", "pytrec_eval"] {
+            for (topic, values) in reference[name][program].as_object().expect("topics") {
+                for (measure, value) in values.as_object().expect("measures") {
+                    let spelled = SPELLINGS.iter().find(|(theirs, _)| theirs == measure);
+                    let metric = spelled.map_or(measure.as_str(), |(_, ours)| ours);
+                    let Some(column) = measured.iter().position(|known| known == metric) else { continue };
+                    let row = scores.iter().find(|row| row.session_id == *topic && row.retriever_id == retriever);
+                    let found = row.and_then(|row| row.metrics[column]);
+                    let found = found.unwrap_or_else(|| panic!("no {metric} of {topic} in {name}"));
+                    let expected = value.as_f64().expect("a number");
+                    assert!(
+                        (found - expected).abs() < 1e-9,
+                        "{metric} of {topic} in {name}: {found}, {program} {expected}"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 250, "only {compared} values were compared");
+}
