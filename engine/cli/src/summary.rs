@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use rematch_engine::compare::outcome::{BenchmarkResult, GateState, MetricComparison, PipelineComparison};
+use rematch_engine::compare::outcome::{
+    BenchmarkResult, GateState, MetricComparison, PipelineComparison, VerdictOutcome,
+};
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 
@@ -13,6 +15,8 @@ const HEIGHT: usize = 40;
 /// Metrics listed per candidate; the rest is in the report.
 const METRICS: usize = 8;
 const NODES: usize = 4;
+/// Fewer lines than this are no table.
+const LEAST_TABLE: usize = 6;
 const MISSING: &str = "-";
 
 /// Returns the summary of a finished run.
@@ -24,36 +28,90 @@ pub(crate) fn render(finished: &Finished) -> String {
     text
 }
 
+/// What decides comes first and what failed is never cut: the tables of metrics get the lines that are left.
 fn write_all(text: &mut String, finished: &Finished, report: &Report) -> std::fmt::Result {
     if finished.already_finished {
         writeln!(text, "This run was finished before; nothing was done.")?;
     }
     paragraph(text, &report.comparison.recommendation, "")?;
-    let candidates = report.comparison.comparisons.len().max(1);
-    for comparison in &report.comparison.comparisons {
-        paragraph(text, &comparison.verdict.sentence, "")?;
-        for caution in &comparison.verdict.cautions {
-            paragraph(text, &format!("! {caution}"), "  ")?;
+    let comparisons = &report.comparison.comparisons;
+    let mut verdicts = String::new();
+    for comparison in comparisons {
+        verdict(&mut verdicts, comparison)?;
+    }
+    let mut end = String::new();
+    writeln!(end, "{}", arm_table(report))?;
+    let mut details = String::new();
+    for result in &report.results {
+        scorers(&mut details, result)?;
+    }
+    latency(&mut details, report)?;
+    sample(&mut details, report)?;
+    let path = format!("{}\n", finished.directory.join("report.json").display());
+
+    let lines = |parts: &[&str]| parts.iter().map(|part| part.lines().count()).sum::<usize>();
+    if lines(&[text, &verdicts, &end, &details, &path]) + 2 > HEIGHT {
+        // Many candidates: one line each, and what is no verdict stands in the report.
+        verdicts = comparisons.iter().map(|comparison| brief(report, comparison) + "\n").collect();
+        details = "(the metrics of each candidate are in the report)\n".to_owned();
+    }
+    text.push_str(&verdicts);
+    let each = HEIGHT.saturating_sub(lines(&[text, &end, &details, &path]) + 1) / comparisons.len().max(1);
+    if each >= LEAST_TABLE {
+        for comparison in comparisons {
+            table_of(text, report, comparison, each)?;
         }
-        for gate in &comparison.gates {
-            paragraph(text, &format!("gate {}: {}", gate_state(gate.state), gate.reason), "  ")?;
-        }
-        writeln!(text, "\n{}", metric_table(report, comparison, METRICS.div_ceil(candidates)))?;
-        taxonomy(text, comparison)?;
+    } else {
         writeln!(text)?;
     }
-    writeln!(text, "{}", arm_table(report))?;
-    for result in &report.results {
-        scorers(text, result)?;
+    let room = HEIGHT.saturating_sub(lines(&[text, &details, &path]) + 1);
+    let kept: Vec<&str> = end.lines().take(room).collect();
+    writeln!(text, "{}", kept.join("\n"))?;
+    text.push_str(&details);
+    text.push_str(&path);
+    Ok(())
+}
+
+/// One candidate in one line: the verdict, the difference and its p, and gates that do not hold.
+fn brief(report: &Report, comparison: &PipelineComparison) -> String {
+    let metric = &report.run.primary_metric;
+    let outcome = match comparison.verdict.outcome {
+        VerdictOutcome::Better => "better",
+        VerdictOutcome::Worse => "worse",
+        VerdictOutcome::Inconclusive => "inconclusive",
+    };
+    let numbers =
+        comparison.metrics.get(metric).map(|test| format!(", {metric} {}, p {}", signed(test.delta), p_value(test)));
+    let failed = comparison.gates.iter().any(|gate| gate.state == GateState::Failed);
+    let gate = if failed { ", gate FAILED" } else { "" };
+    let line = format!("{outcome}: `{}`{}{gate}", comparison.candidate_retriever_id, numbers.unwrap_or_default());
+    line.chars().take(usize::from(WIDTH)).collect()
+}
+
+fn verdict(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Result {
+    paragraph(text, &comparison.verdict.sentence, "")?;
+    for caution in &comparison.verdict.cautions {
+        paragraph(text, &format!("! {caution}"), "  ")?;
     }
-    latency(text, report)?;
-    sample(text, report)?;
-    let lines = text.lines().count();
-    if lines >= HEIGHT {
-        let kept: Vec<&str> = text.lines().take(HEIGHT - 2).collect();
-        *text = kept.join("\n") + "\n... (the rest is in the report)\n";
+    for gate in &comparison.gates {
+        paragraph(text, &format!("gate {}: {}", gate_state(gate.state), gate.reason), "  ")?;
     }
-    writeln!(text, "{}", finished.directory.join("report.json").display())
+    Ok(())
+}
+
+/// One candidate's metrics and nodes in at most `lines` lines.
+fn table_of(text: &mut String, report: &Report, comparison: &PipelineComparison, lines: usize) -> std::fmt::Result {
+    let several = report.comparison.comparisons.len() > 1;
+    let mut nodes = String::new();
+    taxonomy(&mut nodes, comparison)?;
+    writeln!(text)?;
+    if several {
+        writeln!(text, "{} against {}", comparison.candidate_retriever_id, report.comparison.baseline_retriever_id)?;
+    }
+    // Two blank lines and the table's header are not rows.
+    let around = 3 + usize::from(several) + nodes.lines().count();
+    writeln!(text, "{}", metric_table(report, comparison, lines.saturating_sub(around).clamp(1, METRICS)))?;
+    writeln!(text, "{nodes}")
 }
 
 /// Writes `content` wrapped at word boundaries, each line after `indent`.
