@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::rematch::rematch;
 use crate::shared::shared;
 use crate::workbench::{Workbench, count, result, text};
 
@@ -127,4 +128,18 @@ fn a_verdict_names_both_sides() {
     let report = bench.report();
     let sentence = text(&report["comparison"]["comparisons"][0]["verdict"]["sentence"]);
     assert!(sentence.contains("`bm25`") && sentence.contains("`shown`"), "{sentence}");
+}
+
+#[test]
+fn items_that_the_products_lack_are_counted() {
+    let Some(data) = shared("data/esci-ubi") else { return };
+    let (events, products) = (data.join("ubi_events.jsonl.gz"), data.join("products.jsonl.gz"));
+    let arguments =
+        ["inspect".as_ref(), events.as_os_str(), "--json".as_ref(), "--corpus".as_ref(), products.as_os_str()];
+    let inspected = rematch(arguments.into_iter().chain(["--id".as_ref(), "asin".as_ref()])).exits(0);
+    let inspection: Value = serde_json::from_str(&inspected.stdout).expect("JSON");
+    let mut findings = inspection["findings"].as_array().expect("findings").iter();
+    let unknown = findings.find(|finding| finding["code"] == "unknown_item").expect("the finding");
+    let joined = count(&inspection["counts"]["item mentions"]) - count(&unknown["count"]);
+    assert_eq!(joined, 329 + 258, "events of the two logs that join a product");
 }

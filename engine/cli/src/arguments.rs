@@ -136,6 +136,12 @@ pub(crate) struct ImportArguments {
 pub(crate) struct InspectArguments {
     /// The file
     pub(crate) file: PathBuf,
+    /// Count the items of the file that these documents do not hold (with --id)
+    #[arg(long, value_name = "FILE", requires = "id")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// The column of the documents that holds the item id
+    #[arg(long, value_name = "COLUMN", requires = "corpus")]
+    pub(crate) id: Option<String>,
     /// Print what was found as JSON
     #[arg(long)]
     pub(crate) json: bool,

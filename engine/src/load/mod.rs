@@ -31,7 +31,7 @@ pub use documents::{Document, DocumentReader};
 pub use error::LoadError;
 pub use files::expand;
 pub use import::{ImportSummary, import};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, find_unknown_items, inspect};
 pub use native::{decoder_panics_are_caught, normalise, parquet_schema};
 pub use recorded::{RecordedRanking, RecordedRankings};
 pub use sessions::SessionReader;

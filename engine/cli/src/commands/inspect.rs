@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rematch_engine::benchmark::CorpusPlan;
 use rematch_engine::load::{self, Inspection};
 use serde::Serialize;
 
@@ -11,7 +12,11 @@ use crate::exit::{Exit, Failure};
 
 /// Says what is in a file, and what is dirty.
 pub(crate) fn inspect(arguments: &InspectArguments) -> Result<Exit, Failure> {
-    let inspection = load::inspect(&arguments.file)?;
+    let mut inspection = load::inspect(&arguments.file)?;
+    if let (Some(path), Some(id)) = (&arguments.corpus, &arguments.id) {
+        let corpus = CorpusPlan { name: "corpus".to_owned(), path: path.clone(), id: id.clone() };
+        load::find_unknown_items(&mut inspection, &corpus)?;
+    }
     if arguments.json {
         print_json(&inspection)?
     } else {

@@ -16,6 +16,8 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod ubi;
+mod unknown_items;
 
 pub use dispatch::inspect;
 pub use model::{FileFormat, FileKind, Finding, InspectedColumn, Inspection, Severity};
+pub use unknown_items::find_unknown_items;
