@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 /// What one call said.
 #[derive(Debug)]
@@ -68,19 +69,32 @@ fn profile_folder() -> PathBuf {
     test.parent().and_then(Path::parent).expect("a profile's folder").to_owned()
 }
 
-/// Returns whether the binary was built from this workspace's sources as they are now, by the list of them that cargo
-/// writes beside it. Cargo builds a package's binary for that package's own tests only; `cargo test --test integration`
-/// selects none of them.
+/// Returns whether the binary is newer than everything that it is built from. `cargo test --workspace` sees to that; a
+/// call for this package alone does not build another package's binary.
 fn is_current(binary: &Path) -> bool {
-    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     let Some(built) = modified(binary) else { return false };
-    let Ok(list) = std::fs::read_to_string(binary.with_extension("d")) else { return false };
-    // As in a makefile: `target: source source`, a space inside a path behind a backslash.
-    let list = list.replace("\\ ", "\0");
-    let sources: Vec<PathBuf> = list.split_whitespace().skip(1).map(|path| path.replace('\0', " ").into()).collect();
-    let own = workspace().join("engine/cli/src/main.rs");
-    sources.contains(&own) && sources.iter().all(|source| modified(source).is_some_and(|modified| modified <= built))
+    ["engine", "plugins", "sdk-wit", "data/shop"].iter().all(|folder| all_older(&workspace().join(folder), built))
 }
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+fn all_older(folder: &Path, built: SystemTime) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let visible = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    visible.map(|entry| entry.path()).all(|path| {
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if path.is_dir() {
+            all_older(&path, built)
+        } else {
+            !SOURCES.contains(&extension) || modified(&path).is_some_and(|modified| modified <= built)
+        }
+    })
+}
+
+/// Endings of the files that are compiled in.
+const SOURCES: [&str; 7] = ["rs", "toml", "jinja", "wit", "wasm", "parquet", "jsonl"];
 
 /// Builds the binary as `cargo test --workspace` does.
 fn build() {
