@@ -18,7 +18,7 @@ use crate::rows::{rankings_from_batch, rankings_to_batch, scores_to_batch, sessi
 use crate::schema;
 use crate::score::{ScoreError, ScoringContract, score_chunk};
 use crate::select::{self, SelectError, Selection};
-use crate::session::{Ranking, Session};
+use crate::session::Session;
 use crate::store::{InputHash, Manifest, Opened, RunDirectory, StoreError, layout};
 
 /// A finished run.
@@ -149,7 +149,7 @@ impl Run {
                 self.check_stop()?;
                 let part = layout::rankings_part(index, chunk);
                 let rankings = if self.directory.has(&part) {
-                    read_rankings(&self.directory, &part)?
+                    self.directory.rows(&part, rankings_from_batch)?
                 } else {
                     let sessions: Arc<[Session]> = read_sessions(&self.directory, chunk)?.into();
                     let rankings = replay_chunk(Arc::clone(pipeline), sessions, self.plan.depth.get()).await;
@@ -228,7 +228,7 @@ fn score_unit(
     let sessions = read_sessions(directory, chunk)?;
     let part = layout::scores_part(pipeline, chunk);
     if !directory.has(&part) {
-        let rankings = read_rankings(directory, &layout::rankings_part(pipeline, chunk))?;
+        let rankings = directory.rows(layout::rankings_part(pipeline, chunk), rankings_from_batch)?;
         let rows = score_chunk(plan, contract, &sessions, &rankings)?;
         let metrics: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
         let batch = scores_to_batch(&rows, &metrics).map_err(|error| StoreError::table(&part, error));
@@ -240,16 +240,6 @@ fn score_unit(
 fn read_sessions(directory: &RunDirectory, chunk: usize) -> Result<Vec<Session>, StoreError> {
     let batch = directory.table(layout::SESSIONS)?.group(chunk)?;
     sessions_from_batch(&batch).map_err(|error| StoreError::table(&directory.path(layout::SESSIONS), error))
-}
-
-fn read_rankings(directory: &RunDirectory, part: &Path) -> Result<Vec<Ranking>, StoreError> {
-    let table = directory.table(part)?;
-    let mut rankings = Vec::new();
-    for group in 0..table.groups() {
-        let rows = rankings_from_batch(&table.group(group)?);
-        rankings.extend(rows.map_err(|error| StoreError::table(&directory.path(part), error))?);
-    }
-    Ok(rankings)
 }
 
 /// The content of everything that the run depends on.

@@ -112,9 +112,9 @@ impl Observations {
                 sessions_from_batch(&sample.group(chunk)?).map_err(|error| StoreError::table(&path, error))?;
             let mut answers: Vec<Vec<Ranking>> = Vec::new();
             for (arm, observed) in observations.arms.iter_mut().enumerate() {
-                let rankings = part(run, layout::rankings_part(arm, chunk), rankings_from_batch)?;
+                let rankings = run.rows(layout::rankings_part(arm, chunk), rankings_from_batch)?;
                 let scores =
-                    part(run, layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &metric_names))?;
+                    run.rows(layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &metric_names))?;
                 observed.record_scores(&scores, metric_names.len());
                 observed.record_rankings(&rankings);
                 answers.push(rankings);
@@ -171,19 +171,6 @@ impl Observations {
     pub(super) fn support_depth(&self) -> usize {
         self.support_depth
     }
-}
-
-fn part<T>(
-    run: &RunDirectory,
-    name: std::path::PathBuf,
-    rows: impl Fn(&datafusion::arrow::array::RecordBatch) -> Result<Vec<T>, datafusion::arrow::error::ArrowError>,
-) -> Result<Vec<T>, StoreError> {
-    let table = run.table(&name)?;
-    let mut all = Vec::new();
-    for group in 0..table.groups() {
-        all.extend(rows(&table.group(group)?).map_err(|error| StoreError::table(&run.path(&name), error))?);
-    }
-    Ok(all)
 }
 
 /// The session's taxonomy paths and all their ancestors, each once.

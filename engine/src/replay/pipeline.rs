@@ -1,9 +1,6 @@
 //! Pipelines: what a plan's retrievers become, with the data they need in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +12,7 @@ use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexErr
 use super::retrievers::{RecordedRetriever, ShownRetriever};
 use crate::benchmark::{CorpusPlan, PipelinePlan, StagePlan};
 use crate::load::{LoadError, documents, recorded};
+use crate::store::{hex, sha256_of_file};
 
 /// Why a pipeline cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -233,30 +231,8 @@ impl<'a> Resources<'a> {
     }
 }
 
-fn sha256_of_file(path: &Path) -> io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
-    let mut sha = Sha256::new();
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Ok(hex(&sha.finalize()));
-        }
-        sha.update(bytes);
-        let read = bytes.len();
-        reader.consume(read);
-    }
-}
-
 fn key(corpus: &CorpusPlan) -> CorpusKey {
     (corpus.path.clone(), corpus.id.clone())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::content::{hex, sha256_of_file};
 use crate::benchmark::Plan;
 
 /// The version of the layout of a run directory.
@@ -85,11 +86,6 @@ fn keep_file_names(value: &mut serde_json::Value, is_path: bool) {
     }
 }
 
-/// Returns bytes as lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl InputHash {
     /// Returns the hash of a file's content.
     ///
@@ -97,14 +93,6 @@ impl InputHash {
     ///
     /// Returns an error when the file cannot be read.
     pub fn of_file(name: String, path: &std::path::Path) -> std::io::Result<Self> {
-        let mut hasher = Sha256::new();
-        let mut file = std::fs::File::open(path)?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let read = std::io::Read::read(&mut file, &mut buffer)?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-            hasher.update(bytes);
-        }
-        Ok(Self { name, sha256: hex(&hasher.finalize()) })
+        Ok(Self { name, sha256: sha256_of_file(path)? })
     }
 }

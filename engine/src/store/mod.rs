@@ -6,12 +6,14 @@
 //! Not for: deciding what is in a file; the stages do.
 
 mod atomic;
+mod content;
 pub mod layout;
 mod manifest;
 mod run_directory;
 mod table;
 
 pub use atomic::PendingFile;
+pub use content::{hex, sha256_of_file};
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, StoreError};
 pub use table::{TableReader, TableWriter};

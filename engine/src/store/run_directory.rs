@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -217,6 +218,25 @@ impl RunDirectory {
     /// Returns an error when it is missing or damaged.
     pub fn table(&self, name: impl AsRef<Path>) -> Result<TableReader, StoreError> {
         TableReader::open(&self.path(name))
+    }
+
+    /// Reads all rows of a table.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the table is missing, damaged, or not of the rows' schema.
+    pub fn rows<T>(
+        &self,
+        name: impl AsRef<Path>,
+        from_batch: impl Fn(&RecordBatch) -> Result<Vec<T>, ArrowError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let table = self.table(&name)?;
+        let mut rows = Vec::new();
+        for group in 0..table.groups() {
+            let batch = table.group(group)?;
+            rows.extend(from_batch(&batch).map_err(|error| StoreError::table(&self.path(&name), error))?);
+        }
+        Ok(rows)
     }
 
     /// Removes a file of the run, if it is there.

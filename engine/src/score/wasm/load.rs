@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::benchmark::PluginPlan;
 use crate::score::ScoreError;
+use crate::store::hex;
 
 /// The largest component that is loaded, bytes. Components that carry a language's runtime have 1 to 20 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 32 << 20;
@@ -60,5 +61,5 @@ fn check(file: &ComponentFile, plugin: &PluginPlan) -> Result<(), String> {
 
 /// Returns the SHA-256 of `bytes` in lower-case hex.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
