@@ -2,6 +2,7 @@
 //!
 //! A title says what the product is (but not in the department whose titles are model names). A description says little
 //! of that, and much about other products: what goes with it, whom it makes happy, which colours it also comes in.
+//! Since when it is on sale follows from its id, so that it takes nothing from the sequence of draws.
 
 use std::collections::BTreeSet;
 
@@ -39,6 +40,7 @@ pub(super) struct Product {
     pub(super) taxonomy: String,
     pub(super) price: f64,
     pub(super) rating: f64,
+    pub(super) listed: String,
     /// What the product truly is; shoppers and judges see it, retrievers do not.
     #[serde(skip)]
     pub(super) nature: Nature,
@@ -75,6 +77,7 @@ pub(super) fn products(assortment: &Assortment) -> Result<Vec<Product>, Generate
     draws.shuffle(&mut products);
     for (number, product) in products.iter_mut().enumerate() {
         product.item_id = format!("p{:04}", number + 1);
+        product.listed = listed(&product.item_id);
     }
     Ok(products)
 }
@@ -113,6 +116,7 @@ fn product(
         taxonomy: format!("{}/{}", department.node, product_type.slug),
         price: price(product_type.price, draws),
         rating: rating(draws),
+        listed: String::new(),
         nature,
     })
 }
@@ -193,6 +197,7 @@ fn accessory(department: &Department, product_type: &ProductType, draws: &mut Dr
         taxonomy: format!("{}/accessories", department.node),
         price: price([4.0, 19.0], draws),
         rating: rating(draws),
+        listed: String::new(),
         nature: Nature { slug: None, attribute: String::new(), colour },
     })
 }
@@ -207,6 +212,25 @@ fn price([low, high]: [f64; 2], draws: &mut Draws) -> f64 {
 /// Returns a number of stars from 3.2 to 4.9.
 fn rating(draws: &mut Draws) -> f64 {
     (32 + draws.below(18)) as f64 / 10.0
+}
+
+/// Returns the day on which the product came on sale, such as `2025-03-14`: one of the years 2023 to 2025, before any
+/// search.
+fn listed(item_id: &str) -> String {
+    const MONTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    // FNV-1a; the product with an odd number brings its low bits, in which neighbouring ids differ, to the top.
+    let hash = item_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3_u64));
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let (year, mut day) = (2023 + mixed / 365 % 3, mixed % 365);
+    let mut month = 0;
+    // 2024-02-29 is never drawn.
+    while day >= MONTHS[month] {
+        day -= MONTHS[month];
+        month += 1;
+    }
+    format!("{year}-{:02}-{:02}", month + 1, day + 1)
 }
 
 /// Returns the text with each word capitalised.
