@@ -1,0 +1,14 @@
+export * as log from "./log.js";
+export { ParamsError } from "./params.js";
+export { Session } from "./session.js";
+export type Need = import("./types.d.ts").Need;
+export type Metric = import("./types.d.ts").Metric;
+export type Score = import("./types.d.ts").Score;
+export type Scored = import("./types.d.ts").Scored;
+export type Hit = import("./types.d.ts").Hit;
+export type JudgedHit = import("./types.d.ts").JudgedHit;
+export type ShownItem = import("./types.d.ts").ShownItem;
+export type Interaction = import("./types.d.ts").Interaction;
+export type Columns = import("./types.d.ts").Columns;
+export { BatchView, TextColumn } from "./batch.js";
+export { DeclarationError, ScoreError, defineScorer } from "./define.js";
