@@ -3,6 +3,7 @@
 //! Tests that read the shared reference data find it by the environment variable `REMATCH_SHARED` and are skipped, loudly,
 //! where it is not set.
 
+mod plugin_server;
 mod rematch;
 mod sample;
 mod shared;
@@ -13,9 +14,12 @@ mod esci_ubi;
 mod exposure;
 mod formats;
 mod init;
+mod plugin_tools;
+mod plugins;
 mod reproducible;
 mod sample_data;
 mod scifact;
+mod scorers;
 mod select;
 mod statistics;
 mod terminal;

@@ -4,11 +4,13 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::print_stderr,
     reason = "a test file of another package's folder, so clippy does not see that it is one"
 )]
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 const REMATCH: &str = env!("CARGO_BIN_EXE_rematch");
 
@@ -27,7 +29,30 @@ fn documents_show_what_the_program_prints() {
     trycmd::TestCases::new()
         .register_bin("rematch", Path::new(REMATCH))
         .case("README.md")
-        .case("tests/commands/*.trycmd");
+        .case("tests/commands/*.trycmd")
+        .run();
+    guide_shows_what_the_program_prints();
+}
+
+/// The guide for authors of scorers builds one for real. `REMATCH_GUEST_TOOLCHAIN=1` runs it, in a folder of its own; it
+/// follows the documents above, because both need a working directory.
+fn guide_shows_what_the_program_prints() {
+    if std::env::var("REMATCH_GUEST_TOOLCHAIN").as_deref() != Ok("1") {
+        eprintln!("skipped: REMATCH_GUEST_TOOLCHAIN is not 1");
+        return;
+    }
+    let folder = root().join("target/guide");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).expect("the last demonstration can be removed");
+    }
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::env::set_current_dir(&folder).expect("the folder is there");
+    trycmd::TestCases::new()
+        .register_bin("rematch", Path::new(REMATCH))
+        .env("REMATCH_TOOLCHAINS", root().join("plugins/.toolchain").display().to_string())
+        .timeout(Duration::from_secs(300))
+        .case(root().join("sdk-wit/README.md"))
+        .run();
 }
 
 #[test]

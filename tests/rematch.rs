@@ -50,7 +50,8 @@ pub(crate) fn call(command: &mut Command) -> Outcome {
 /// Returns a call of the binary under test without arguments.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(&*BINARY);
-    command.env("NO_COLOR", "1");
+    // Compiled plugins are kept between tests, apart from the user's own.
+    command.env("NO_COLOR", "1").env("REMATCH_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
     command
 }
 
@@ -73,7 +74,9 @@ fn profile_folder() -> PathBuf {
 /// call for this package alone does not build another package's binary.
 fn is_current(binary: &Path) -> bool {
     let Some(built) = modified(binary) else { return false };
-    ["engine", "plugins", "sdk-wit", "data/shop"].iter().all(|folder| all_older(&workspace().join(folder), built))
+    ["engine", "plugins/half-life-utility", "sdk-wit", "data/shop"]
+        .iter()
+        .all(|folder| all_older(&workspace().join(folder), built))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

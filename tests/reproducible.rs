@@ -81,17 +81,31 @@ fn assert_same_run(one: &Path, other: &Path) {
 #[test]
 fn two_runs_of_one_benchmark_are_the_same_on_any_number_of_threads() {
     let bench = bench();
-    for threads in ["1", "8"] {
+    for threads in ["1", "2", "8"] {
         let mut run = command();
-        run.env("TOKIO_WORKER_THREADS", threads).arg("run").arg(bench.path("bench.toml")).arg("--out");
+        run.args(["run", "--threads", threads]).arg(bench.path("bench.toml")).arg("--out");
         call(run.arg(bench.path(threads)).arg("--quiet")).exits(0);
     }
+    assert_same_run(&bench.path("1"), &bench.path("2"));
     assert_same_run(&bench.path("1"), &bench.path("8"));
     assert_eq!(json(&bench.path("1/selection.json"))["sampled"], 2300);
     // Again where the first one was: the directory may be deleted at any time.
     std::fs::remove_dir_all(bench.path("1")).expect("deleted");
     bench.run_into("1", &["--quiet"]).exits(0);
     assert_same_run(&bench.path("1"), &bench.path("8"));
+}
+
+#[test]
+fn scores_have_the_same_bits_whatever_the_batch_size_of_a_component() {
+    let whole = bench();
+    let text = std::fs::read_to_string(whole.path("bench.toml")).expect("the benchmark");
+    for batch in ["1", "7", "4096"] {
+        whole.write("bench.toml", text.replace("weight = 2\n", &format!("weight = 2\nbatch = {batch}\n")));
+        whole.run_into(batch, &["--quiet"]).exits(0);
+    }
+    let scores = |run: &str| std::fs::read(whole.path(run).join("scenario_scores.parquet")).expect("scores");
+    assert!(scores("1") == scores("7"), "batches of 7 differ from single sessions");
+    assert!(scores("1") == scores("4096"), "batches of 4096 differ from single sessions");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn pairs(bench: &Workbench, report: &Value, candidate: &str, metric: &str) -> (V
     let baseline = report["comparison"]["baseline_retriever_id"].as_str().expect("a baseline");
     let rows = bench.scores(&names);
     let value = |session: &str, retriever: &str| {
-        rows.iter().find(|row| row.session_id == session && row.retriever_id == retriever)?.metrics[column]
+        rows.iter().find(|row| row.session_id == session && row.retriever_id == retriever)?.measures[column]
     };
     let (mut deltas, mut clusters, mut visits) = (vec![], vec![], vec![]);
     for session in bench.sessions() {

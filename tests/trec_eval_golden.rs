@@ -83,7 +83,7 @@ fn agrees(golden: &Golden) {
         } else {
             let row = scores.iter().find(|row| row.session_id == *topic && row.retriever_id == "run-0");
             let column = measured.iter().position(|name| name == metric).expect("measured");
-            row.and_then(|row| row.metrics[column]).unwrap_or_else(|| panic!("no {metric} of topic {topic}"))
+            row.and_then(|row| row.measures[column]).unwrap_or_else(|| panic!("no {metric} of topic {topic}"))
         };
         assert_eq!(&format!("{found:.4}"), value, "{metric} of topic {topic} in {}", golden.expected);
     }
@@ -171,7 +171,7 @@ fn values_of_other_programs_on_a_small_case_are_reproduced_to_1e_9() {
                     let metric = spelled.map_or(measure.as_str(), |(_, ours)| ours);
                     let Some(column) = measured.iter().position(|known| known == metric) else { continue };
                     let row = scores.iter().find(|row| row.session_id == *topic && row.retriever_id == retriever);
-                    let found = row.and_then(|row| row.metrics[column]);
+                    let found = row.and_then(|row| row.measures[column]);
                     let found = found.unwrap_or_else(|| panic!("no {metric} of {topic} in {name}"));
                     let expected = value.as_f64().expect("a number");
                     assert!(

@@ -1,5 +1,6 @@
 //! The six stages, readable in a minute: load and select, replay, score, compare, report.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,13 +10,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::benchmark::spec::SessionsPath;
 use crate::benchmark::{Plan, ScorerSource};
 use crate::compare::outcome::ArmState;
-use crate::compare::{self, Arm};
+use crate::compare::{self, Arm, CompareError};
 use crate::event::{Event, Listener, RunState};
 use crate::load::{self, LoadError};
 use crate::replay::{Pipeline, ReplayError, replay_chunk};
 use crate::report::{self, Observed, Report, RunInfo};
 use crate::rows::{rankings_from_batch, rankings_to_batch, scores_to_batch, sessions_from_batch};
 use crate::schema;
+use crate::score::wasm::PluginHost;
 use crate::score::{ScoreError, ScoringContract, score_chunk};
 use crate::select::{self, SelectError, Selection};
 use crate::session::Session;
@@ -61,6 +63,9 @@ pub enum RunError {
     /// The run directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The scores cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// The run was asked to stop; what is done is kept.
     #[error("interrupted; what is done is kept in `{directory}`, the same command goes on from there", directory = directory.display())]
     Interrupted {
@@ -76,10 +81,14 @@ pub enum RunError {
 pub struct Surroundings {
     /// The run's own directory; a folder under the plan's output directory where `None`.
     pub out: Option<PathBuf>,
+    /// Chunks that are scored at once; one per core where `None`. It changes no result.
+    pub threads: Option<NonZeroUsize>,
     /// Hears what happens.
     pub listener: Arc<dyn Listener>,
     /// Set to stop after the work units in flight.
     pub stop: Arc<AtomicBool>,
+    /// Runs scoring components.
+    pub plugins: Arc<PluginHost>,
 }
 
 /// Runs a benchmark. A run that was interrupted goes on where it stopped; a finished one is not repeated.
@@ -90,8 +99,8 @@ pub struct Surroundings {
 /// whole, or the run directory cannot be written. Failures of single sessions are no error: the report counts them.
 pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Finished, RunError> {
     let pipelines: Vec<Arc<Pipeline>> = Pipeline::build(&plan.pipelines)?.into_iter().map(Arc::new).collect();
-    let contract = ScoringContract::load(&plan)?;
-    let manifest = Manifest::of(&plan, inputs(&plan, &pipelines)?).map_err(StoreError::manifest)?;
+    let contract = ScoringContract::load(&plan, &surroundings.plugins)?;
+    let manifest = Manifest::of(&plan, inputs(&plan, &contract, &pipelines)?).map_err(StoreError::manifest)?;
     let root = match &surroundings.out {
         Some(out) => out.clone(),
         None => plan.output_dir.join(format!("{}-{}", folder_name(&plan.name), manifest.run_id)),
@@ -105,8 +114,9 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Finished, Run
     let run = Run { plan: Arc::new(plan), directory, surroundings };
     let selection = run.select().await?;
     run.replay(&pipelines).await?;
-    run.score(Arc::new(contract), selection.sampled).await?;
-    let report = run.report(&manifest, &pipelines, selection)?;
+    let contract = Arc::new(contract);
+    run.score(&contract, selection.sampled).await?;
+    let report = run.report(&manifest, &pipelines, &contract, selection)?;
     Ok(Finished { report, directory: root, already_finished: false })
 }
 
@@ -166,15 +176,16 @@ impl Run {
         Ok(())
     }
 
-    async fn score(&self, contract: Arc<ScoringContract>, total: u64) -> Result<(), RunError> {
+    async fn score(&self, contract: &Arc<ScoringContract>, total: u64) -> Result<(), RunError> {
         self.tell(&Event::Entered(RunState::ComputingMetrics));
         let chunks = self.directory.table(layout::SESSIONS)?.groups();
-        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let workers = self.surroundings.threads.or_else(|| std::thread::available_parallelism().ok());
+        let workers = workers.map_or(1, NonZeroUsize::get);
         for (index, pipeline) in self.plan.pipelines.iter().enumerate() {
             let mut done = 0;
             let units = (0..chunks).map(|chunk| {
                 let (plan, contract, directory) =
-                    (Arc::clone(&self.plan), Arc::clone(&contract), self.directory.clone());
+                    (Arc::clone(&self.plan), Arc::clone(contract), self.directory.clone());
                 tokio::task::spawn_blocking(move || score_unit(&plan, &contract, &directory, index, chunk))
             });
             let mut finished = stream::iter(units).buffered(workers).map_err(RunError::from);
@@ -191,6 +202,7 @@ impl Run {
         &self,
         manifest: &Manifest,
         pipelines: &[Arc<Pipeline>],
+        contract: &ScoringContract,
         selection: Selection,
     ) -> Result<Report, RunError> {
         let arm = |pipeline: &Arc<Pipeline>| Arm {
@@ -199,10 +211,10 @@ impl Run {
             pipeline_hash: pipeline.pipeline_hash().to_owned(),
         };
         let arms: Vec<Arm> = pipelines.iter().map(arm).collect();
-        let comparison = compare::compare(&self.plan, &arms, &self.directory)?;
+        let comparison = compare::compare(&self.plan, contract, &arms, &self.directory)?;
         for result in &comparison.results {
             for (name, scorer) in &result.scorers {
-                if let (0, Some(first)) = (scorer.complete, &scorer.first_error) {
+                if let Some(first) = scorer.first_error.as_ref().filter(|_| scorer.error == result.answered_sessions) {
                     let (scorer, sessions, first) = (name.clone(), scorer.error, first.clone());
                     return Err(RunError::ScorerFailed { scorer, sessions, first });
                 }
@@ -211,7 +223,7 @@ impl Run {
         let failed = comparison.results.iter().any(|result| result.state == ArmState::Failed);
         let state = if failed { report::RunState::Failed } else { report::RunState::Completed };
         let observed = Observed { completed_at: jiff::Timestamp::now().to_string() };
-        let report = Report::new(RunInfo::of(manifest, &self.plan, selection, state), comparison, observed);
+        let report = Report::new(RunInfo::of(manifest, &self.plan, contract, selection, state), comparison, observed);
         report::publish(&self.plan, &report, &self.directory)?;
         self.tell(&Event::Entered(RunState::Completed));
         Ok(report)
@@ -230,9 +242,9 @@ fn score_unit(
     if !directory.has(&part) {
         let rankings = directory.rows(layout::rankings_part(pipeline, chunk), rankings_from_batch)?;
         let rows = score_chunk(plan, contract, &sessions, &rankings)?;
-        let metrics: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
-        let batch = scores_to_batch(&rows, &metrics).map_err(|error| StoreError::table(&part, error));
-        directory.write_table(&part, schema::scores(&metrics), std::iter::once(batch))?;
+        let columns = contract.columns();
+        let batch = scores_to_batch(&rows, &columns).map_err(|error| StoreError::table(&part, error));
+        directory.write_table(&part, schema::scores(&columns), std::iter::once(batch))?;
     }
     Ok(sessions.len() as u64)
 }
@@ -243,7 +255,7 @@ fn read_sessions(directory: &RunDirectory, chunk: usize) -> Result<Vec<Session>,
 }
 
 /// The content of everything that the run depends on.
-fn inputs(plan: &Plan, pipelines: &[Arc<Pipeline>]) -> Result<Vec<InputHash>, LoadError> {
+fn inputs(plan: &Plan, contract: &ScoringContract, pipelines: &[Arc<Pipeline>]) -> Result<Vec<InputHash>, LoadError> {
     let mut inputs = Vec::new();
     let mut add = |name: String, path: &Path| {
         let hash = InputHash::of_file(name, path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
@@ -255,8 +267,17 @@ fn inputs(plan: &Plan, pipelines: &[Arc<Pipeline>]) -> Result<Vec<InputHash>, Lo
         add(format!("sessions {name}"), &path)?;
     }
     for scorer in &plan.scorers {
-        if let ScorerSource::Plugin(plugin) = &scorer.source {
-            add(format!("plugin {}", scorer.name), &plugin.path)?;
+        if let ScorerSource::Plugin(plugin) = &scorer.source
+            && let Some(items) = &plugin.items
+        {
+            for path in load::documents::corpus_files(&items.corpus)? {
+                add(format!("items of plugin {}", scorer.name), &path)?;
+            }
+        }
+    }
+    for scorer in contract.scorers() {
+        if let Some(sha256) = scorer.content_hash() {
+            inputs.push(InputHash { name: format!("plugin {}", scorer.name()), sha256: sha256.to_owned() });
         }
     }
     for pipeline in pipelines {

@@ -178,11 +178,12 @@ pub static RANKINGS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// Returns the `scores` table of a run: one row per session and retriever, one nullable column per metric.
+/// Returns the `scores` table of a run: one row per session and retriever, one nullable column per measure
+/// (metrics, then each scorer's score and sub-scores).
 #[must_use]
-pub fn scores(metrics: &[String]) -> SchemaRef {
+pub fn scores(measures: &[String]) -> SchemaRef {
     let mut fields = vec![utf8(column::SESSION_ID, false), utf8(column::RETRIEVER_ID, false)];
-    fields.extend(metrics.iter().map(|metric| float64(metric)));
+    fields.extend(measures.iter().map(|measure| float64(measure)));
     fields.push(list(column::SCORERS, DataType::Struct(scorer_fields())));
     fields.push(float64(column::SCENARIO_SCORE));
     Arc::new(Schema::new(fields))

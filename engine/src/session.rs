@@ -145,7 +145,8 @@ impl Ranking {
 pub struct ScorerResult {
     /// The scorer's name in the benchmark file.
     pub name: String,
-    /// The score; `None` unless the state is `complete`.
+    /// The score as it counts: `None` unless the state is `complete`, or it is `error` and the benchmark counts errors as
+    /// zero.
     pub value: Option<f64>,
     /// Text that the scorer gave with the score, or the reason of an error; may be empty.
     pub output: String,
@@ -160,11 +161,12 @@ pub struct ScoreRow {
     pub session_id: String,
     /// The retriever.
     pub retriever_id: String,
-    /// One value per metric of the plan, in its order; `None` where the metric is undefined or the retriever failed.
-    pub metrics: Vec<Option<f64>>,
+    /// One value per measure but the scenario score: the plan's metrics, then each scorer's score and sub-scores. `None`
+    /// where it is undefined or the retriever failed.
+    pub measures: Vec<Option<f64>>,
     /// One result per scorer of the contract, in its order.
     pub scorers: Vec<ScorerResult>,
-    /// The weighted mean of the scorers' values; `None` unless every scorer came to a value.
+    /// The weighted mean of the scorers' values; `None` unless every scorer has a value.
     pub scenario_score: Option<f64>,
 }
 

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Imported Functions from `rematch:scoring/log@0.1.0`
+
+__attribute__((__import_module__("rematch:scoring/log@0.1.0"), __import_name__("log")))
+extern void __wasm_import_log_log(int32_t, uint8_t *, size_t);
+
 // Exported Functions from `rematch:scoring/guest@0.1.0`
 
 __attribute__((__weak__, __export_name__("cabi_post_rematch:scoring/guest@0.1.0#describe")))
@@ -23,10 +28,13 @@ void __wasm_export_exports_guest_describe_post_return(uint8_t * arg0) {
   if (len > 0) {
     uint8_t *ptr = *((uint8_t **) (arg0 + (9*sizeof(void*))));
     for (size_t i = 0; i < len; i++) {
-      uint8_t *base = ptr + i * (2*sizeof(void*));
+      uint8_t *base = ptr + i * (40+4*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
+      }
+      if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (base + (2*sizeof(void*)))));
       }
     }
     free(ptr);
@@ -119,16 +127,28 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(11*sizeof(void*))];
+static uint8_t RET_AREA[(12*sizeof(void*))];
 
 // Helper Functions
 
-void scorer_list_string_free(scorer_list_string_t *ptr) {
+void scorer_option_f64_free(scorer_option_f64_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void exports_guest_metric_free(exports_guest_metric_t *ptr) {
+  scorer_string_free(&ptr->name);
+  scorer_string_free(&ptr->summary);
+  scorer_option_f64_free(&ptr->low);
+  scorer_option_f64_free(&ptr->high);
+}
+
+void exports_guest_list_metric_free(exports_guest_list_metric_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
-    scorer_string_t *list_ptr = ptr->ptr;
+    exports_guest_metric_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
-      scorer_string_free(&list_ptr[i]);
+      exports_guest_metric_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
@@ -139,7 +159,7 @@ void exports_guest_description_free(exports_guest_description_t *ptr) {
   scorer_string_free(&ptr->version);
   scorer_string_free(&ptr->summary);
   scorer_string_free(&ptr->params_schema);
-  scorer_list_string_free(&ptr->metrics);
+  exports_guest_list_metric_free(&ptr->metrics);
 }
 
 void scorer_list_u32_free(scorer_list_u32_t *ptr) {
@@ -267,6 +287,22 @@ void exports_guest_taxonomy_rows_free(exports_guest_taxonomy_rows_t *ptr) {
   exports_guest_texts_free(&ptr->paths);
 }
 
+void exports_guest_item_field_free(exports_guest_item_field_t *ptr) {
+  scorer_string_free(&ptr->name);
+  exports_guest_texts_free(&ptr->values);
+}
+
+void exports_guest_list_item_field_free(exports_guest_list_item_field_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_guest_item_field_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_guest_item_field_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void exports_guest_batch_free(exports_guest_batch_t *ptr) {
   exports_guest_judged_hits_free(&ptr->judged);
   exports_guest_ideal_gains_free(&ptr->ideal);
@@ -282,6 +318,7 @@ void exports_guest_batch_free(exports_guest_batch_t *ptr) {
   exports_guest_texts_free(&ptr->expected);
   exports_guest_taxonomy_rows_free(&ptr->taxonomy);
   exports_guest_texts_free(&ptr->item_ids);
+  exports_guest_list_item_field_free(&ptr->item_fields);
 }
 
 void exports_guest_session_error_free(exports_guest_session_error_t *ptr) {
@@ -354,6 +391,10 @@ void scorer_string_free(scorer_string_t *ret) {
 
 // Component Adapters
 
+void log_log(log_level_t level, scorer_string_t *message) {
+  __wasm_import_log_log((int32_t) level, (uint8_t *) (*message).ptr, (*message).len);
+}
+
 __attribute__((__export_name__("rematch:scoring/guest@0.1.0#describe")))
 uint8_t * __wasm_export_exports_guest_describe(void) {
   exports_guest_description_t ret;
@@ -370,6 +411,7 @@ uint8_t * __wasm_export_exports_guest_describe(void) {
   *((int16_t*)(ptr + (8*sizeof(void*)))) = (ret).needs;
   *((size_t*)(ptr + (10*sizeof(void*)))) = ((ret).metrics).len;
   *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) ((ret).metrics).ptr;
+  *((int8_t*)(ptr + (11*sizeof(void*)))) = (ret).reusable;
   return ptr;
 }
 
@@ -464,8 +506,9 @@ uint8_t * __wasm_export_exports_guest_score(uint8_t * arg) {
       (scorer_list_u32_t) (scorer_list_u32_t) { (uint32_t*)(*((uint8_t **) (arg + (87*sizeof(void*))))), (*((size_t*) (arg + (88*sizeof(void*))))) },
       (scorer_list_u8_t) (scorer_list_u8_t) { (uint8_t*)(*((uint8_t **) (arg + (89*sizeof(void*))))), (*((size_t*) (arg + (90*sizeof(void*))))) },
     },
+    (exports_guest_list_item_field_t) (exports_guest_list_item_field_t) { (exports_guest_item_field_t*)(*((uint8_t **) (arg + (91*sizeof(void*))))), (*((size_t*) (arg + (92*sizeof(void*))))) },
   };
-  scorer_string_t arg1 = (scorer_string_t) { (uint8_t*)(*((uint8_t **) (arg + (91*sizeof(void*))))), (*((size_t*) (arg + (92*sizeof(void*))))) };
+  scorer_string_t arg1 = (scorer_string_t) { (uint8_t*)(*((uint8_t **) (arg + (93*sizeof(void*))))), (*((size_t*) (arg + (94*sizeof(void*))))) };
   exports_guest_result_scores_failure_t ret;
   exports_guest_scores_t ok;
   exports_guest_failure_t err;

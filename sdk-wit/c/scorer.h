@@ -14,6 +14,16 @@ typedef struct scorer_string_t {
   size_t len;
 } scorer_string_t;
 
+// How much a message matters.
+typedef uint8_t log_level_t;
+
+// For whoever writes the component.
+#define LOG_LEVEL_DEBUG 0
+// Worth knowing.
+#define LOG_LEVEL_INFO 1
+// Something is wrong, though a score was found.
+#define LOG_LEVEL_WARN 2
+
 // Groups of columns. The host fills those that the component asks for and leaves every other list of the batch
 // empty, its offsets included.
 typedef uint16_t exports_guest_columns_t;
@@ -48,27 +58,51 @@ typedef uint16_t exports_guest_columns_t;
 #define EXPORTS_GUEST_COLUMNS_TAXONOMY (1 << 13)
 // `batch.item-ids`: the text of the items that the other columns name by number.
 #define EXPORTS_GUEST_COLUMNS_ITEM_IDS (1 << 14)
+// `batch.item-fields`: what the corpus says of those items. The benchmark names the corpus and its fields.
+#define EXPORTS_GUEST_COLUMNS_ITEM_FIELDS (1 << 15)
 
 typedef struct {
-  scorer_string_t *ptr;
+  bool is_some;
+  double val;
+} scorer_option_f64_t;
+
+// One number that a component gives to a session.
+typedef struct exports_guest_metric_t {
+  // Name, for example `revenue`: letters, digits and any of `-_.@()=`, at most 64 of them.
+  scorer_string_t   name;
+  // What it means and when it is undefined, in a sentence; may be empty.
+  scorer_string_t   summary;
+  // Whether a higher value is a better one.
+  bool   higher_is_better;
+  // The smallest legal value; none where there is no bound. A smaller one is an error of its session.
+  scorer_option_f64_t   low;
+  // The largest legal value; none where there is no bound. A larger one is an error of its session.
+  scorer_option_f64_t   high;
+} exports_guest_metric_t;
+
+typedef struct {
+  exports_guest_metric_t *ptr;
   size_t len;
-} scorer_list_string_t;
+} exports_guest_list_metric_t;
 
 // What a component says of itself.
 typedef struct exports_guest_description_t {
-  // Name, for example `half-life-utility`; not empty.
+  // Name of the component, for example `half-life-utility`; not empty.
   scorer_string_t   name;
   // Version of the component, for example `1.2.0`; may be empty.
   scorer_string_t   version;
-  // What the score means, its range and when it is undefined, in a sentence or two; may be empty.
+  // What the component is for, in a sentence or two; may be empty.
   scorer_string_t   summary;
   // JSON Schema of the parameters; may be empty.
   scorer_string_t   params_schema;
   // The columns that `score` reads.
   exports_guest_columns_t   needs;
-  // Names of the metrics that `score` returns: at least one, all different, none empty. The first one is the score
-  // of a session; the values of the others are reported with it as text.
-  scorer_list_string_t   metrics;
+  // The metrics that `score` returns: at least one, all of different names. The first one is the score of a session;
+  // the others are sub-scores, reported in columns of their own.
+  exports_guest_list_metric_t   metrics;
+  // Whether an instance may be used for batch after batch. Only a component that keeps nothing which could change a
+  // later score says yes; for all others every batch gets a fresh instance.
+  bool   reusable;
 } exports_guest_description_t;
 
 typedef struct {
@@ -215,6 +249,20 @@ typedef struct exports_guest_taxonomy_rows_t {
   exports_guest_texts_t   paths;
 } exports_guest_taxonomy_rows_t;
 
+// One field of the items, as the corpus has it.
+typedef struct exports_guest_item_field_t {
+  // Name of the field, for example `category`.
+  scorer_string_t   name;
+  // One text per item number: texts, numbers and booleans as they are written in the corpus, lists joined by spaces.
+  // Empty where the item has no such field or does not stand in the corpus.
+  exports_guest_texts_t   values;
+} exports_guest_item_field_t;
+
+typedef struct {
+  exports_guest_item_field_t *ptr;
+  size_t len;
+} exports_guest_list_item_field_t;
+
 // Sessions with one retriever's answer each, column by column. Sessions whose retriever failed are never here.
 // 
 // Items stand for numbers that hold within one batch only: equal numbers are equal items, and a number is the row
@@ -250,6 +298,8 @@ typedef struct exports_guest_batch_t {
   exports_guest_taxonomy_rows_t   taxonomy;
   // The text of every item number in this batch.
   exports_guest_texts_t   item_ids;
+  // Fields of every item number in this batch, in the benchmark's order.
+  exports_guest_list_item_field_t   item_fields;
 } exports_guest_batch_t;
 
 // A session that cannot be scored, though it should.
@@ -268,8 +318,8 @@ typedef struct {
 // The scores of a batch.
 typedef struct exports_guest_scores_t {
   // Metric by metric, in the order of `description.metrics`: the value of metric m for session i is
-  // `values[m * len + i]`. Every value is finite, except where `undefined` or `errors` names it; there it is
-  // ignored.
+  // `values[m * len + i]`. Every value is finite and within the metric's range, except where `undefined` or `errors`
+  // names it; there it is ignored.
   scorer_list_f64_t   values;
   // Positions in `values` where the metric has no value, for example because there is nothing to find. Neither 0
   // nor NaN says this.
@@ -302,13 +352,21 @@ typedef struct {
   } val;
 } exports_guest_result_scores_failure_t;
 
+// Imported Functions from `rematch:scoring/log@0.1.0`
+// Shows a message. The host keeps the first messages of a call up to a limit and drops the rest.
+extern void log_log(log_level_t level, scorer_string_t *message);
+
 // Exported Functions from `rematch:scoring/guest@0.1.0`
 void exports_guest_describe(exports_guest_description_t *ret);
 bool exports_guest_score(exports_guest_batch_t *batch, scorer_string_t *params, exports_guest_scores_t *ret, exports_guest_failure_t *err);
 
 // Helper Functions
 
-void scorer_list_string_free(scorer_list_string_t *ptr);
+void scorer_option_f64_free(scorer_option_f64_t *ptr);
+
+void exports_guest_metric_free(exports_guest_metric_t *ptr);
+
+void exports_guest_list_metric_free(exports_guest_list_metric_t *ptr);
 
 void exports_guest_description_free(exports_guest_description_t *ptr);
 
@@ -345,6 +403,10 @@ void scorer_list_f32_free(scorer_list_f32_t *ptr);
 void exports_guest_vectors_free(exports_guest_vectors_t *ptr);
 
 void exports_guest_taxonomy_rows_free(exports_guest_taxonomy_rows_t *ptr);
+
+void exports_guest_item_field_free(exports_guest_item_field_t *ptr);
+
+void exports_guest_list_item_field_free(exports_guest_list_item_field_t *ptr);
 
 void exports_guest_batch_free(exports_guest_batch_t *ptr);
 

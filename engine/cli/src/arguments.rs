@@ -1,8 +1,12 @@
 //! The command line as written; its doc comments are the help texts.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
+use crate::plugin_host::COMPILE_COMMAND;
 
 /// Replays the searches that real users made against a baseline retriever and its challengers, and says with honest
 /// statistics which one should serve tomorrow.
@@ -42,6 +46,9 @@ pub(crate) enum Command {
     /// Work with scoring components
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Compile a component into the cache, under limits
+    #[command(name = COMPILE_COMMAND, hide = true)]
+    CompileComponent(CompileComponentArguments),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +61,9 @@ pub(crate) struct RunArguments {
     /// Override a value of the benchmark file, such as sessions.sample.count=200
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Threads to work with [default: one per core]; no result depends on it
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Print report.json on stdout instead of the summary
     #[arg(long)]
     pub(crate) json: bool,
@@ -145,19 +155,4 @@ pub(crate) struct InspectArguments {
     /// Print what was found as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginCommand {
-    /// Pack a core WebAssembly module into a scoring component
-    Pack(PackArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PackArguments {
-    /// The core module that a compiler wrote
-    pub(crate) core: PathBuf,
-    /// The component to write
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) out: PathBuf,
 }

@@ -4,10 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use rematch_engine::benchmark::Diagnostic;
+use rematch_engine::compare::CompareError;
 use rematch_engine::load::LoadError;
 use rematch_engine::run::RunError;
+use rematch_engine::score::ScoreError;
+use rematch_engine::score::wasm::PackError;
 use rematch_engine::select::SelectError;
 use rematch_engine::store::StoreError;
+
+use crate::terminal::visible_lines;
 
 /// How a command ended; the number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,24 @@ impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Self { exit, error: error.into() }
     }
+
+    /// Adds what to do about it.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        let Self { exit, error } = self;
+        Self { exit, error: anyhow::anyhow!("{error:#}; {hint}") }
+    }
+
+    /// Returns the exit code.
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:#}", self.error)
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -84,18 +107,27 @@ pub(crate) fn report(result: Result<Exit, Failure>) -> ExitCode {
     exit.into()
 }
 
+/// The most of an error that is shown, bytes.
+const MAX_ERROR_BYTES: usize = 8_000;
+
+/// Before the further lines of an error.
+const INDENT: &str = "    ";
+
 fn print(error: &anyhow::Error, exit: Exit) -> std::io::Result<()> {
     let mut stderr = std::io::stderr().lock();
     if let Some(diagnostic) = error.downcast_ref::<Diagnostic>() {
         let styled = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         return writeln!(stderr, "{}", diagnostic.render(styled));
     }
-    writeln!(stderr, "error: {error}")?;
+    // What a component or a file says stands in errors too.
+    let shown =
+        |text: &str| visible_lines(text.get(..text.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or(text), INDENT);
     let mut last = error.to_string();
+    writeln!(stderr, "error: {}", shown(&last))?;
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         if !last.ends_with(&text) {
-            writeln!(stderr, "  because: {text}")?;
+            writeln!(stderr, "  because: {}", shown(&text))?;
         }
         last = text;
     }
@@ -112,9 +144,23 @@ fn code(error: &anyhow::Error) -> Exit {
     if error.is::<LoadError>() {
         return Exit::Input;
     }
+    if let Some(error) = error.downcast_ref::<ScoreError>() {
+        return code_of_score(error);
+    }
+    if error.is::<PackError>() {
+        return Exit::Plugin;
+    }
     match error.downcast_ref::<RunError>() {
         Some(error) => code_of_run(error),
         None => Exit::Internal,
+    }
+}
+
+fn code_of_score(error: &ScoreError) -> Exit {
+    match error {
+        ScoreError::Host { .. } => Exit::Usage,
+        ScoreError::Read { .. } | ScoreError::Items(_) => Exit::Input,
+        _ => Exit::Plugin,
     }
 }
 
@@ -129,8 +175,9 @@ fn code_of_run(error: &RunError) -> Exit {
             SelectError::Engine(_) => Exit::Input,
             _ => Exit::Internal,
         },
-        RunError::Score(_) | RunError::ScorerFailed { .. } => Exit::Plugin,
-        RunError::Store(error) => code_of_store(error),
+        RunError::Score(error) | RunError::Compare(CompareError::Score(error)) => code_of_score(error),
+        RunError::ScorerFailed { .. } => Exit::Plugin,
+        RunError::Store(error) | RunError::Compare(CompareError::Store(error)) => code_of_store(error),
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
     }

@@ -3,8 +3,12 @@
 mod arguments;
 mod commands;
 mod exit;
+mod folders;
+mod plugin_arguments;
+mod plugin_host;
 mod progress;
 mod summary;
+mod terminal;
 
 use std::process::ExitCode;
 

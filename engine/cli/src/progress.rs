@@ -27,6 +27,16 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
+    /// Shows a line that stays, above the bar where there is one.
+    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
+    pub(crate) fn line(&self, text: &str) {
+        if self.plain {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
     #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
     fn say(&self, text: &str) {
         if self.plain {

@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use rematch_engine::benchmark::spec::OnScorerError;
 use rematch_engine::compare::outcome::{
     BenchmarkResult, GateState, MetricComparison, PipelineComparison, VerdictOutcome,
 };
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 
-const WIDTH: u16 = 80;
+use crate::terminal::{WIDTH, paragraph, table, trimmed, visible};
+
 /// Lines that the summary may fill.
 const HEIGHT: usize = 40;
 /// Metrics listed per candidate; the rest is in the report.
@@ -18,6 +19,8 @@ const NODES: usize = 4;
 /// Fewer lines than this are no table.
 const LEAST_TABLE: usize = 6;
 const MISSING: &str = "-";
+/// The measure that the scorers give together.
+const SCENARIO: &str = rematch_engine::schema::column::SCENARIO_SCORE;
 
 /// Returns the summary of a finished run.
 pub(crate) fn render(finished: &Finished) -> String {
@@ -25,7 +28,8 @@ pub(crate) fn render(finished: &Finished) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, finished, report);
-    text
+    // Names and errors are what strangers wrote.
+    text.lines().map(|line| visible(line) + "\n").collect()
 }
 
 /// What decides comes first and what failed is never cut: the tables of metrics get the lines that are left.
@@ -43,7 +47,7 @@ fn write_all(text: &mut String, finished: &Finished, report: &Report) -> std::fm
     writeln!(end, "{}", arm_table(report))?;
     let mut details = String::new();
     for result in &report.results {
-        scorers(&mut details, result)?;
+        scorers(&mut details, report, result)?;
     }
     latency(&mut details, report)?;
     sample(&mut details, report)?;
@@ -93,6 +97,12 @@ fn verdict(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Resu
     for caution in &comparison.verdict.cautions {
         paragraph(text, &format!("! {caution}"), "  ")?;
     }
+    for (scorer, run) in &comparison.aggregates {
+        let interval = run.ci95.map(|[low, high]| format!(", 95 % CI {low:+.4} to {high:+.4}")).unwrap_or_default();
+        let p = run.p.map(|p| format!(", p = {p:.4}")).unwrap_or_default();
+        let (old, new) = (number(run.baseline), number(run.candidate));
+        paragraph(text, &format!("{scorer} of the run: {old} and {new}, {}{interval}{p}", signed(run.delta)), "  ")?;
+    }
     for gate in &comparison.gates {
         paragraph(text, &format!("gate {}: {}", gate_state(gate.state), gate.reason), "  ")?;
     }
@@ -114,42 +124,9 @@ fn table_of(text: &mut String, report: &Report, comparison: &PipelineComparison,
     writeln!(text, "{nodes}")
 }
 
-/// Writes `content` wrapped at word boundaries, each line after `indent`.
-fn paragraph(text: &mut String, content: &str, indent: &str) -> std::fmt::Result {
-    let mut line = String::from(indent);
-    for word in content.split_whitespace() {
-        let fits = line.chars().count() + 1 + word.chars().count() <= usize::from(WIDTH);
-        if line.trim().is_empty() {
-            line += word;
-        } else if fits {
-            line.push(' ');
-            line += word;
-        } else {
-            writeln!(text, "{line}")?;
-            line = format!("{indent}{word}");
-        }
-    }
-    writeln!(text, "{line}")
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(header.iter().copied());
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-        if column.index > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
 fn metric_table(report: &Report, comparison: &PipelineComparison, most: usize) -> String {
     let mut table = table(&["metric", "baseline", "candidate", "delta", "95 % CI", "p", "n"]);
-    let primary = report.run.metrics.iter().filter(|metric| **metric == report.run.primary_metric);
-    let others = report.run.metrics.iter().filter(|metric| **metric != report.run.primary_metric);
-    for metric in primary.chain(others).take(most) {
+    for metric in by_importance(report).into_iter().take(most) {
         let Some(test) = comparison.metrics.get(metric) else { continue };
         table.add_row([
             metric.clone(),
@@ -162,6 +139,24 @@ fn metric_table(report: &Report, comparison: &PipelineComparison, most: usize) -
         ]);
     }
     trimmed(&table)
+}
+
+/// What decides first, then what the users' own scorers say, then the metrics.
+fn by_importance(report: &Report) -> Vec<&String> {
+    let scorers = &report.run.scorers;
+    let sub_score =
+        |name: &str, measure: &str| measure.strip_prefix(name).is_some_and(|further| further.starts_with('.'));
+    let rank = |measure: &str| match measure {
+        _ if measure == report.run.primary_metric => 0,
+        _ if scorers.iter().any(|scorer| scorer.name == measure) => 1,
+        // With one scorer it says the same again.
+        SCENARIO => 2 + 3 * usize::from(scorers.len() == 1),
+        _ if scorers.iter().any(|scorer| sub_score(&scorer.name, measure)) => 3,
+        _ => 4,
+    };
+    let mut measures: Vec<&String> = report.run.metrics.iter().collect();
+    measures.sort_by_key(|measure| rank(measure));
+    measures
 }
 
 fn interval(test: &MetricComparison) -> String {
@@ -211,22 +206,33 @@ fn taxonomy(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Res
     Ok(())
 }
 
-fn scorers(text: &mut String, result: &BenchmarkResult) -> std::fmt::Result {
+fn scorers(text: &mut String, report: &Report, result: &BenchmarkResult) -> std::fmt::Result {
     let Some(scenario) = &result.scenario_score else { return Ok(()) };
     let parts: Vec<String> = result
         .scorers
         .iter()
         .map(|(name, scorer)| {
-            let errors = if scorer.error > 0 { format!(" ({} errors)", scorer.error) } else { String::new() };
-            format!("{name} {}{errors}", number(scorer.mean))
+            let policy = report.run.scorers.iter().find(|info| info.name == *name).map(|info| info.on_error);
+            let counted = if policy == Some(OnScorerError::Zero) { "counted as 0" } else { "left out" };
+            let errors =
+                if scorer.error > 0 { format!(" ({} errors, {counted})", scorer.error) } else { String::new() };
+            let aggregate = scorer.aggregate.map(|score| format!(", of the run {score:.4}")).unwrap_or_default();
+            format!("{name} {}{aggregate}{errors}", number(scorer.mean))
         })
         .collect();
+    let first_errors = result.scorers.values().filter_map(|scorer| scorer.first_error.as_ref());
     let score = number(scenario.mean);
     paragraph(
         text,
         &format!("{} scores {score} over {} scenarios: {}", result.retriever_id, scenario.n, parts.join(", ")),
         "",
-    )
+    )?;
+    for error in first_errors.take(1) {
+        // One failure is enough here; it may be as long as a plugin likes.
+        let short: String = error.chars().take(usize::from(WIDTH) * 2).collect();
+        paragraph(text, &format!("! {short}"), "  ")?;
+    }
+    Ok(())
 }
 
 /// On a line of its own: what a clock says differs from run to run.
@@ -277,9 +283,4 @@ fn signed(value: Option<f64>) -> String {
 
 fn short(value: Option<f64>) -> String {
     value.map_or(MISSING.to_owned(), |value| format!("{value:.2}"))
-}
-
-/// The table without the blanks that fill its last column.
-fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

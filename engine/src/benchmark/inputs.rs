@@ -5,6 +5,7 @@ use std::path::Path;
 use super::diagnostic::{Diagnostic, KeyPath};
 use super::parse::SpecSource;
 use super::plan::{Plan, ScorerSource, StagePlan};
+use super::plugin_reference::PluginReference;
 use super::resolve::is_there;
 use super::spec::SessionsPath;
 
@@ -57,7 +58,14 @@ impl Plan {
         }
         for (index, scorer) in self.scorers.iter().enumerate() {
             if let ScorerSource::Plugin(plugin) = &scorer.source {
-                check(root.key("scorer").index(index).key("plugin"), &plugin.path)?;
+                let written = spec.scorer.get(index).and_then(|scorer| scorer.plugin.as_deref()).unwrap_or_default();
+                check(root.key("scorer").index(index).key("plugin"), &plugin.path).map_err(|missing| {
+                    if PluginReference::is_meant_by(written) {
+                        missing.with_help(format!("`rematch plugin add {written} --registry ...` fetches it"))
+                    } else {
+                        missing
+                    }
+                })?;
             }
         }
         Ok(())

@@ -11,16 +11,19 @@ mod inputs;
 mod overrides;
 mod parse;
 mod plan;
+mod plugin_reference;
 mod resolve;
 mod resolve_retrievers;
 mod resolve_scorers;
+mod scorer_spec;
 pub mod spec;
 mod stage_spec;
 
 pub use diagnostic::{Diagnostic, KeyPath};
 pub use parse::{SpecSource, json_schema};
 pub use plan::{
-    CorpusPlan, GatePlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan, ScorerSource,
-    StagePlan,
+    CorpusPlan, GatePlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan,
+    ScorerSource, StagePlan,
 };
+pub use plugin_reference::{PluginReference, PluginReferenceError};
 pub use spec::BenchmarkSpec;

@@ -8,8 +8,8 @@ use rematch_metrics::{GainFunction, Metric};
 use serde::Serialize;
 
 use super::spec::{
-    Combine, CombineFields, Compatibility, FilterSpec, Missing, OnInconclusive, OutputFormat, SampleStrategy,
-    SessionFormat, SessionsPath,
+    Combine, CombineFields, Compatibility, FilterSpec, Missing, OnInconclusive, OnScorerError, OutputFormat,
+    SampleStrategy, SessionFormat, SessionsPath, Wasi,
 };
 
 /// A validated benchmark; `run` needs nothing else.
@@ -34,9 +34,8 @@ pub struct Plan {
     /// Every metric, without repeats, in the order of the report.
     #[serde(serialize_with = "metrics_as_text")]
     pub metrics: Vec<Metric>,
-    /// The metric that decides the verdict; it is one of `metrics`.
-    #[serde(serialize_with = "metric_as_text")]
-    pub primary: Metric,
+    /// The measure that decides the verdict: one of `metrics`, a scorer, one of its sub-scores or the scenario score.
+    pub primary: String,
     /// Differences of the primary metric up to this size are neutral.
     pub noise_threshold: f64,
     /// The pipelines: the baseline first, then the candidates in the order written.
@@ -163,6 +162,8 @@ pub struct ScorerPlan {
     pub source: ScorerSource,
     /// Normalised weight in (0, 1].
     pub weight: f64,
+    /// What an error of one session means.
+    pub on_error: OnScorerError,
 }
 
 /// What computes a score.
@@ -172,7 +173,7 @@ pub enum ScorerSource {
     /// A built-in metric.
     Metric(#[serde(serialize_with = "metric_as_text")] Metric),
     /// A WASM component.
-    Plugin(PluginPlan),
+    Plugin(Box<PluginPlan>),
 }
 
 fn metric_as_text<S: serde::Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
@@ -192,36 +193,96 @@ pub struct PluginPlan {
     pub sha256: Option<String>,
     /// Parameters as JSON text; `{}` where none were given.
     pub params: String,
+    /// Most sessions of one call.
+    pub batch: NonZeroUsize,
+    /// What a component that imports WASI gets.
+    pub wasi: Wasi,
+    /// The fields of the items that it sees.
+    pub items: Option<ItemsPlan>,
     /// The sandbox's limits.
     pub limits: Limits,
+}
+
+impl PluginPlan {
+    /// Most sessions of one call where the benchmark says nothing. More do not make a session cheaper, and the columns
+    /// leave the processor's cache.
+    pub const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+    /// Returns a plan of the component at `path` with every default.
+    #[must_use]
+    pub fn of(path: PathBuf) -> Self {
+        Self {
+            path,
+            sha256: None,
+            params: "{}".to_owned(),
+            batch: Self::BATCH,
+            wasi: Wasi::default(),
+            items: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Fields of a corpus, as a scorer sees them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ItemsPlan {
+    /// The documents.
+    pub corpus: CorpusPlan,
+    /// Names of the fields.
+    pub fields: Vec<String>,
 }
 
 /// Limits of a component's sandbox, all resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
+    /// Size of the component file, bytes.
+    pub component_bytes: u64,
+    /// CPU time for compiling the component, seconds.
+    pub compile_seconds: u64,
+    /// Memory for compiling the component, bytes.
+    pub compile_memory_bytes: u64,
     /// Linear memory, bytes.
     pub memory_bytes: u64,
     /// Fuel per session; a batch gets this times its sessions, plus `fuel_base`.
     pub fuel_per_session: u64,
     /// Fuel for instantiation and the call itself.
     pub fuel_base: u64,
-    /// Wall-clock backstop of one batch, milliseconds.
+    /// Wall-clock backstop of one call, milliseconds.
     pub deadline_ms: u64,
+    /// What one call may hand back, bytes as the host stores them.
+    pub output_bytes: u64,
+    /// Log messages that are kept of one call, bytes.
+    pub log_bytes: u64,
+    /// Elements of all tables together.
+    pub table_elements: u64,
+    /// Core instances, and as many tables.
+    pub instances: u64,
 }
 
 impl Default for Limits {
-    /// The measured defaults: 256 MiB, 10 million units of fuel a session on top of 2 billion, 10 s a batch.
+    /// What the largest of the example components (an interpreter of 18 MB) needs, with room to spare.
     fn default() -> Self {
-        Self { memory_bytes: 256 << 20, fuel_per_session: 10_000_000, fuel_base: 2_000_000_000, deadline_ms: 10_000 }
+        Self {
+            component_bytes: 32 << 20,
+            compile_seconds: 60,
+            compile_memory_bytes: 4 << 30,
+            memory_bytes: 256 << 20,
+            fuel_per_session: 10_000_000,
+            fuel_base: 2_000_000_000,
+            deadline_ms: 10_000,
+            output_bytes: 16 << 20,
+            log_bytes: 64 << 10,
+            table_elements: 100_000,
+            instances: 64,
+        }
     }
 }
 
-/// A condition on one metric of every candidate.
+/// A condition on one measure of every candidate.
 #[derive(Debug, Clone, Serialize)]
 pub struct GatePlan {
-    /// The metric; one of the plan's.
-    #[serde(serialize_with = "metric_as_text")]
-    pub metric: Metric,
+    /// The measure, by name as in [`Plan::primary`].
+    pub metric: String,
     /// The largest loss that is accepted.
     pub max_regression: f64,
     /// What an inconclusive comparison means.

@@ -8,11 +8,12 @@ use rematch_metrics::Metric;
 
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
 use super::parse::SpecSource;
-use super::plan::{GatePlan, Plan, RelevancePlan, SamplePlan};
+use super::plan::{GatePlan, Plan, RelevancePlan, SamplePlan, ScorerSource};
 use super::resolve_retrievers::pipelines;
 use super::resolve_scorers::scorers;
 use super::spec::{
-    BenchmarkSpec, MetricsSpec, OutputFormat, RelevanceSpec, SampleSpec, SampleStrategy, SessionsPath, SessionsSpec,
+    BenchmarkSpec, MeasureName, MetricsSpec, OutputFormat, RelevanceSpec, SampleSpec, SampleStrategy, ScorerSpec,
+    SessionsPath, SessionsSpec,
 };
 use crate::schema::{self, column};
 use crate::score::relevance::DEFAULT_WEIGHTS;
@@ -63,7 +64,10 @@ impl Plan {
         let session_path = session_path(&context, &spec.sessions)?;
         check_filter(&context)?;
         let metrics = metrics(&context, &spec.metrics)?;
-        let primary = spec.metrics.primary.map_or_else(default_primary, |name| name.0);
+        let primary = match &spec.metrics.primary {
+            Some(name) => measure(&context, name, &root.key("metrics").key("primary"))?,
+            None => DEFAULT_PRIMARY.to_owned(),
+        };
         let relevance = relevance(&context, &spec.relevance)?;
         let pipelines = pipelines(&context)?;
         let output_dir = spec.output.dir.as_deref().unwrap_or(DEFAULT_OUTPUT_DIR);
@@ -88,21 +92,50 @@ impl Plan {
         })
     }
 
-    /// Returns the metrics that the verdict on `primary` is read from: its position in [`Plan::metrics`].
+    /// Returns whether a scorer is a component.
     #[must_use]
-    pub fn primary_index(&self) -> usize {
-        self.metrics.iter().position(|metric| *metric == self.primary).unwrap_or(0)
+    pub fn has_plugins(&self) -> bool {
+        self.scorers.iter().any(|scorer| matches!(scorer.source, ScorerSource::Plugin(_)))
+    }
+
+    /// Returns the metric that decides the verdict; `None` where a scorer does.
+    #[must_use]
+    pub fn primary_metric(&self) -> Option<Metric> {
+        self.metrics.iter().copied().find(|metric| metric.to_string() == self.primary)
     }
 }
 
-fn default_primary() -> Metric {
-    parsed(DEFAULT_PRIMARY)
+/// Returns the canonical name of a measure: what the scorers give, or a metric. Metrics are known by more than one
+/// spelling, so that a scorer of that very name comes first.
+fn measure(context: &Context<'_>, name: &MeasureName, keys: &KeyPath) -> Result<String, Diagnostic> {
+    if is_of_scorers(&context.spec.scorer, name) {
+        return Ok(name.0.clone());
+    }
+    let unknown = match name.0.parse::<Metric>() {
+        Ok(metric) => return Ok(metric.to_string()),
+        Err(unknown) => unknown,
+    };
+    let scorers = &context.spec.scorer;
+    let names: Vec<&str> = scorers.iter().map(|scorer| scorer.name.as_str()).collect();
+    let message = match names.as_slice() {
+        [] => unknown.to_string(),
+        names => format!("{unknown}; nor is it one of the scorers `{}`", names.join("`, `")),
+    };
+    Err(context.mistake(keys, message))
 }
 
 /// Parses a name that stands in this file; such a name is always known.
 fn parsed(name: &str) -> Metric {
     #[expect(clippy::expect_used, reason = "built-in names are covered by the test `every_default_metric_parses`")]
     name.parse().expect("a built-in metric name")
+}
+
+/// Returns whether the scorers give the measure: a scorer, one of its sub-scores, or the scenario score.
+fn is_of_scorers(scorers: &[ScorerSpec], name: &MeasureName) -> bool {
+    let of_scorer = |scorer: &ScorerSpec| {
+        name.0 == scorer.name || name.0.strip_prefix(&scorer.name).is_some_and(|rest| rest.starts_with('.'))
+    };
+    scorers.iter().any(of_scorer) || (!scorers.is_empty() && name.0 == column::SCENARIO_SCORE)
 }
 
 fn session_path(context: &Context<'_>, sessions: &SessionsSpec) -> Result<SessionsPath, Diagnostic> {
@@ -220,12 +253,19 @@ fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Dia
     }
     add(parsed("RR"), keys.clone());
     add(parsed("AP"), keys.clone());
-    add(spec.primary.map_or_else(default_primary, |name| name.0), keys.key("primary"));
+    let scorers = &context.spec.scorer;
+    let named = |name: &MeasureName| name.0.parse::<Metric>().ok().filter(|_| !is_of_scorers(scorers, name));
+    match &spec.primary {
+        Some(name) => named(name).into_iter().for_each(|metric| add(metric, keys.key("primary"))),
+        None => add(parsed(DEFAULT_PRIMARY), keys.clone()),
+    }
     for (index, extra) in spec.extra.iter().enumerate() {
         add(extra.0, keys.key("extra").index(index));
     }
     for (index, gate) in context.spec.gate.iter().enumerate() {
-        add(gate.metric.0, KeyPath::root().key("gate").index(index).key("metric"));
+        if let Some(metric) = named(&gate.metric) {
+            add(metric, KeyPath::root().key("gate").index(index).key("metric"));
+        }
     }
     let depth = context.spec.depth;
     for (metric, keys) in &all {
@@ -245,7 +285,7 @@ fn gates(context: &Context<'_>) -> Result<Vec<GatePlan>, Diagnostic> {
             return Err(context.mistake(&keys, format!("{} is not a number of 0 or more", gate.max_regression)));
         }
         plans.push(GatePlan {
-            metric: gate.metric.0,
+            metric: measure(context, &gate.metric, &KeyPath::root().key("gate").index(index).key("metric"))?,
             max_regression: gate.max_regression,
             on_inconclusive: gate.on_inconclusive,
         });

@@ -142,7 +142,8 @@ fn in_range(context: &Context<'_>, value: f64, low: f64, high: f64, keys: &KeyPa
     Err(context.mistake(keys, format!("{value} is out of range, expected {low} to {high}")))
 }
 
-fn corpus_plan(context: &Context<'_>, name: &str, keys: &KeyPath) -> Result<CorpusPlan, Diagnostic> {
+/// Returns the corpus that the key `corpus` of the table at `keys` names.
+pub(super) fn corpus_plan(context: &Context<'_>, name: &str, keys: &KeyPath) -> Result<CorpusPlan, Diagnostic> {
     let Some(corpus) = context.spec.corpus.get(name) else {
         let known: Vec<&str> = context.spec.corpus.keys().map(String::as_str).collect();
         let message = match known.as_slice() {

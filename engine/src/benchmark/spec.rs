@@ -10,6 +10,7 @@ use rematch_metrics::{GainFunction, Metric};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use super::scorer_spec::{ItemsSpec, LimitsSpec, OnScorerError, ScorerSpec, Wasi};
 pub use super::stage_spec::{CombineFields, Missing, StageSpec};
 
 /// A benchmark: which sessions to replay, against which retrievers, and how to judge them.
@@ -363,9 +364,9 @@ pub struct MetricsSpec {
     /// Cutoffs of nDCG, recall and precision; 5, 10 and 20 where it is not given.
     #[serde(default)]
     pub k: Option<Vec<NonZeroUsize>>,
-    /// The metric that decides the verdict; `nDCG@10` where it is not given.
+    /// The metric or scorer that decides the verdict; `nDCG@10` where it is not given.
     #[serde(default)]
-    pub primary: Option<MetricName>,
+    pub primary: Option<MeasureName>,
     /// Further metrics, in ir_measures' spelling: `RBP(p=0.8)`, `Success@1`, `AP(rel=2)`.
     #[serde(default)]
     pub extra: Vec<MetricName>,
@@ -415,6 +416,13 @@ impl JsonSchema for MetricName {
     }
 }
 
+/// What can be compared, by name: a metric such as `nDCG@10`, a scorer of the benchmark, one of its sub-scores
+/// (`scorer.sub-score`), or `scenario_score`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("examples" = ["nDCG@10", "RBP(p=0.8)", "scenario_score"]))]
+pub struct MeasureName(pub String);
+
 /// A table of documents that retrievers search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -441,53 +449,12 @@ pub struct RetrieverSpec {
     pub concurrency: Option<NonZeroUsize>,
 }
 
-/// A weighted scoring function: a WASM component or a built-in metric, never both.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ScorerSpec {
-    /// Unique name.
-    pub name: String,
-    /// Path of a WASM component of the world `rematch:scoring/scorer`.
-    #[serde(default)]
-    pub plugin: Option<String>,
-    /// SHA-256 of the component, in hex; another file is refused.
-    #[serde(default)]
-    pub sha256: Option<String>,
-    /// A built-in metric instead of a component.
-    #[serde(default)]
-    pub metric: Option<MetricName>,
-    /// Weight in the scenario score; above 0, normalised over all scorers.
-    #[serde(default = "defaults::weight")]
-    pub weight: f64,
-    /// Parameters handed to the component as JSON.
-    #[serde(default)]
-    pub params: Option<serde_json::Value>,
-    /// Limits of the sandbox; each has a default.
-    #[serde(default)]
-    pub limits: LimitsSpec,
-}
-
-/// Limits of a component's sandbox.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LimitsSpec {
-    /// Linear memory, MiB.
-    #[serde(default)]
-    pub memory_mib: Option<NonZeroU64>,
-    /// Fuel (roughly: instructions) per session.
-    #[serde(default)]
-    pub fuel_per_session: Option<NonZeroU64>,
-    /// Wall-clock backstop of one batch, milliseconds.
-    #[serde(default)]
-    pub deadline_ms: Option<NonZeroU64>,
-}
-
 /// A condition on one metric of every candidate; it decides the exit code.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GateSpec {
-    /// The metric; it must be one that the benchmark measures.
-    pub metric: MetricName,
+    /// The metric or scorer.
+    pub metric: MeasureName,
     /// The largest loss that is accepted, in the metric's own unit.
     pub max_regression: f64,
     /// What an inconclusive comparison means.

@@ -7,7 +7,9 @@ use rematch_metrics::sum::mean;
 
 use super::observations::{Observations, Positions};
 use super::outcome::{AlignmentMetrics, MetricSummary};
+use super::significance::direction;
 use crate::benchmark::Plan;
+use crate::score::MeasureKind;
 
 /// Sums up the arm at `index` over the sessions in `rows`.
 pub(super) fn align(plan: &Plan, index: usize, observations: &Observations, rows: &[usize]) -> AlignmentMetrics {
@@ -26,13 +28,19 @@ pub(super) fn align(plan: &Plan, index: usize, observations: &Observations, rows
         let named = plan.metrics.iter().enumerate();
         let cutoffs =
             named.filter_map(|(metric, name)| Some((name.to_string().strip_prefix(prefix)?.to_owned(), metric)));
-        cutoffs.map(|(cutoff, metric)| (cutoff, summarise(arm.metrics.get(metric), &answered).mean)).collect()
+        cutoffs
+            .map(|(cutoff, metric)| (cutoff, summarise(observations.values(index, metric), &answered).mean))
+            .collect()
     };
+    let scored = observations.measures().iter().enumerate().filter(|(_, one)| one.kind != MeasureKind::Metric);
+    let of_scorers =
+        scored.map(|(place, one)| (one.name.clone(), summarise(observations.values(index, place), &answered).mean));
     let signs = signs(plan, index, observations, rows);
     AlignmentMetrics {
         ndcg_at_k: family("nDCG@"),
         recall_at_k: family("R@"),
-        primary_mean: summarise(arm.metrics.get(plan.primary_index()), &answered).mean,
+        scorers: of_scorers.collect(),
+        primary_mean: summarise(observations.values(index, observations.primary()), &answered).mean,
         mean_rank_clicked: positions.clicked.mean_rank(),
         mean_rank_purchased: positions.purchased.mean_rank(),
         clicked_not_retrieved: positions.clicked.not_retrieved,
@@ -48,17 +56,17 @@ pub(super) fn align(plan: &Plan, index: usize, observations: &Observations, rows
 }
 
 /// Returns mean, n and undefined of one metric over `rows`.
-pub(super) fn summarise(values: Option<&Vec<Option<f64>>>, rows: &[usize]) -> MetricSummary {
-    let values = values.map(Vec::as_slice).unwrap_or_default();
+pub(super) fn summarise(values: &[Option<f64>], rows: &[usize]) -> MetricSummary {
     let defined: Vec<f64> = rows.iter().filter_map(|row| values.get(*row).copied().flatten()).collect();
     MetricSummary { mean: mean(&defined), n: defined.len() as u64, undefined: (rows.len() - defined.len()) as u64 }
 }
 
 fn signs(plan: &Plan, index: usize, observations: &Observations, rows: &[usize]) -> SignCounts {
-    let metric = plan.primary_index();
-    let values = |arm: usize| observations.arm(arm).metrics.get(metric).map(Vec::as_slice).unwrap_or_default();
-    let (baseline, candidate) = (values(0), values(index));
-    let delta = |row: &usize| Some(candidate.get(*row).copied().flatten()? - baseline.get(*row).copied().flatten()?);
+    let primary = observations.primary();
+    let (baseline, candidate) = (observations.values(0, primary), observations.values(index, primary));
+    let sign = observations.measures().get(primary).map_or(1.0, direction);
+    let delta =
+        |row: &usize| Some(sign * (candidate.get(*row).copied().flatten()? - baseline.get(*row).copied().flatten()?));
     let deltas: Vec<f64> = rows.iter().filter_map(delta).collect();
     SignCounts::of(&deltas, plan.noise_threshold)
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rematch_metrics::sum::mean;
-
 use super::observations::{Observations, ScorerObservations};
-use super::outcome::{ArmState, BenchmarkResult, MetricSummary, ScorerSummary};
+use super::outcome::{ArmState, BenchmarkResult, ScorerSummary};
 use super::{Arm, alignment, latency};
 use crate::benchmark::Plan;
+use crate::score::MeasureKind;
 
 /// Returns what the arm at `index` did.
 pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) -> BenchmarkResult {
@@ -16,9 +15,15 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
     let all: Vec<usize> = (0..observations.sessions()).collect();
     let answered: Vec<usize> =
         all.iter().copied().filter(|row| !observed.failed.get(*row).copied().unwrap_or(true)).collect();
-    let named = plan.metrics.iter().enumerate();
-    let scores =
-        named.map(|(metric, name)| (name.to_string(), alignment::summarise(observed.metrics.get(metric), &answered)));
+    let measured = |place: usize| alignment::summarise(observations.values(index, place), &answered);
+    let measures = || observations.measures().iter().enumerate();
+    let scores = measures().map(|(place, measure)| (measure.name.clone(), measured(place)));
+    let scenario = measures().find(|(_, measure)| measure.kind == MeasureKind::ScenarioScore);
+    let scorer = |(scorer, observed): (usize, &ScorerObservations)| {
+        let place = measures().find(|(_, measure)| measure.kind == MeasureKind::Scorer(scorer));
+        let mean = place.and_then(|(place, _)| measured(place).mean);
+        (observed.name.clone(), scorer_summary(observed, mean))
+    };
     let nodes = observations.nodes().iter();
     BenchmarkResult {
         retriever_id: arm.id.clone(),
@@ -27,8 +32,8 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         state: if failed { ArmState::Failed } else { ArmState::Completed },
         metrics: (!failed).then(|| alignment::align(plan, index, observations, &all)),
         scores: if failed { BTreeMap::new() } else { scores.collect() },
-        scenario_score: scenario_score(plan, observed.scenario.as_slice(), &answered),
-        scorers: observed.scorers.iter().map(|scorer| (scorer.name.clone(), scorer_summary(scorer))).collect(),
+        scenario_score: scenario.map(|(place, _)| measured(place)),
+        scorers: observed.scorers.iter().enumerate().map(scorer).collect(),
         latency: latency::summarise(observed),
         answered_sessions: answered.len() as u64,
         empty_answers: observed.empty_answers,
@@ -42,23 +47,11 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
     }
 }
 
-/// The run's score: the sum of the scenario scores over the number of scenarios that have one.
-fn scenario_score(plan: &Plan, scores: &[Option<f64>], answered: &[usize]) -> Option<MetricSummary> {
-    if plan.scorers.is_empty() {
-        return None;
-    }
-    let defined: Vec<f64> = answered.iter().filter_map(|row| scores.get(*row).copied().flatten()).collect();
-    Some(MetricSummary {
-        mean: mean(&defined),
-        n: defined.len() as u64,
-        undefined: (answered.len() - defined.len()) as u64,
-    })
-}
-
-fn scorer_summary(scorer: &ScorerObservations) -> ScorerSummary {
+fn scorer_summary(scorer: &ScorerObservations, mean: Option<f64>) -> ScorerSummary {
     ScorerSummary {
-        mean: mean(&scorer.values),
-        complete: scorer.values.len() as u64,
+        mean,
+        aggregate: None,
+        complete: scorer.complete,
         error: scorer.errors,
         unknown: scorer.unknown,
         first_error: scorer.first_error.clone(),

@@ -11,15 +11,17 @@ use super::outcome::Exposure;
 use super::significance::{Pairs, compare_pairs};
 use crate::benchmark::Plan;
 
-/// Assesses the candidate at `candidate`.
-pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations) -> Exposure {
-    let metric = plan.primary_index();
+/// Assesses the candidate at `candidate` by the measure at place `measure`.
+pub(super) fn assess(plan: &Plan, candidate: usize, measure: usize, observations: &Observations) -> Exposure {
+    let k = observations.support_depth() as u64;
+    if observations.measures().get(measure).is_some_and(|measure| !measure.reads_relevance) {
+        return Exposure { k, ..Exposure::default() };
+    }
     let clicked = |row: &usize| observations.session(*row).is_some_and(|session| session.click_derived);
     let rows: Vec<usize> = (0..observations.sessions())
         .filter(clicked)
-        .filter(|row| [0, candidate].iter().all(|arm| defined(observations, *arm, metric, *row)))
+        .filter(|row| [0, candidate].iter().all(|arm| defined(observations, *arm, measure, *row)))
         .collect();
-    let k = observations.support_depth() as u64;
     if rows.is_empty() {
         return Exposure { k, ..Exposure::default() };
     }
@@ -30,12 +32,12 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         k,
         baseline_support: support(observations, 0, &rows),
         candidate_support: support(observations, candidate, &rows),
-        common_support: Some(compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold)),
+        common_support: Some(compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, true)),
     }
 }
 
-fn defined(observations: &Observations, arm: usize, metric: usize, row: usize) -> bool {
-    observations.arm(arm).metrics.get(metric).and_then(|values| values.get(row).copied().flatten()).is_some()
+fn defined(observations: &Observations, arm: usize, measure: usize, row: usize) -> bool {
+    observations.values(arm, measure).get(row).copied().flatten().is_some()
 }
 
 /// The share of the arm's top-k hits that were shown or judged; undefined where it returned nothing.

@@ -1,21 +1,35 @@
 //! Does a candidate lose more than is accepted? A non-inferiority test per gate: the whole interval decides.
 
-use super::outcome::{GateOutcome, GateState, PipelineComparison};
+use super::outcome::{Exposure, GateOutcome, GateState, PipelineComparison};
 use super::verdict::{self, Distrust};
 use crate::benchmark::spec::OnInconclusive;
 use crate::benchmark::{GatePlan, Plan};
 
-/// Evaluates every gate on one candidate.
-pub(super) fn evaluate(plan: &Plan, comparison: &PipelineComparison) -> Vec<GateOutcome> {
-    let distrusted = verdict::distrust(plan, comparison).map(|distrust| match distrust {
-        Distrust::Failures { failed, sessions } => format!("a retriever failed on {failed} of {sessions} sessions"),
+/// Evaluates every gate on one candidate. `exposure` says for the gate's measure whether clicks could tell.
+pub(super) fn evaluate(
+    plan: &Plan,
+    comparison: &PipelineComparison,
+    exposure: impl Fn(&str) -> Exposure,
+) -> Vec<GateOutcome> {
+    let gate = |gate: &GatePlan| {
+        let test = comparison.metrics.get(&gate.metric);
+        let distrust = test.and_then(|test| verdict::distrust(test, &exposure(&gate.metric), plan.noise_threshold));
+        outcome(gate, comparison, distrust.map(why).as_deref())
+    };
+    plan.gates.iter().map(gate).collect()
+}
+
+fn why(distrust: Distrust) -> String {
+    match distrust {
+        Distrust::Failures { failed, sessions } => {
+            format!("a retriever or scorer failed on {failed} of {sessions} sessions")
+        }
         Distrust::Exposure => "clicks cannot tell: the difference is not there on common support".to_owned(),
-    });
-    plan.gates.iter().map(|gate| outcome(gate, comparison, distrusted.as_deref())).collect()
+    }
 }
 
 fn outcome(gate: &GatePlan, comparison: &PipelineComparison, distrusted: Option<&str>) -> GateOutcome {
-    let metric = gate.metric.to_string();
+    let metric = gate.metric.clone();
     let bound = -gate.max_regression;
     let inconclusive = match gate.on_inconclusive {
         OnInconclusive::Fail => GateState::Inconclusive,
@@ -25,19 +39,25 @@ fn outcome(gate: &GatePlan, comparison: &PipelineComparison, distrusted: Option<
     let test = comparison.metrics.get(&metric);
     let interval = test.and_then(|test| test.ci95);
     let (state, reason) = match (interval, test) {
-        (Some([low, high]), _) => {
+        (Some([low, high]), Some(test)) => {
+            // A loss is a rise where lower is better.
+            let [worst, best] = if test.lower_is_better { [-high, -low] } else { [low, high] };
             let state = match distrusted {
                 Some(_) => inconclusive,
-                None if low >= bound => GateState::Passed,
-                None if high < bound => GateState::Failed,
+                None if worst >= bound => GateState::Passed,
+                None if best < bound => GateState::Failed,
                 None => inconclusive,
             };
             let why = distrusted.map(|reason| format!("; {reason}")).unwrap_or_default();
-            (state, format!("{metric} 95 % CI {low:+.4} to {high:+.4}, accepted down to {bound:+.4}{why}"))
+            let accepted = match test.lower_is_better {
+                true => format!("up to {:+.4}", gate.max_regression),
+                false => format!("down to {bound:+.4}"),
+            };
+            (state, format!("{metric} 95 % CI {low:+.4} to {high:+.4}, accepted {accepted}{why}"))
         }
         (None, Some(test)) if test.identical => (GateState::Passed, format!("{metric} is identical")),
         (None, Some(test)) => (inconclusive, format!("{metric} has no interval ({})", test.test)),
-        (None, None) => (inconclusive, format!("{metric} was not measured")),
+        (_, None) => (inconclusive, format!("{metric} was not measured")),
     };
     GateOutcome { metric, max_regression: gate.max_regression, state, reason }
 }
@@ -51,7 +71,7 @@ mod tests {
         let test = MetricComparison { ci95: Some(interval), ..MetricComparison::default() };
         let metrics = [("nDCG@10".to_owned(), test)].into();
         let comparison = PipelineComparison { metrics, ..PipelineComparison::default() };
-        let gate = GatePlan { metric: "nDCG@10".parse().expect("a metric"), max_regression: 0.01, on_inconclusive };
+        let gate = GatePlan { metric: "nDCG@10".to_owned(), max_regression: 0.01, on_inconclusive };
         outcome(&gate, &comparison, None).state
     }
 

@@ -2,12 +2,13 @@
 //!
 //! What "significant" means is written down before any number is seen: the primary metric's paired test, two-sided at
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm) for the number of
-//! candidates. `observations` gathers what the scores say per session, `arm` sums up one retriever, `significance`
+//! candidates. `aggregation` compares run scores that a component sums up itself, `observations` gathers what the scores say per session, `arm` sums up one retriever, `significance`
 //! tests one metric, `taxonomy` tests every node, `exposure` asks whether clicks can be trusted, `verdict` puts it
 //! in words, `gates` in an exit code.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
+mod aggregation;
 mod alignment;
 mod arm;
 mod exposure;
@@ -19,14 +20,18 @@ mod significance;
 mod taxonomy;
 mod verdict;
 
+use std::collections::BTreeMap;
+
+use rematch_metrics::Metric;
 use rematch_metrics::stats::holm;
 
 pub use outcome::Comparison;
 
 use crate::benchmark::Plan;
+use crate::score::{Measure, MeasureKind, ScoreError, ScoringContract};
 use crate::store::{RunDirectory, StoreError};
 use observations::Observations;
-use outcome::{BenchmarkComparison, MetricComparison, PipelineComparison};
+use outcome::{BenchmarkComparison, Exposure, MetricComparison, PipelineComparison};
 
 /// Two-sided level of every test.
 pub const SIGNIFICANCE: f64 = 0.05;
@@ -42,14 +47,31 @@ pub struct Arm {
     pub pipeline_hash: String,
 }
 
-/// Compares the arms of a run; the first is the baseline.
+/// Why a run cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// The run's tables cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A component cannot sum up a run.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+}
+
+/// Compares the arms of a run, scored by `contract`; the first arm is the baseline.
 ///
 /// # Errors
 ///
-/// Returns an error when the run's tables cannot be read.
-pub fn compare(plan: &Plan, arms: &[Arm], run: &RunDirectory) -> Result<Comparison, StoreError> {
-    let observations = Observations::gather(plan, arms.len(), run)?;
-    let results: Vec<_> =
+/// Returns an error when the run's tables cannot be read, or a component's own aggregation fails.
+pub fn compare(
+    plan: &Plan,
+    contract: &ScoringContract,
+    arms: &[Arm],
+    run: &RunDirectory,
+) -> Result<Comparison, CompareError> {
+    let observations = Observations::gather(plan, contract.measures(), arms.len(), run)?;
+    let mut results: Vec<_> =
         arms.iter().enumerate().map(|(index, arm)| arm::summarise(plan, arm, index, &observations)).collect();
     let baseline_failed = observations.arm(0).all_failed();
     let mut comparisons = Vec::new();
@@ -59,10 +81,15 @@ pub fn compare(plan: &Plan, arms: &[Arm], run: &RunDirectory) -> Result<Comparis
         }
     }
     adjust(&mut comparisons);
+    aggregation::add(plan, contract, &observations, &mut results, &mut comparisons)?;
     let baseline = arms.first().map(|arm| arm.id.clone()).unwrap_or_default();
     for comparison in &mut comparisons {
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
-        comparison.gates = gates::evaluate(plan, comparison);
+        let arm = arms.iter().position(|arm| arm.id == comparison.candidate_retriever_id).unwrap_or_default();
+        comparison.gates = gates::evaluate(plan, comparison, |measure| {
+            let place = observations.measures().iter().position(|one| one.name == measure);
+            place.map_or_else(Exposure::default, |place| exposure::assess(plan, arm, place, &observations))
+        });
     }
     Ok(Comparison {
         sessions: observations.sessions() as u64,
@@ -76,17 +103,22 @@ pub fn compare(plan: &Plan, arms: &[Arm], run: &RunDirectory) -> Result<Comparis
 }
 
 fn candidate(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) -> PipelineComparison {
-    let tests: Vec<(String, MetricComparison)> = plan
-        .metrics
-        .iter()
-        .enumerate()
-        .map(|(metric, name)| (name.to_string(), significance::test(observations, index, metric, plan.noise_threshold)))
+    let measures = || observations.measures().iter().enumerate();
+    let test = |(place, measure): (usize, &Measure)| {
+        (measure.name.clone(), significance::test(observations, index, place, plan.noise_threshold))
+    };
+    let tests: Vec<(String, MetricComparison)> = measures().map(test).collect();
+    let nodes = taxonomy::test_nodes(plan, index, observations.primary(), observations);
+    let of_scorers = measures().filter(|(place, measure)| {
+        measure.kind != MeasureKind::Metric && *place != observations.primary() && !observations.nodes().is_empty()
+    });
+    let scorer_nodes = of_scorers
+        .map(|(place, measure)| (measure.name.clone(), taxonomy::test_nodes(plan, index, place, observations)))
         .collect();
-    let nodes = taxonomy::test_nodes(plan, index, observations);
-    let primary = tests.get(plan.primary_index()).map(|(_, test)| test.clone()).unwrap_or_default();
+    let primary = tests.get(observations.primary()).map(|(_, test)| test.clone()).unwrap_or_default();
     let deltas = |family: &str| {
-        let named = tests.iter().filter_map(|(name, test)| Some((name.strip_prefix(family)?.to_owned(), test.delta)));
-        named.collect()
+        let metrics = tests.iter().filter(|(name, _)| name.parse::<Metric>().is_ok());
+        metrics.filter_map(|(name, test)| Some((name.strip_prefix(family)?.to_owned(), test.delta))).collect()
     };
     PipelineComparison {
         candidate_retriever_id: arm.id.clone(),
@@ -98,9 +130,11 @@ fn candidate(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) 
         taxonomy_wins: taxonomy::nodes_with(&nodes, outcome::NodeOutcome::Win),
         taxonomy_losses: taxonomy::nodes_with(&nodes, outcome::NodeOutcome::Loss),
         taxonomy: nodes,
-        dropped: significance::dropped(observations, index, plan.primary_index()),
+        scorer_taxonomy: scorer_nodes,
+        dropped: primary.dropped,
         metrics: tests.into_iter().collect(),
-        exposure: exposure::assess(plan, index, observations),
+        aggregates: BTreeMap::new(),
+        exposure: exposure::assess(plan, index, observations.primary(), observations),
         verdict: outcome::Verdict::default(),
         gates: Vec::new(),
     }

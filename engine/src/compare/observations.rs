@@ -9,8 +9,8 @@ use rematch_metrics::sum::CompensatedSum;
 use crate::benchmark::{Plan, RelevancePlan};
 use crate::rows::{rankings_from_batch, scores_from_batch, sessions_from_batch};
 use crate::schema::column;
-use crate::score::Relevance;
 use crate::score::relevance::OTHER_KIND_WEIGHT;
+use crate::score::{Measure, MeasureKind, Relevance};
 use crate::session::{Interaction, Ranking, ScoreRow, ScoreState, Session};
 use crate::store::{RunDirectory, StoreError, layout};
 
@@ -32,6 +32,9 @@ pub(super) struct Observations {
     nodes: BTreeMap<String, Vec<usize>>,
     cluster_by: &'static str,
     support_depth: usize,
+    measures: Vec<Measure>,
+    /// The place of the measure that decides.
+    primary: usize,
 }
 
 /// What is known of a session whatever the arm.
@@ -45,15 +48,14 @@ pub(super) struct SessionFacts {
 /// What one arm did, one element per session where it is a list.
 #[derive(Default)]
 pub(super) struct ArmObservations {
-    /// One list per metric of the plan.
-    pub(super) metrics: Vec<Vec<Option<f64>>>,
+    /// One list per measure.
+    pub(super) measures: Vec<Vec<Option<f64>>>,
     pub(super) failed: Vec<bool>,
     pub(super) empty_answers: u64,
     pub(super) errors: BTreeMap<String, u64>,
     pub(super) latencies_ns: Vec<f64>,
     pub(super) stages: BTreeMap<String, StageLatency>,
     pub(super) positions: Vec<Positions>,
-    pub(super) scenario: Vec<Option<f64>>,
     /// One per scorer of the contract.
     pub(super) scorers: Vec<ScorerObservations>,
     /// The propensity-weighted DCG on common support, the baseline's and this arm's.
@@ -76,10 +78,13 @@ pub(super) struct Positions {
     pub(super) moves: PositionDeltaTally,
 }
 
+/// How one scorer fared; its values stand in [`ArmObservations::measures`].
 #[derive(Default)]
 pub(super) struct ScorerObservations {
     pub(super) name: String,
-    pub(super) values: Vec<f64>,
+    pub(super) complete: u64,
+    /// Whether it failed, one flag per session.
+    pub(super) failed: Vec<bool>,
     pub(super) errors: u64,
     pub(super) unknown: u64,
     pub(super) first_error: Option<String>,
@@ -94,10 +99,17 @@ impl ArmObservations {
 
 impl Observations {
     /// Reads the run's sample, rankings and scores, a chunk at a time.
-    pub(super) fn gather(plan: &Plan, arms: usize, run: &RunDirectory) -> Result<Self, StoreError> {
+    pub(super) fn gather(
+        plan: &Plan,
+        measures: &[Measure],
+        arms: usize,
+        run: &RunDirectory,
+    ) -> Result<Self, StoreError> {
         let sample = run.table(layout::SESSIONS)?;
-        let metric_names: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
-        let support_depth = plan.primary.cutoff().map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get);
+        let stored = measures.iter().filter(|measure| measure.kind != MeasureKind::ScenarioScore);
+        let columns: Vec<String> = stored.map(|measure| measure.name.clone()).collect();
+        let cutoff = plan.primary_metric().and_then(|metric| metric.cutoff());
+        let support_depth = cutoff.map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get);
         let mut clusters = Clusters::default();
         let mut observations = Self {
             sessions: Vec::new(),
@@ -105,6 +117,8 @@ impl Observations {
             nodes: BTreeMap::new(),
             cluster_by: column::SESSION_ID,
             support_depth,
+            measures: measures.to_vec(),
+            primary: measures.iter().position(|measure| measure.name == plan.primary).unwrap_or(0),
         };
         for chunk in 0..sample.groups() {
             let path = run.path(layout::SESSIONS);
@@ -113,9 +127,8 @@ impl Observations {
             let mut answers: Vec<Vec<Ranking>> = Vec::new();
             for (arm, observed) in observations.arms.iter_mut().enumerate() {
                 let rankings = run.rows(layout::rankings_part(arm, chunk), rankings_from_batch)?;
-                let scores =
-                    run.rows(layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &metric_names))?;
-                observed.record_scores(&scores, metric_names.len());
+                let scores = run.rows(layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &columns))?;
+                observed.record_scores(&scores, measures.len());
                 observed.record_rankings(&rankings);
                 answers.push(rankings);
             }
@@ -166,6 +179,21 @@ impl Observations {
 
     pub(super) fn cluster_by(&self) -> &'static str {
         self.cluster_by
+    }
+
+    /// Returns the measures, in the order of [`ArmObservations::measures`].
+    pub(super) fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
+    /// Returns the place of the measure that decides.
+    pub(super) fn primary(&self) -> usize {
+        self.primary
+    }
+
+    /// Returns an arm's values of the measure at that place.
+    pub(super) fn values(&self, arm: usize, measure: usize) -> &[Option<f64>] {
+        self.arm(arm).measures.get(measure).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(super) fn support_depth(&self) -> usize {
@@ -233,18 +261,20 @@ impl Clusters {
 }
 
 impl ArmObservations {
-    fn record_scores(&mut self, scores: &[ScoreRow], metrics: usize) {
-        self.metrics.resize_with(metrics, Vec::new);
+    fn record_scores(&mut self, scores: &[ScoreRow], measures: usize) {
+        self.measures.resize_with(measures, Vec::new);
         for row in scores {
-            for (values, value) in self.metrics.iter_mut().zip(&row.metrics) {
-                values.push(*value);
+            // Where there are scorers the scenario score is the last measure; without them there is nothing to take it.
+            let stored = row.measures.iter().copied().chain([row.scenario_score]);
+            for (values, value) in self.measures.iter_mut().zip(stored) {
+                values.push(value);
             }
-            self.scenario.push(row.scenario_score);
             self.scorers.resize_with(row.scorers.len(), ScorerObservations::default);
             for (observed, result) in self.scorers.iter_mut().zip(&row.scorers) {
                 observed.name.clone_from(&result.name);
+                observed.failed.push(result.state == ScoreState::Error);
                 match result.state {
-                    ScoreState::Complete => observed.values.extend(result.value),
+                    ScoreState::Complete => observed.complete += 1,
                     ScoreState::Unknown => observed.unknown += 1,
                     ScoreState::Error => {
                         observed.errors += 1;

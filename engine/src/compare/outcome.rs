@@ -31,7 +31,8 @@ pub struct BenchmarkResult {
     pub state: ArmState,
     /// How well the answers agree with what users wanted; `null` for a failed arm.
     pub metrics: Option<AlignmentMetrics>,
-    /// Every metric over the sessions where it is defined; empty for a failed arm.
+    /// Every measure (metrics, scorers, sub-scores, the scenario score) over the sessions where it is defined; empty for a
+    /// failed arm.
     pub scores: BTreeMap<String, MetricSummary>,
     /// The scenario score: weighted mean of the scoring functions; `null` without scorers.
     pub scenario_score: Option<MetricSummary>,
@@ -75,9 +76,12 @@ pub struct MetricSummary {
 /// One scoring function over the sessions of one retriever.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScorerSummary {
-    /// Mean over the sessions with a value.
+    /// Mean over the sessions with a value; one that counts as zero by the benchmark's `on-error` is a value.
     pub mean: Option<f64>,
-    /// Sessions with a value.
+    /// The run's score by the component's own `aggregate`; `null` where it has none, or where it is undefined.
+    #[serde(default)]
+    pub aggregate: Option<f64>,
+    /// Sessions that were scored.
     pub complete: u64,
     /// Sessions on which the function failed.
     pub error: u64,
@@ -94,6 +98,9 @@ pub struct AlignmentMetrics {
     pub ndcg_at_k: BTreeMap<String, Option<f64>>,
     /// Mean recall by cutoff.
     pub recall_at_k: BTreeMap<String, Option<f64>>,
+    /// Mean of every scorer, sub-score and of the scenario score.
+    #[serde(default)]
+    pub scorers: BTreeMap<String, Option<f64>>,
     /// Mean of the primary metric, whichever it is.
     pub primary_mean: Option<f64>,
     /// Pooled mean rank of clicked items; an item that was not returned counts as depth + 1.
@@ -170,8 +177,14 @@ pub struct PipelineComparison {
     pub taxonomy: BTreeMap<String, NodeComparison>,
     /// Sessions without a pair of the primary metric, by reason.
     pub dropped: BTreeMap<String, u64>,
-    /// Every metric's paired comparison.
+    /// Every scorer's test, and the scenario score's, at every node; the primary measure's stands in `taxonomy`.
+    #[serde(default)]
+    pub scorer_taxonomy: BTreeMap<String, BTreeMap<String, NodeComparison>>,
+    /// Every measure's paired comparison: metrics, scorers, sub-scores, the scenario score.
     pub metrics: BTreeMap<String, MetricComparison>,
+    /// The candidates' and the baseline's run scores by the components' own `aggregate`, by scorer.
+    #[serde(default)]
+    pub aggregates: BTreeMap<String, AggregateComparison>,
     /// Whether clicks could tell.
     pub exposure: Exposure,
     /// The decision.
@@ -180,7 +193,34 @@ pub struct PipelineComparison {
     pub gates: Vec<GateOutcome>,
 }
 
-/// One metric's paired comparison, candidate - baseline.
+/// One scorer's run scores, summed up by the component itself, candidate - baseline.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AggregateComparison {
+    /// The baseline's score.
+    pub baseline: Option<f64>,
+    /// The candidate's score.
+    pub candidate: Option<f64>,
+    /// Their difference.
+    pub delta: Option<f64>,
+    /// Its 95 % interval: percentiles over resamples of the clusters, both arms resampled alike (Efron 1979); `null` with
+    /// fewer than ten clusters, or where the score is undefined in more than a few resamples.
+    pub ci95: Option<[f64; 2]>,
+    /// Two-sided p: twice the share of resamples on the other side of 0, (count + 1) / (resamples + 1); `null` as the
+    /// interval.
+    pub p: Option<f64>,
+    /// Whether a lower score is a better one.
+    pub lower_is_better: bool,
+    /// Sessions that both arms were scored on, undefined ones included.
+    pub sessions: u64,
+    /// Clusters that were resampled.
+    pub clusters: u64,
+    /// Resamples in which both scores are defined.
+    pub resamples: u64,
+    /// Seed of the resamples.
+    pub seed: u64,
+}
+
+/// One measure's paired comparison, candidate - baseline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricComparison {
     /// The baseline's mean over the pairs.
@@ -211,6 +251,9 @@ pub struct MetricComparison {
     pub clusters: u64,
     /// What the clusters are: `user_id`, `visit_id` or `session_id`.
     pub cluster_by: String,
+    /// Whether a lower value is a better one.
+    #[serde(default)]
+    pub lower_is_better: bool,
     /// Pairs in which the candidate is better by more than the noise threshold.
     pub win: u64,
     /// Pairs without such a difference.
@@ -219,13 +262,19 @@ pub struct MetricComparison {
     pub loss: u64,
     /// Whether every pair is equal.
     pub identical: bool,
+    /// Sessions without a pair, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
+    /// Pairs in which a scorer's error counts as 0, because the benchmark says so.
+    #[serde(default)]
+    pub errors_as_zero: u64,
     /// The smallest difference that this many pairs would detect with 80 % power.
     pub detectable_delta: Option<f64>,
     /// Sessions that would detect the difference seen with 80 % power.
     pub sessions_to_settle: Option<u64>,
 }
 
-/// One taxonomy node's test of the primary metric.
+/// One taxonomy node's test of one measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeComparison {
     /// Mean difference over the node's pairs.

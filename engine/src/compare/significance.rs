@@ -12,6 +12,7 @@ use super::SIGNIFICANCE;
 use super::observations::Observations;
 use super::outcome::MetricComparison;
 use crate::schema::column;
+use crate::score::{Measure, MeasureKind};
 
 /// Power at which detectable differences and needed sessions are stated.
 const POWER: f64 = 0.8;
@@ -71,15 +72,28 @@ fn renumbered(clusters: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// Compares the metric at position `metric` of the plan between the baseline and the arm at `candidate`.
-pub(super) fn test(observations: &Observations, candidate: usize, metric: usize, noise: f64) -> MetricComparison {
-    let values = |arm: usize| observations.arm(arm).metrics.get(metric).map(Vec::as_slice).unwrap_or_default();
+/// Compares the measure at place `measure` between the baseline and the arm at `candidate`.
+pub(super) fn test(observations: &Observations, candidate: usize, measure: usize, noise: f64) -> MetricComparison {
+    let values = |arm: usize| observations.values(arm, measure);
     let rows = 0..observations.sessions();
-    compare_pairs(&Pairs::of(observations, values(0), values(candidate), rows), observations.cluster_by(), noise)
+    let higher_is_better = observations.measures().get(measure).is_none_or(|measure| measure.higher_is_better);
+    let pairs = Pairs::of(observations, values(0), values(candidate), rows);
+    let failures = ScorerFailures { observations, measure, candidate };
+    MetricComparison {
+        dropped: failures.dropped(),
+        errors_as_zero: failures.as_zero(),
+        ..compare_pairs(&pairs, observations.cluster_by(), noise, higher_is_better)
+    }
 }
 
-/// Compares pairs: the paired t-test, cluster-robust (CR1) as soon as a cluster repeats.
-pub(super) fn compare_pairs(pairs: &Pairs, cluster_by: &str, noise: f64) -> MetricComparison {
+/// Returns 1 where a higher value is a better one, else -1.
+pub(super) fn direction(measure: &Measure) -> f64 {
+    if measure.higher_is_better { 1.0 } else { -1.0 }
+}
+
+/// Compares pairs: the paired t-test, cluster-robust (CR1) as soon as a cluster repeats. Wins and losses are counted in the
+/// direction that is better; every other number is candidate - baseline.
+pub(super) fn compare_pairs(pairs: &Pairs, cluster_by: &str, noise: f64, higher_is_better: bool) -> MetricComparison {
     let deltas = pairs.deltas();
     let clusters = pairs.cluster_count();
     let signs = SignCounts::of(&deltas, noise);
@@ -90,9 +104,10 @@ pub(super) fn compare_pairs(pairs: &Pairs, cluster_by: &str, noise: f64) -> Metr
         n: deltas.len() as u64,
         clusters: clusters as u64,
         cluster_by: if clusters < deltas.len() { cluster_by } else { column::SESSION_ID }.to_owned(),
-        win: signs.improved,
+        lower_is_better: !higher_is_better,
+        win: if higher_is_better { signs.improved } else { signs.degraded },
         tie: signs.neutral,
-        loss: signs.degraded,
+        loss: if higher_is_better { signs.degraded } else { signs.improved },
         identical: !deltas.is_empty() && deltas.iter().all(|delta| *delta == 0.0),
         correction: "none".to_owned(),
         ..MetricComparison::default()
@@ -131,23 +146,53 @@ fn why_untested(reason: &Untestable) -> String {
     format!("none: {reason}")
 }
 
-/// Counts the sessions that have no pair of the metric at position `metric`, by reason.
-pub(super) fn dropped(observations: &Observations, candidate: usize, metric: usize) -> BTreeMap<String, u64> {
-    let mut reasons = BTreeMap::new();
-    let (base, new) = (observations.arm(0), observations.arm(candidate));
-    let at = |values: &[Vec<Option<f64>>], row: usize| {
-        values.get(metric).and_then(|values| values.get(row).copied().flatten())
-    };
-    for row in 0..observations.sessions() {
-        let failed = |flags: &[bool]| flags.get(row).copied().unwrap_or(false);
-        let reason = match (failed(&base.failed), failed(&new.failed)) {
-            (true, true) => "both_failed",
-            (true, false) => "baseline_failed",
-            (false, true) => "candidate_failed",
-            (false, false) if at(&base.metrics, row).is_none() || at(&new.metrics, row).is_none() => "metric_undefined",
-            (false, false) => continue,
-        };
-        *reasons.entry(reason.to_owned()).or_default() += 1;
+/// What becomes of the sessions that a measure, or one of the scorers that it comes from, failed on.
+struct ScorerFailures<'a> {
+    observations: &'a Observations,
+    measure: usize,
+    candidate: usize,
+}
+
+impl ScorerFailures<'_> {
+    fn undefined(&self, arm: usize, row: usize) -> bool {
+        self.observations.values(arm, self.measure).get(row).copied().flatten().is_none()
     }
-    reasons
+
+    /// Whether a scorer that the measure comes from failed on the session with one of the two arms.
+    fn failed(&self, row: usize) -> bool {
+        let kind = self.observations.measures().get(self.measure).map(|measure| measure.kind);
+        [0, self.candidate].into_iter().any(|arm| {
+            let mut scorers = self.observations.arm(arm).scorers.iter().enumerate().filter(|(index, _)| match kind {
+                Some(MeasureKind::Scorer(scorer) | MeasureKind::SubScore(scorer)) => *index == scorer,
+                Some(MeasureKind::ScenarioScore) => true,
+                Some(MeasureKind::Metric) | None => false,
+            });
+            scorers.any(|(_, scorer)| scorer.failed.get(row).copied().unwrap_or(false))
+        })
+    }
+
+    /// Counts the sessions that have no pair, by reason.
+    fn dropped(&self) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        let (base, new) = (self.observations.arm(0), self.observations.arm(self.candidate));
+        for row in 0..self.observations.sessions() {
+            let failed = |flags: &[bool]| flags.get(row).copied().unwrap_or(false);
+            let reason = match (failed(&base.failed), failed(&new.failed)) {
+                (true, true) => "both_failed",
+                (true, false) => "baseline_failed",
+                (false, true) => "candidate_failed",
+                (false, false) if !self.undefined(0, row) && !self.undefined(self.candidate, row) => continue,
+                (false, false) if self.failed(row) => "scorer_failed",
+                (false, false) => "metric_undefined",
+            };
+            *reasons.entry(reason.to_owned()).or_default() += 1;
+        }
+        reasons
+    }
+
+    /// Counts the pairs that stand on an error.
+    fn as_zero(&self) -> u64 {
+        let paired = |row: &usize| !self.undefined(0, *row) && !self.undefined(self.candidate, *row);
+        (0..self.observations.sessions()).filter(paired).filter(|row| self.failed(*row)).count() as u64
+    }
 }

@@ -1,4 +1,4 @@
-//! Where in the taxonomy does a candidate win or lose? The primary metric's paired test at every node, with roll-up.
+//! Where in the taxonomy does a candidate win or lose? A measure's paired test at every node, with roll-up.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,19 @@ use crate::benchmark::Plan;
 /// Nodes with fewer pairs are reported but not tested.
 const LEAST_PAIRS: usize = 10;
 
-/// Tests every node; p is adjusted over the nodes that are tested (Benjamini & Hochberg 1995).
+/// Tests the measure at place `measure` at every node; p is adjusted over the nodes that are tested (Benjamini & Hochberg 1995).
 pub(super) fn test_nodes(
     plan: &Plan,
     candidate: usize,
+    measure: usize,
     observations: &Observations,
 ) -> BTreeMap<String, NodeComparison> {
-    let metric = plan.primary_index();
-    let values = |arm: usize| observations.arm(arm).metrics.get(metric).map(Vec::as_slice).unwrap_or_default();
+    let values = |arm: usize| observations.values(arm, measure);
+    let higher_is_better = observations.measures().get(measure).is_none_or(|measure| measure.higher_is_better);
     let mut nodes = BTreeMap::new();
     for (node, rows) in observations.nodes() {
         let pairs = Pairs::of(observations, values(0), values(candidate), rows.iter().copied());
-        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold);
+        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, higher_is_better);
         let outcome = if pairs.len() < LEAST_PAIRS { NodeOutcome::TooFew } else { NodeOutcome::Undecided };
         let found =
             NodeComparison { delta: test.delta, ci95: test.ci95, p: test.p, p_adjusted: None, n: test.n, outcome };
@@ -36,7 +37,8 @@ pub(super) fn test_nodes(
     for (node, adjusted) in tested.iter_mut().zip(benjamini_hochberg(&values)) {
         node.p_adjusted = Some(adjusted);
         if adjusted < SIGNIFICANCE {
-            node.outcome = if node.delta.unwrap_or(0.0) > 0.0 { NodeOutcome::Win } else { NodeOutcome::Loss };
+            let up = node.delta.unwrap_or(0.0) > 0.0;
+            node.outcome = if up == higher_is_better { NodeOutcome::Win } else { NodeOutcome::Loss };
         }
     }
     nodes

@@ -1,7 +1,9 @@
 //! Better, worse, or not known: the decision on each candidate, in words and with its numbers.
 
 use super::SIGNIFICANCE;
-use super::outcome::{Exposure, GateState, MetricComparison, PipelineComparison, Verdict, VerdictOutcome};
+use super::outcome::{
+    AggregateComparison, Exposure, GateState, MetricComparison, PipelineComparison, Verdict, VerdictOutcome,
+};
 use crate::benchmark::Plan;
 
 /// Below this share of shown or judged items, clicks say little about the rest of the list.
@@ -15,35 +17,34 @@ const TOLERATED_FAILURES: f64 = 0.05;
 
 /// Why a paired difference must not be acted on, however small its p.
 pub(super) enum Distrust {
-    /// Too many sessions have no pair because a retriever failed; they are hardly the easy ones.
+    /// Too many sessions have no pair because a retriever or scorer failed; they are hardly the easy ones.
     Failures { failed: u64, sessions: u64 },
     /// Clicks on a part of the lists say so, and it is not there on common support.
     Exposure,
 }
 
-/// Returns why the comparison must not be trusted, or `None`. Where relevance comes from clicks and a list holds items that
+/// Returns why a measure's test must not be trusted, or `None`. Where relevance comes from clicks and a list holds items that
 /// were never shown, the difference must also stand, with the same sign, on common support.
-pub(super) fn distrust(plan: &Plan, comparison: &PipelineComparison) -> Option<Distrust> {
-    let test = comparison.metrics.get(&plan.primary.to_string())?;
-    let failures = comparison.dropped.iter().filter(|(reason, _)| reason.ends_with("failed"));
+pub(super) fn distrust(test: &MetricComparison, exposure: &Exposure, noise: f64) -> Option<Distrust> {
+    let failures = test.dropped.iter().filter(|(reason, _)| reason.ends_with("failed"));
     let failed: u64 = failures.map(|(_, count)| count).sum();
-    let sessions = test.n + comparison.dropped.values().sum::<u64>();
+    let sessions = test.n + test.dropped.values().sum::<u64>();
     if failed as f64 > TOLERATED_FAILURES * sessions as f64 {
         return Some(Distrust::Failures { failed, sessions });
     }
-    let naive = direction(test, plan.noise_threshold);
-    let common = comparison.exposure.common_support.as_ref().map(|test| direction(test, plan.noise_threshold));
-    (biased_support(&comparison.exposure, test.n) && common != Some(naive)).then_some(Distrust::Exposure)
+    let naive = direction(test, noise);
+    let common = exposure.common_support.as_ref().map(|test| direction(test, noise));
+    (biased_support(exposure, test.n) && common != Some(naive)).then_some(Distrust::Exposure)
 }
 
 /// Decides on one candidate by the primary metric.
 pub(super) fn decide(plan: &Plan, baseline: &str, comparison: &PipelineComparison) -> Verdict {
-    let metric = plan.primary.to_string();
+    let metric = plan.primary.clone();
     let candidate = &comparison.candidate_retriever_id;
     let Some(test) = comparison.metrics.get(&metric) else { return Verdict::default() };
     let naive = direction(test, plan.noise_threshold);
     let open = VerdictOutcome::Inconclusive;
-    let (outcome, sentence) = match distrust(plan, comparison) {
+    let (outcome, sentence) = match distrust(test, &comparison.exposure, plan.noise_threshold) {
         Some(Distrust::Failures { failed, sessions }) => {
             (open, too_many_failures(&metric, candidate, baseline, test, failed, sessions))
         }
@@ -64,7 +65,7 @@ fn too_many_failures(
     sessions: u64,
 ) -> String {
     format!(
-        "`{candidate}` against `{baseline}` is inconclusive: a retriever failed on {} of {} sessions, and the others are no \
+        "`{candidate}` against `{baseline}` is inconclusive: a retriever or scorer failed on {} of {} sessions, and the others are no \
          fair sample of them; there it is {}.",
         thousands(failed),
         thousands(sessions),
@@ -74,7 +75,7 @@ fn too_many_failures(
 
 fn direction(test: &MetricComparison, noise: f64) -> VerdictOutcome {
     let significant = test.p_adjusted.or(test.p).is_some_and(|p| p < SIGNIFICANCE);
-    match test.delta {
+    match test.delta.map(|delta| if test.lower_is_better { -delta } else { delta }) {
         Some(delta) if significant && delta > noise => VerdictOutcome::Better,
         Some(delta) if significant && delta < -noise => VerdictOutcome::Worse,
         _ => VerdictOutcome::Inconclusive,
@@ -183,10 +184,32 @@ fn cautions(comparison: &PipelineComparison, test: &MetricComparison) -> Vec<Str
             exposure.k,
         ));
     }
+    if test.errors_as_zero > 0 {
+        cautions.push(format!("an error of a scorer counts as 0 in {} of the {} pairs", test.errors_as_zero, test.n));
+    }
+    for (scorer, run) in &comparison.aggregates {
+        cautions.extend(aggregated(scorer, run, test));
+    }
     if test.n > 0 && test.n < 30 {
         cautions.push(format!("only {} pairs: the t-test assumes that their mean is close to normal", test.n));
     }
     cautions
+}
+
+/// A run score that points the other way than what decides must be seen.
+fn aggregated(scorer: &str, run: &AggregateComparison, test: &MetricComparison) -> Option<String> {
+    let towards =
+        |delta: Option<f64>, lower_is_better: bool| delta.map(|delta| if lower_is_better { -delta } else { delta });
+    let summed = towards(run.delta, run.lower_is_better)?;
+    let decides = towards(test.delta, test.lower_is_better)?;
+    let against = summed * decides < 0.0 && run.p.is_some_and(|p| p < SIGNIFICANCE);
+    against.then(|| {
+        format!(
+            "the run score of `{scorer}` says the opposite: {:+.4}, p = {}",
+            run.delta.unwrap_or(0.0),
+            p_text(run.p.unwrap_or(1.0))
+        )
+    })
 }
 
 /// Which retriever should serve.
@@ -195,7 +218,9 @@ pub(super) fn recommendation(baseline: &str, comparisons: &[PipelineComparison])
         return format!("Nothing to recommend: no candidate could be compared with `{baseline}`.");
     }
     let delta = |comparison: &PipelineComparison| {
-        comparison.metrics.get(&comparison.verdict.metric).and_then(|test| test.delta).unwrap_or(0.0)
+        let test = comparison.metrics.get(&comparison.verdict.metric);
+        let gain = test.and_then(|test| Some(if test.lower_is_better { -test.delta? } else { test.delta? }));
+        gain.unwrap_or(0.0)
     };
     let held = |comparison: &&PipelineComparison| comparison.gates.iter().all(|gate| gate.state != GateState::Failed);
     let better =
@@ -301,8 +326,11 @@ mod tests {
     fn the_sessions_that_are_left_after_many_failures_decide_nothing() {
         let comparison = PipelineComparison {
             candidate_retriever_id: "new".into(),
-            metrics: [("nDCG@10".to_owned(), test(0.3, 1e-9))].into(),
-            dropped: [("candidate_failed".to_owned(), 100)].into(),
+            metrics: [(
+                "nDCG@10".to_owned(),
+                MetricComparison { dropped: [("candidate_failed".to_owned(), 100)].into(), ..test(0.3, 1e-9) },
+            )]
+            .into(),
             ..PipelineComparison::default()
         };
         let verdict = decide(&plan(), "old", &comparison);

@@ -2,20 +2,24 @@
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
+use rematch_metrics::Metric;
 use serde::Serialize;
 
 use super::Report;
+use crate::compare::outcome::PipelineComparison;
 
 /// Half the width of an interval chart, in SVG units.
 const HALF_WIDTH: f64 = 100.0;
 
-/// One row of the interval chart, scaled to the widest interval of its candidate.
+/// One row of the interval chart.
 #[derive(Serialize)]
 struct Whisker {
     metric: String,
     low: f64,
     high: f64,
     middle: f64,
+    /// Whether the row has a scale of its own.
+    own_scale: bool,
 }
 
 /// Returns the page.
@@ -37,29 +41,33 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
     });
     environment.add_template("report.html", include_str!("report.html.jinja"))?;
     let whiskers: Vec<Vec<Whisker>> =
-        report.comparison.comparisons.iter().map(|comparison| whiskers(&report.run.metrics, comparison)).collect();
-    environment
+        report.comparison.comparisons.iter().map(|comparison| whiskers(report, comparison)).collect();
+    let page = environment
         .get_template("report.html")?
-        .render(context! { report => Value::from(Serde(report)), whiskers => Value::from(Serde(whiskers)) })
+        .render(context! { report => Value::from(Serde(report)), whiskers => Value::from(Serde(whiskers)) })?;
+    // Names and errors are what strangers wrote: control characters have no place on a page.
+    let shown = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
+    Ok(page.chars().map(shown).collect())
 }
 
-fn whiskers(metrics: &[String], comparison: &crate::compare::outcome::PipelineComparison) -> Vec<Whisker> {
-    let tests = metrics.iter().filter_map(|metric| {
-        let test = comparison.metrics.get(metric)?;
-        Some((metric, test.ci95?, test.delta?))
+/// The intervals of one candidate, better to the right. Metrics share a scale; what a scorer measures may be money or
+/// days, so each of its scores has a scale of its own.
+fn whiskers(report: &Report, comparison: &PipelineComparison) -> Vec<Whisker> {
+    let tests = report.run.metrics.iter().filter_map(|measure| {
+        let test = comparison.metrics.get(measure)?;
+        Some((measure, test.lower_is_better, test.ci95?, test.delta?, measure.parse::<Metric>().is_err()))
     });
     let tests: Vec<_> = tests.collect();
-    let widest =
-        tests.iter().flat_map(|(_, interval, _)| interval.iter()).fold(0.0_f64, |widest, end| widest.max(end.abs()));
-    let scale = if widest > 0.0 { HALF_WIDTH / widest } else { 0.0 };
-    let position = |value: f64| HALF_WIDTH + value * scale;
-    tests
-        .into_iter()
-        .map(|(metric, [low, high], delta)| Whisker {
-            metric: metric.clone(),
-            low: position(low),
-            high: position(high),
-            middle: position(delta),
-        })
-        .collect()
+    let end = |interval: &[f64; 2]| interval.iter().fold(0.0_f64, |widest, end| widest.max(end.abs()));
+    let shared = tests.iter().filter(|(.., own_scale)| !own_scale);
+    let widest = shared.fold(0.0_f64, |widest, (_, _, interval, ..)| widest.max(end(interval)));
+    let whisker = |(measure, lower_is_better, interval, delta, own_scale): (&String, bool, [f64; 2], f64, bool)| {
+        let widest = if own_scale { end(&interval) } else { widest };
+        let scale = if widest > 0.0 { HALF_WIDTH / widest } else { 0.0 };
+        let towards_better = if lower_is_better { -scale } else { scale };
+        let at = |value: f64| HALF_WIDTH + value * towards_better;
+        let [low, high] = interval.map(at);
+        Whisker { metric: measure.clone(), low: low.min(high), high: low.max(high), middle: at(delta), own_scale }
+    };
+    tests.into_iter().map(whisker).collect()
 }

@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::benchmark::spec::OnScorerError;
+use crate::benchmark::{Plan, ScorerPlan};
 use crate::compare::Comparison;
 use crate::compare::outcome::{BenchmarkComparison, BenchmarkResult};
+use crate::score::{ScoreMetric, Scorer, ScoringContract};
 use crate::select::Selection;
 use crate::store::{InputHash, Manifest};
 
@@ -41,9 +44,13 @@ pub struct RunInfo {
     pub seed: u64,
     /// Hits kept per ranking.
     pub depth: u64,
-    /// Every metric, in the order of the report.
+    /// Every measure that is compared, in the order of the report: metrics, scorers with their sub-scores
+    /// (`scorer.sub-score`), and the scenario score.
     pub metrics: Vec<String>,
-    /// The metric that decides.
+    /// The scoring contract.
+    #[serde(default)]
+    pub scorers: Vec<ScorerInfo>,
+    /// The measure that decides.
     pub primary_metric: String,
     /// nDCG's gain function.
     pub gain: String,
@@ -53,6 +60,21 @@ pub struct RunInfo {
     pub selection: Selection,
     /// Content of every input.
     pub inputs: Vec<InputHash>,
+}
+
+/// One scorer of the contract.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScorerInfo {
+    /// Its name in the benchmark.
+    pub name: String,
+    /// Its normalised weight in the scenario score.
+    pub weight: f64,
+    /// What an error of one session means: `fail`, `skip` or `zero`.
+    pub on_error: OnScorerError,
+    /// Its score and sub-scores.
+    pub metrics: Vec<ScoreMetric>,
+    /// Whether it sums up runs itself instead of by a mean.
+    pub aggregates: bool,
 }
 
 /// Whether every arm of a finished run answered.
@@ -89,7 +111,13 @@ impl Report {
 impl RunInfo {
     /// Returns what the manifest and the plan say of the run.
     #[must_use]
-    pub fn of(manifest: &Manifest, plan: &crate::benchmark::Plan, selection: Selection, state: RunState) -> Self {
+    pub fn of(
+        manifest: &Manifest,
+        plan: &Plan,
+        contract: &ScoringContract,
+        selection: Selection,
+        state: RunState,
+    ) -> Self {
         let text = |pointer: &str| {
             manifest.plan.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
         };
@@ -100,14 +128,26 @@ impl RunInfo {
             engine_version: manifest.engine_version.clone(),
             seed: manifest.seed,
             depth: plan.depth.get() as u64,
-            metrics: plan.metrics.iter().map(ToString::to_string).collect(),
-            primary_metric: plan.primary.to_string(),
+            metrics: contract.measures().iter().map(|measure| measure.name.clone()).collect(),
+            scorers: scorers(plan, contract),
+            primary_metric: plan.primary.clone(),
             gain: text("/relevance/gain"),
             compatibility: text("/relevance/compatibility"),
             selection,
             inputs: manifest.inputs.clone(),
         }
     }
+}
+
+fn scorers(plan: &Plan, contract: &ScoringContract) -> Vec<ScorerInfo> {
+    let info = |(planned, scorer): (&ScorerPlan, &dyn Scorer)| ScorerInfo {
+        name: planned.name.clone(),
+        weight: planned.weight,
+        on_error: planned.on_error,
+        metrics: scorer.metrics().to_vec(),
+        aggregates: scorer.aggregates(),
+    };
+    plan.scorers.iter().zip(contract.scorers()).map(info).collect()
 }
 
 /// Returns the JSON Schema of `report.json`, generated from its types.

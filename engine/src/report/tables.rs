@@ -6,19 +6,20 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, 
 
 use super::Report;
 use crate::benchmark::Plan;
-use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison};
+use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison, PipelineComparison};
 use crate::schema;
 use crate::store::{RunDirectory, StoreError, layout};
 
 /// Writes every table.
 pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
     let chunks = run.table(layout::SESSIONS)?.groups();
-    let metrics: Vec<String> = plan.metrics.iter().map(ToString::to_string).collect();
+    let columns: Vec<String> =
+        report.run.metrics.iter().filter(|name| *name != schema::column::SCENARIO_SCORE).cloned().collect();
     let units = || (0..plan.pipelines.len()).flat_map(move |pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
     let rankings = units().flat_map(|(pipeline, chunk)| groups(run, layout::rankings_part(pipeline, chunk)));
     run.write_table(layout::RANKINGS, schema::RANKINGS.clone(), rankings)?;
     let scores = units().flat_map(|(pipeline, chunk)| groups(run, layout::scores_part(pipeline, chunk)));
-    run.write_table(layout::SCENARIO_SCORES, schema::scores(&metrics), scores)?;
+    run.write_table(layout::SCENARIO_SCORES, schema::scores(&columns), scores)?;
     let failed = |name: &str| {
         let path = run.path(name);
         move |error| StoreError::table(&path, error)
@@ -100,8 +101,7 @@ fn taxonomy(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::Ar
             report.comparison.comparisons.iter().find(|one| one.candidate_retriever_id == result.retriever_id);
         for (node, metrics) in &result.taxonomy_deltas {
             for (metric, mean) in node_means(metrics, &report.run.primary_metric) {
-                let primary = metric == report.run.primary_metric;
-                let test = comparison.filter(|_| primary).and_then(|comparison| comparison.taxonomy.get(node));
+                let test = comparison.and_then(|comparison| node_test(comparison, &metric, report, node));
                 rows.push(NodeRow {
                     node,
                     retriever: &result.retriever_id,
@@ -132,10 +132,25 @@ fn taxonomy(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::Ar
     RecordBatch::try_new(schema::TAXONOMY.clone(), columns)
 }
 
+/// The test of one measure at one node, where there is one.
+fn node_test<'a>(
+    comparison: &'a PipelineComparison,
+    metric: &str,
+    report: &Report,
+    node: &str,
+) -> Option<&'a NodeComparison> {
+    let nodes = match metric == report.run.primary_metric {
+        true => Some(&comparison.taxonomy),
+        false => comparison.scorer_taxonomy.get(metric),
+    };
+    nodes?.get(node)
+}
+
 fn node_means(metrics: &AlignmentMetrics, primary: &str) -> Vec<(String, Option<f64>)> {
     let ndcg = metrics.ndcg_at_k.iter().map(|(cutoff, mean)| (format!("nDCG@{cutoff}"), *mean));
     let recall = metrics.recall_at_k.iter().map(|(cutoff, mean)| (format!("R@{cutoff}"), *mean));
-    let mut means: Vec<(String, Option<f64>)> = ndcg.chain(recall).collect();
+    let scorers = metrics.scorers.iter().map(|(scorer, mean)| (scorer.clone(), *mean));
+    let mut means: Vec<(String, Option<f64>)> = ndcg.chain(recall).chain(scorers).collect();
     if !means.iter().any(|(metric, _)| metric == primary) {
         means.push((primary.to_owned(), metrics.primary_mean));
     }

@@ -10,17 +10,17 @@ use super::fields::{Lists, Numbers, Text, column as named, field, list_of_struct
 use crate::schema::{self, column};
 use crate::session::{ScoreRow, ScoreState, ScorerResult};
 
-/// Returns the scores of a batch that has the schema [`schema::scores`] of `metrics`.
+/// Returns the scores of a batch that has the schema [`schema::scores`] of `measures`.
 ///
 /// # Errors
 ///
 /// Returns an error when a column is missing, has another type, or is null where the schema forbids it.
-pub fn scores_from_batch(batch: &RecordBatch, metrics: &[String]) -> Result<Vec<ScoreRow>, ArrowError> {
+pub fn scores_from_batch(batch: &RecordBatch, measures: &[String]) -> Result<Vec<ScoreRow>, ArrowError> {
     let text = |name| Text::of(named(batch, name)?, name);
     let number = |name| Numbers::<Float64Type>::of(named(batch, name)?, name);
     let session_id = text(column::SESSION_ID)?;
     let retriever_id = text(column::RETRIEVER_ID)?;
-    let values = metrics.iter().map(|metric| number(metric)).collect::<Result<Vec<_>, _>>()?;
+    let values = measures.iter().map(|measure| number(measure)).collect::<Result<Vec<_>, _>>()?;
     let scorers = Lists::of(named(batch, column::SCORERS)?, column::SCORERS)?;
     let scorer = scorers.structs(column::SCORERS)?;
     let name = Text::of(field(scorer, column::NAME)?, column::NAME)?;
@@ -46,7 +46,7 @@ pub fn scores_from_batch(batch: &RecordBatch, metrics: &[String]) -> Result<Vec<
         rows.push(ScoreRow {
             session_id: session_id.required(row, column::SESSION_ID)?,
             retriever_id: retriever_id.required(row, column::RETRIEVER_ID)?,
-            metrics: values.iter().map(|column| column.get(row)).collect(),
+            measures: values.iter().map(|column| column.get(row)).collect(),
             scorers: results,
             scenario_score: scenario_score.get(row),
         });
@@ -54,12 +54,12 @@ pub fn scores_from_batch(batch: &RecordBatch, metrics: &[String]) -> Result<Vec<
     Ok(rows)
 }
 
-/// Returns `rows` as a batch of the schema [`schema::scores`] of `metrics`.
+/// Returns `rows` as a batch of the schema [`schema::scores`] of `measures`.
 ///
 /// # Errors
 ///
-/// Returns an error when a row has another number of metrics.
-pub fn scores_to_batch(rows: &[ScoreRow], metrics: &[String]) -> Result<RecordBatch, ArrowError> {
+/// Returns an error when a row has another number of measures.
+pub fn scores_to_batch(rows: &[ScoreRow], measures: &[String]) -> Result<RecordBatch, ArrowError> {
     let results = || rows.iter().flat_map(|row| &row.scorers);
     let scorer_columns: Vec<ArrayRef> = vec![
         texts(results().map(|result| result.name.as_str())),
@@ -71,13 +71,13 @@ pub fn scores_to_batch(rows: &[ScoreRow], metrics: &[String]) -> Result<RecordBa
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.session_id))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.retriever_id))),
     ];
-    for index in 0..metrics.len() {
-        let values: Float64Array = rows.iter().map(|row| row.metrics.get(index).copied().flatten()).collect();
+    for index in 0..measures.len() {
+        let values: Float64Array = rows.iter().map(|row| row.measures.get(index).copied().flatten()).collect();
         columns.push(Arc::new(values));
     }
     columns.push(list_of_structs(schema::scorer_fields(), scorer_columns, rows.iter().map(|row| row.scorers.len()))?);
     columns.push(Arc::new(rows.iter().map(|row| row.scenario_score).collect::<Float64Array>()));
-    RecordBatch::try_new(schema::scores(metrics), columns)
+    RecordBatch::try_new(schema::scores(measures), columns)
 }
 
 /// Nested values come from iterators without a length, which `from_iter_values` would refuse.

@@ -1,43 +1,127 @@
 //! Scores one work unit: a retriever's answers to one chunk of sessions.
 
+use std::sync::Arc;
+
+use super::measure::{Measure, MeasureKind, measures};
 use super::native::{self, MetricScorer};
-use super::wasm::WasmScorer;
+use super::wasm::{PluginHost, WasmScorer};
 use super::{Case, Relevance, ScoreError, ScoreOutcome, Scorer};
-use crate::benchmark::{Plan, ScorerSource};
+use crate::benchmark::spec::OnScorerError;
+use crate::benchmark::{Plan, ScorerPlan, ScorerSource};
 use crate::session::{Ranking, ScoreRow, ScoreState, ScorerResult, Session};
 
-/// The scoring contract, loaded: each scorer with its normalised weight.
+/// The scoring contract, loaded: the scorers with their weights, and what there is to compare.
 pub struct ScoringContract {
-    scorers: Vec<(Box<dyn Scorer>, f64)>,
+    scorers: Vec<Weighted>,
+    measures: Vec<Measure>,
+}
+
+struct Weighted {
+    scorer: Box<dyn Scorer>,
+    /// Normalised.
+    weight: f64,
+    on_error: OnScorerError,
 }
 
 impl ScoringContract {
-    /// Loads the plan's scorers.
+    /// Loads the plan's scorers; components are run by `plugins`.
     ///
     /// # Errors
     ///
-    /// Returns an error when a component cannot be used or refuses its parameters.
-    pub fn load(plan: &Plan) -> Result<Self, ScoreError> {
-        let mut scorers: Vec<(Box<dyn Scorer>, f64)> = Vec::new();
-        for scorer in &plan.scorers {
-            let loaded: Box<dyn Scorer> = match &scorer.source {
+    /// Returns an error when a component cannot be used or refuses its parameters, when the scorers contradict one
+    /// another, or when the plan's primary measure or a gate names a sub-score that no scorer has.
+    pub fn load(plan: &Plan, plugins: &Arc<PluginHost>) -> Result<Self, ScoreError> {
+        let mut scorers: Vec<Weighted> = Vec::new();
+        for planned in &plan.scorers {
+            let scorer: Box<dyn Scorer> = match &planned.source {
                 ScorerSource::Metric(metric) => {
-                    Box::new(MetricScorer::new(scorer.name.clone(), *metric, plan.relevance.clone()))
+                    Box::new(MetricScorer::new(planned.name.clone(), *metric, plan.relevance.clone()))
                 }
-                ScorerSource::Plugin(plugin) => Box::new(WasmScorer::load(&scorer.name, plugin)?),
+                ScorerSource::Plugin(plugin) => Box::new(WasmScorer::load(&planned.name, plugin, plugins)?),
             };
-            scorers.push((loaded, scorer.weight));
+            check_zero(planned, scorer.as_ref())?;
+            scorers.push(Weighted { scorer, weight: planned.weight, on_error: planned.on_error });
         }
-        Ok(Self { scorers })
+        check_directions(&scorers)?;
+        let measures = measures(plan, scorers.iter().map(|one| one.scorer.as_ref()));
+        check_names(plan, &measures)?;
+        Ok(Self { scorers, measures })
+    }
+
+    /// Returns what can be compared, in the order of the report.
+    #[must_use]
+    pub fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
+    /// Returns the names of the columns of the scores table: every measure but the scenario score, which has a column of
+    /// its own.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let named = self.measures.iter().filter(|measure| measure.kind != MeasureKind::ScenarioScore);
+        named.map(|measure| measure.name.clone()).collect()
+    }
+
+    /// Returns the scorers in the order of the benchmark.
+    pub fn scorers(&self) -> impl Iterator<Item = &dyn Scorer> {
+        self.scorers.iter().map(|one| one.scorer.as_ref())
     }
 }
 
-/// Scores `rankings`, which answer `sessions` one by one. A failed ranking gets no values: every metric and scorer of it
-/// is unknown, never zero.
+/// A failed session that counts as zero must not be better off for it, and zero must be a score.
+fn check_zero(planned: &ScorerPlan, scorer: &dyn Scorer) -> Result<(), ScoreError> {
+    let Some(metric) = scorer.metrics().first().filter(|_| planned.on_error == OnScorerError::Zero) else {
+        return Ok(());
+    };
+    let why = if !metric.higher_is_better {
+        "is better when it is lower, so that an error would be the best score"
+    } else if metric.low != Some(0.0) {
+        "has a range that does not begin at 0, so that an error may beat a score"
+    } else {
+        return Ok(());
+    };
+    let name = &planned.name;
+    let reason = format!("scorer `{name}` {why}; expected `on-error = \"skip\"` or `\"fail\"` instead of `\"zero\"`");
+    Err(ScoreError::Contract { reason })
+}
+
+/// The scenario score is a mean, and means nothing over scores of which some are better when lower.
+fn check_directions(scorers: &[Weighted]) -> Result<(), ScoreError> {
+    let higher = |one: &Weighted| one.scorer.metrics().first().is_none_or(|metric| metric.higher_is_better);
+    let name_of = |wanted: bool| scorers.iter().find(|one| higher(one) == wanted).map(|one| one.scorer.name());
+    let (Some(up), Some(down)) = (name_of(true), name_of(false)) else { return Ok(()) };
+    let reason = format!(
+        "scorer `{up}` is better when it is higher and `{down}` when it is lower, so their weighted mean says nothing; \
+         have one of them return its score the other way round, or put them into two benchmarks"
+    );
+    Err(ScoreError::Contract { reason })
+}
+
+fn check_names(plan: &Plan, measures: &[Measure]) -> Result<(), ScoreError> {
+    let names: Vec<&str> = measures.iter().map(|measure| measure.name.as_str()).collect();
+    for (index, name) in names.iter().enumerate() {
+        if names.iter().take(index).any(|earlier| earlier == name) {
+            return Err(ScoreError::Contract { reason: format!("two scores have the name `{name}`; rename a scorer") });
+        }
+    }
+    let wanted =
+        std::iter::once(("primary", &plan.primary)).chain(plan.gates.iter().map(|gate| ("gate", &gate.metric)));
+    for (what, name) in wanted {
+        if !names.contains(&name.as_str()) {
+            let reason =
+                format!("there is no score `{name}`, which `{what}` names; expected one of `{}`", names.join("`, `"));
+            return Err(ScoreError::Contract { reason });
+        }
+    }
+    Ok(())
+}
+
+/// Scores `rankings`, which answer `sessions` one by one. A failed ranking gets no values: every measure of it is
+/// unknown, never zero.
 ///
 /// # Errors
 ///
-/// Returns an error when a scorer cannot go on.
+/// Returns an error when a scorer cannot go on, or fails on a session though the benchmark says `on-error = "fail"`.
 pub fn score_chunk(
     plan: &Plan,
     contract: &ScoringContract,
@@ -53,45 +137,58 @@ pub fn score_chunk(
         .map(|((session, ranking), relevance)| Case { session, ranking, relevance })
         .collect();
     let mut outcomes = Vec::new();
-    for (scorer, weight) in &contract.scorers {
-        outcomes.push((scorer.name(), *weight, scorer.score(&answered)?.into_iter()));
+    for one in &contract.scorers {
+        outcomes.push((one, one.scorer.score(&answered)?.into_iter()));
     }
     let mut cases = answered.iter();
     let mut rows = Vec::with_capacity(rankings.len());
     for ranking in rankings {
         let case = if ranking.failed() { None } else { cases.next() };
+        let mut measures = match case {
+            Some(case) => native::evaluate(&plan.metrics, case, &plan.relevance),
+            None => vec![None; plan.metrics.len()],
+        };
         let mut results = Vec::new();
-        let mut weights = Vec::new();
-        for (name, weight, outcomes) in &mut outcomes {
+        for (one, outcomes) in &mut outcomes {
             let outcome = case.and_then(|_| outcomes.next()).unwrap_or_else(ScoreOutcome::unknown);
-            results.push(ScorerResult {
-                name: (*name).to_owned(),
-                value: outcome.value,
-                output: outcome.output,
-                state: outcome.state,
-            });
-            weights.push(*weight);
+            let value = counted(one, &outcome, &ranking.session_id)?;
+            let further = one.scorer.metrics().len().saturating_sub(1);
+            measures.push(value);
+            measures.extend((0..further).map(|index| outcome.sub_scores.get(index).copied().flatten()));
+            let (name, ScoreOutcome { output, state, .. }) = (one.scorer.name().to_owned(), outcome);
+            results.push(ScorerResult { name, value, output, state });
         }
         rows.push(ScoreRow {
             session_id: ranking.session_id.clone(),
             retriever_id: ranking.retriever_id.clone(),
-            metrics: match case {
-                Some(case) => native::evaluate(&plan.metrics, case, &plan.relevance),
-                None => vec![None; plan.metrics.len()],
-            },
-            scenario_score: scenario_score(&results, &weights),
+            measures,
+            scenario_score: scenario_score(&results, &contract.scorers),
             scorers: results,
         });
     }
     Ok(rows)
 }
 
+/// The value with which a session counts, by the scorer's policy on errors.
+fn counted(one: &Weighted, outcome: &ScoreOutcome, session_id: &str) -> Result<Option<f64>, ScoreError> {
+    match (outcome.state, one.on_error) {
+        (ScoreState::Error, OnScorerError::Zero) => Ok(Some(0.0)),
+        (ScoreState::Error, OnScorerError::Fail) => Err(ScoreError::Failed {
+            scorer: one.scorer.name().to_owned(),
+            reason: format!(
+                "session `{session_id}`: {}; `on-error = \"fail\"` ends the run at the first error",
+                outcome.output
+            ),
+        }),
+        _ => Ok(outcome.value),
+    }
+}
+
 /// The weighted mean of the scorers' values, or `None` where one of them has none: a mean over some of them would not be
 /// comparable with a mean over all.
-fn scenario_score(results: &[ScorerResult], weights: &[f64]) -> Option<f64> {
-    if results.is_empty() || results.iter().any(|result| result.state != ScoreState::Complete) {
+fn scenario_score(results: &[ScorerResult], scorers: &[Weighted]) -> Option<f64> {
+    if results.is_empty() {
         return None;
     }
-    let terms = results.iter().zip(weights).map(|(result, weight)| result.value.map(|value| value * weight));
-    terms.sum::<Option<f64>>()
+    results.iter().zip(scorers).map(|(result, one)| result.value.map(|value| value * one.weight)).sum()
 }

@@ -179,13 +179,13 @@ impl Suite<'_> {
         let expected = order.iter().filter_map(|index| expected.get(*index));
         let outcomes = self.score(batch, &arranged)?;
         for ((case, expected), found) in arranged.iter().zip(expected).zip(&outcomes) {
-            if !same(expected, found) {
+            if !expected.same_bits(found) {
                 return Err(ContractViolation::Composition {
                     scorer: self.name(),
                     batch: batch.to_owned(),
                     session_id: case.session.session_id.clone(),
-                    expected: in_words(expected),
-                    found: in_words(found),
+                    expected: expected.in_words(),
+                    found: found.in_words(),
                 });
             }
         }
@@ -216,23 +216,12 @@ impl Suite<'_> {
     }
 }
 
-fn same(left: &ScoreOutcome, right: &ScoreOutcome) -> bool {
-    let bits = |outcome: &ScoreOutcome| outcome.value.map(f64::to_bits);
-    bits(left) == bits(right) && left.state == right.state && left.output == right.output
-}
-
-fn in_words(outcome: &ScoreOutcome) -> String {
-    let ScoreOutcome { value, output, state } = outcome;
-    let value = value.map_or_else(|| "no value".to_owned(), |value| format!("{value:?}"));
-    format!("`{}`, {value}, {output:?}", state.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::score::Relevance;
+    use crate::score::{Relevance, ScoreMetric};
     use crate::session::{Hit, Session};
 
     type Rule = fn(&[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError>;
@@ -242,6 +231,10 @@ mod tests {
     impl Scorer for Ruled {
         fn name(&self) -> &str {
             "ruled"
+        }
+
+        fn metrics(&self) -> &[ScoreMetric] {
+            &[]
         }
 
         fn score(&self, cases: &[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError> {
@@ -254,6 +247,10 @@ mod tests {
     impl Scorer for Counter {
         fn name(&self) -> &str {
             "counter"
+        }
+
+        fn metrics(&self) -> &[ScoreMetric] {
+            &[]
         }
 
         fn score(&self, cases: &[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError> {
@@ -313,7 +310,7 @@ mod tests {
     #[test]
     fn a_value_in_another_state_is_found() {
         let violation = check_with(&Ruled(|cases| {
-            let outcome = ScoreOutcome { value: Some(1.0), output: String::new(), state: ScoreState::Error };
+            let outcome = ScoreOutcome { value: Some(1.0), state: ScoreState::Error, ..ScoreOutcome::default() };
             Ok(vec![outcome; cases.len()])
         }));
         assert!(matches!(violation, Err(ContractViolation::State { state: ScoreState::Error, .. })));

@@ -2,7 +2,7 @@
 
 use rematch_metrics::{Metric, RankedGrades};
 
-use super::{Case, ScoreError, ScoreOutcome, Scorer};
+use super::{Case, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 use crate::benchmark::RelevancePlan;
 use crate::benchmark::spec::Compatibility;
 
@@ -29,6 +29,7 @@ pub fn evaluate_grades(metrics: &[Metric], grades: &RankedGrades<'_>, plan: &Rel
 pub struct MetricScorer {
     name: String,
     metric: Metric,
+    described: [ScoreMetric; 1],
     plan: RelevancePlan,
 }
 
@@ -36,13 +37,24 @@ impl MetricScorer {
     /// Returns a scorer of that name.
     #[must_use]
     pub fn new(name: String, metric: Metric, plan: RelevancePlan) -> Self {
-        Self { name, metric, plan }
+        let described = ScoreMetric {
+            name: metric.to_string(),
+            summary: String::new(),
+            higher_is_better: true,
+            low: None,
+            high: None,
+        };
+        Self { name, metric, described: [described], plan }
     }
 }
 
 impl Scorer for MetricScorer {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn metrics(&self) -> &[ScoreMetric] {
+        &self.described
     }
 
     fn score(&self, cases: &[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError> {

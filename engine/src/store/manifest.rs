@@ -8,7 +8,7 @@ use super::content::{hex, sha256_of_file};
 use crate::benchmark::Plan;
 
 /// The version of the layout of a run directory.
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 /// What a run was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

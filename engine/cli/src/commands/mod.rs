@@ -12,6 +12,7 @@ use std::io::Write;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit::{Exit, Failure};
+use crate::terminal::visible_json;
 
 /// Does what the command line asks for.
 pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
@@ -23,6 +24,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Import(arguments) => import::import(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Plugin(command) => plugin::plugin(&command),
+        Command::CompileComponent(arguments) => plugin::compile_component(&arguments),
     }
 }
 
@@ -36,5 +38,5 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints a value as indented JSON on stdout.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    print(&(visible_json(&serde_json::to_string_pretty(value)?) + "\n"))
 }

@@ -7,10 +7,12 @@ use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::compare::outcome::GateState;
 use rematch_engine::report::{Report, RunState};
 use rematch_engine::run::{Finished, Surroundings};
+use rematch_engine::score::wasm::{HostSettings, PluginHost};
 
 use super::{print, print_json};
 use crate::arguments::RunArguments;
 use crate::exit::{Exit, Failure};
+use crate::plugin_host::{Say, plugin_host};
 use crate::progress::Progress;
 use crate::summary;
 
@@ -21,9 +23,24 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     super::validate::check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
     let progress = Arc::new(Progress::new(arguments.quiet));
-    let surroundings =
-        Surroundings { out: arguments.out.clone(), listener: progress.clone(), stop: stop_on_interrupt()? };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // A run without plugins needs no place to keep them.
+    let plugins = if plan.has_plugins() {
+        plugin_host(says(&progress, arguments.quiet))?
+    } else {
+        Arc::new(PluginHost::new(HostSettings::default())?)
+    };
+    let surroundings = Surroundings {
+        out: arguments.out.clone(),
+        threads: arguments.threads,
+        listener: progress.clone(),
+        stop: stop_on_interrupt(plugins.stop())?,
+        plugins,
+    };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = arguments.threads {
+        runtime.worker_threads(threads.get());
+    }
+    let runtime = runtime.enable_all().build()?;
     let finished = runtime.block_on(rematch_engine::run::run(plan, surroundings));
     progress.finish();
     let finished = finished?;
@@ -36,9 +53,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     Ok(exit_of(&finished.report))
 }
 
+/// Messages of plugins go where the progress is shown; quiet, they go nowhere.
+fn says(progress: &Arc<Progress>, quiet: bool) -> Option<Say> {
+    let progress = Arc::clone(progress);
+    (!quiet).then(|| -> Say { Arc::new(move |line| progress.line(line)) })
+}
+
 /// The first interrupt stops after the work in flight, the second at once.
-fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+fn stop_on_interrupt(stop: Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {

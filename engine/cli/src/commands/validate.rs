@@ -1,11 +1,13 @@
 //! `rematch validate`.
 
 use rematch_engine::benchmark::{Diagnostic, KeyPath, Plan, SpecSource};
+use rematch_engine::score::ScoringContract;
 use rematch_engine::select::{self, SelectError};
 
 use super::{print, print_json};
 use crate::arguments::ValidateArguments;
 use crate::exit::{Exit, Failure};
+use crate::plugin_host::plugin_host;
 
 /// Checks a benchmark file and that its inputs are there.
 pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
@@ -13,6 +15,10 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let plan = Plan::resolve(&source)?;
     check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
+    if plan.has_plugins() {
+        // A component that cannot be loaded, refuses its parameters or contradicts another scorer is found here.
+        ScoringContract::load(&plan, &plugin_host(None)?).map_err(|error| Failure::new(Exit::Plugin, error))?;
+    }
     if arguments.json {
         print_json(&plan)?;
     } else {

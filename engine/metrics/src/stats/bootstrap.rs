@@ -44,8 +44,8 @@ pub struct BootstrapInterval {
 pub fn bootstrap_means(units: &[ClusterSum], seed: u64, resamples: Range<u64>) -> Vec<f64> {
     let resampled_mean = |resample: u64| {
         let (mut pairs, mut total) = (0_u64, CompensatedSum::default());
-        for place in 0..units.len() as u64 {
-            if let Some(unit) = units.get(below(units.len(), bits(seed, resample, place))) {
+        for drawn in resampled_units(units.len(), seed, resample) {
+            if let Some(unit) = units.get(drawn) {
                 pairs += unit.pairs;
                 total.add(unit.sum);
             }
@@ -53,6 +53,12 @@ pub fn bootstrap_means(units: &[ClusterSum], seed: u64, resamples: Range<u64>) -
         total.total() / whole(pairs)
     };
     resamples.map(resampled_mean).collect()
+}
+
+/// Returns the units of one resample, each as often as it is drawn: the draw of [`bootstrap_means`], for statistics that are
+/// no mean. Nothing where there are no units.
+pub fn resampled_units(units: usize, seed: u64, resample: u64) -> impl Iterator<Item = usize> {
+    (0..units as u64).map(move |place| below(units, bits(seed, resample, place)))
 }
 
 /// Returns the interval of the mean delta that resampled means, in any order, give at a confidence level: as

@@ -34,7 +34,7 @@ mod student_t;
 mod untestable;
 mod wilcoxon;
 
-pub use bootstrap::{BootstrapInterval, BootstrapMethod, bootstrap_interval, bootstrap_means};
+pub use bootstrap::{BootstrapInterval, BootstrapMethod, bootstrap_interval, bootstrap_means, resampled_units};
 pub use cluster_robust::{ClusterRobustT, ClusterSum, cluster_robust_t, cluster_robust_t_of_sums, cluster_sums};
 pub use exact_sign_flip::{ExactSignFlip, exact_sign_flip};
 pub use mcnemar::{McNemar, mcnemar_exact};

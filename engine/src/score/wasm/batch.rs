@@ -2,7 +2,7 @@
 
 use super::bindings::exports::rematch::scoring::guest;
 use super::columns::{ColumnTooLong, Interner, Offsets, Optional, Texts};
-use crate::score::Case;
+use crate::score::{Case, ItemFields};
 
 /// The columns of a batch; what was not asked for is empty.
 #[derive(Debug, Default)]
@@ -21,17 +21,28 @@ pub(super) struct Columns {
     expected: Texts,
     taxonomy: Taxonomy,
     item_ids: Texts,
+    item_fields: Vec<(String, Texts)>,
 }
 
 impl Columns {
-    /// Joins and transposes `cases`. Items are numbered in order of first appearance.
-    pub(super) fn of(cases: &[Case<'_>], needs: guest::Columns) -> Result<Self, ColumnTooLong> {
+    /// Joins and transposes `cases`. Items are numbered in order of first appearance; `fields` says what is known of them.
+    pub(super) fn of(
+        cases: &[Case<'_>],
+        needs: guest::Columns,
+        fields: Option<&ItemFields>,
+    ) -> Result<Self, ColumnTooLong> {
         let mut items = Interner::default();
         let mut columns = Self { len: u32::try_from(cases.len()).map_err(|_| ColumnTooLong)?, ..Self::default() };
         columns.fill_rankings(cases, needs, &mut items)?;
         columns.fill_sessions(cases, needs, &mut items)?;
         if needs.contains(guest::Columns::ITEM_IDS) {
             columns.item_ids = items.texts()?;
+        }
+        if let Some(fields) = fields.filter(|_| needs.contains(guest::Columns::ITEM_FIELDS)) {
+            for (index, name) in fields.names().iter().enumerate() {
+                let values = items.iter().map(|item| fields.value(item, index));
+                columns.item_fields.push((name.clone(), Texts::of(values)?));
+            }
         }
         Ok(columns)
     }
@@ -92,8 +103,15 @@ impl Columns {
         Ok(())
     }
 
+    /// Returns the fields of the items in the generated types, borrowed.
+    pub(super) fn lower_item_fields(&self) -> Vec<guest::ItemField<'_>> {
+        self.item_fields.iter().map(|(name, values)| guest::ItemField { name, values: values.lower() }).collect()
+    }
+
     /// Returns the batch in the generated types, borrowed.
-    pub(super) fn lower(&self) -> guest::Batch<'_> {
+    ///
+    /// `item_fields` are those of [`Columns::lower_item_fields`].
+    pub(super) fn lower<'a>(&'a self, item_fields: &'a [guest::ItemField<'a>]) -> guest::Batch<'a> {
         guest::Batch {
             len: self.len,
             judged: guest::JudgedHits {
@@ -133,6 +151,7 @@ impl Columns {
                 paths: self.taxonomy.paths.lower(),
             },
             item_ids: self.item_ids.lower(),
+            item_fields,
         }
     }
 }

@@ -5,3 +5,17 @@ wasmtime::component::bindgen!({
     world: "rematch:scoring/scorer",
     ownership: Borrowing { duplicate_if_necessary: true },
 });
+
+/// What an aggregating scorer exports beyond a scorer, as a world of its own: the types of the other interfaces are
+/// generated once.
+pub(super) mod summing {
+    wasmtime::component::bindgen!({
+        path: "../sdk-wit/wit",
+        inline: "
+            package rematch:host;
+            world summing { export rematch:scoring/aggregation@0.1.0; }
+        ",
+        world: "rematch:host/summing",
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}

@@ -115,6 +115,11 @@ impl<'a> Interner<'a> {
         Ok(number)
     }
 
+    /// Returns the texts in order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.texts.iter().copied()
+    }
+
     pub(super) fn texts(&self) -> Result<Texts, ColumnTooLong> {
         Texts::of(self.texts.iter().copied())
     }

@@ -4,74 +4,80 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::limits::SandboxLimiter;
+use super::limits::{MEMORIES, STACK_BYTES};
 use crate::benchmark::Limits;
 
 /// Time between two ticks of the clock that ends a call past its deadline.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Stack of a guest, bytes.
-pub(super) const STACK_BYTES: usize = 512 << 10;
+/// Table elements of a slot in the pool, and core instances of a component in it. A plugin that is given more than that
+/// is instantiated outside of the pool.
+const POOL_TABLE_ELEMENTS: usize = 100_000;
+const POOL_INSTANCES: u32 = 64;
 
-/// How much a guest may hand back in one call, bytes as the host stores them.
-pub(super) const OUTPUT_BYTES: usize = 16 << 20;
+/// Memory of a slot that stays mapped, zeroed, for the next instance. Above it pages go back to the system, and the next
+/// instance pays a page fault for each.
+const KEEP_RESIDENT_BYTES: usize = 8 << 20;
 
-/// A wasmtime engine with its clock, which ticks until the engine is dropped.
-pub(super) struct Sandbox {
-    engine: Engine,
+/// Returns the settings that decide what compiled code is: a process that compiles for another one must use the same.
+///
+/// Threads are not compiled in. Relaxed SIMD is off because its results differ between processors. NaN bits may differ
+/// too, but only NaN's own: canonicalising them costs a factor of two on a columnar scorer, so that the boundary refuses
+/// NaN instead.
+pub(super) fn config(cache: Option<Cache>) -> Config {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .cranelift_nan_canonicalization(false)
+        .max_wasm_stack(STACK_BYTES)
+        .cache(cache);
+    config
+}
+
+/// The engines of a host: one that takes instances from a pool, and one for what does not fit into it.
+pub(super) struct Engines {
+    pooled: Option<Engine>,
+    on_demand: Engine,
     stop: Option<Sender<()>>,
     clock: Option<JoinHandle<()>>,
 }
 
-impl Sandbox {
-    /// Returns an engine whose results depend on nothing but its inputs.
-    ///
-    /// Threads are not compiled in. Relaxed SIMD is off because its results differ between processors. NaN bits may
-    /// differ too, but only NaN's own: canonicalising them costs a factor of two on a columnar scorer, so that the
-    /// boundary refuses NaN instead.
-    pub(super) fn new() -> Result<Self, wasmtime::Error> {
-        let mut config = Config::new();
-        config
-            .consume_fuel(true)
-            .epoch_interruption(true)
-            .wasm_relaxed_simd(false)
-            .wasm_memory64(false)
-            .cranelift_nan_canonicalization(false)
-            .max_wasm_stack(STACK_BYTES);
-        let engine = Engine::new(&config)?;
+impl Engines {
+    /// Returns engines whose clock ticks until they are dropped. `pool` is the most instances in the pool at once.
+    pub(super) fn new(cache: Option<&Cache>, pool: u32) -> Result<Self, wasmtime::Error> {
+        let on_demand = Engine::new(&config(cache.cloned()))?;
+        // The pool reserves address space, which a system may refuse to give; instances are then made one by one.
+        let pooled = Engine::new(config(cache.cloned()).allocation_strategy(pooling(pool))).ok();
         let (stop, stopped) = mpsc::channel();
-        let ticked = engine.weak();
+        let ticked: Vec<_> = pooled.iter().chain([&on_demand]).map(Engine::weak).collect();
         let clock = thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                let Some(engine) = ticked.upgrade() else { return };
-                engine.increment_epoch();
+                for engine in ticked.iter().filter_map(wasmtime::EngineWeak::upgrade) {
+                    engine.increment_epoch();
+                }
             }
         })?;
-        Ok(Self { engine, stop: Some(stop), clock: Some(clock) })
+        Ok(Self { pooled, on_demand, stop: Some(stop), clock: Some(clock) })
     }
 
-    /// Returns wasmtime's engine.
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+    /// Returns the engine that makes instances one by one.
+    pub(super) fn on_demand(&self) -> &Engine {
+        &self.on_demand
     }
 
-    /// Returns a store for one call that may spend `fuel` units. Its deadline runs from now, so that a start function
-    /// is under it too.
-    pub(super) fn store(&self, limits: &Limits, fuel: u64) -> Result<Store<SandboxLimiter>, wasmtime::Error> {
-        let mut store = Store::new(&self.engine, SandboxLimiter::new(limits.memory_bytes));
-        store.limiter(|limiter| limiter);
-        store.set_fuel(fuel)?;
-        store.set_hostcall_fuel(OUTPUT_BYTES);
-        // One tick more: the current one may be nearly over.
-        let ticks = Duration::from_millis(limits.deadline_ms).as_millis().div_ceil(TICK.as_millis()) + 1;
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
-        Ok(store)
+    /// Returns the engine with the pool, where there is one and what `limits` allow fits into its slots.
+    pub(super) fn pooled(&self, limits: &Limits) -> Option<&Engine> {
+        let fits = limits.table_elements <= POOL_TABLE_ELEMENTS as u64 && limits.instances <= u64::from(POOL_INSTANCES);
+        self.pooled.as_ref().filter(|_| fits)
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for Engines {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(clock) = self.clock.take() {
@@ -79,4 +85,34 @@ impl Drop for Sandbox {
             let _ = clock.join();
         }
     }
+}
+
+/// Returns the ticks after which `deadline_ms` have passed for sure.
+pub(super) fn ticks(deadline_ms: u64) -> u64 {
+    let tick_ms = u64::try_from(TICK.as_millis()).unwrap_or(u64::MAX);
+    // One tick more: the current one may be nearly over.
+    deadline_ms.div_ceil(tick_ms).saturating_add(1)
+}
+
+/// A slot's memory may grow to all that 32 bits address, so that no limit on memory is too large for the pool: unused
+/// address space costs nothing. Where the system can tell which pages were touched, only those are cleared.
+pub(super) fn pooling(instances: u32) -> InstanceAllocationStrategy {
+    let memories = instances.saturating_mul(u32::try_from(MEMORIES).unwrap_or(u32::MAX));
+    let parts = instances.saturating_mul(POOL_INSTANCES);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(parts)
+        .max_core_instances_per_component(POOL_INSTANCES)
+        .total_memories(memories)
+        .max_memories_per_module(u32::try_from(MEMORIES).unwrap_or(u32::MAX))
+        .total_tables(parts)
+        .max_tables_per_module(POOL_INSTANCES)
+        .table_elements(POOL_TABLE_ELEMENTS)
+        .max_component_instance_size(16 << 20)
+        .max_core_instance_size(16 << 20)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(wasmtime::Enabled::Auto);
+    InstanceAllocationStrategy::Pooling(pool)
 }

@@ -9,11 +9,8 @@ use crate::benchmark::PluginPlan;
 use crate::score::ScoreError;
 use crate::store::hex;
 
-/// The largest component that is loaded, bytes. Components that carry a language's runtime have 1 to 20 MB.
-pub const MAX_COMPONENT_BYTES: u64 = 32 << 20;
-
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+pub(super) const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A component file's content.
 pub(super) struct ComponentFile {
@@ -25,9 +22,13 @@ pub(super) struct ComponentFile {
 /// Reads the component of scorer `scorer` and checks all that can be checked without compiling it.
 pub(super) fn read(scorer: &str, plugin: &PluginPlan) -> Result<ComponentFile, ScoreError> {
     let mut bytes = Vec::new();
+    let limit = plugin.limits.component_bytes;
     let file = File::open(&plugin.path);
-    file.and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes))
+    file.and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(|source| ScoreError::Read { scorer: scorer.to_owned(), path: plugin.path.clone(), source })?;
+    if bytes.len() as u64 > limit {
+        return Err(refused(scorer, plugin, format!("it is larger than the limit of {limit} bytes")));
+    }
     let file = ComponentFile { sha256: sha256_hex(&bytes), bytes };
     check(&file, plugin).map_err(|reason| refused(scorer, plugin, reason))?;
     Ok(file)
@@ -39,9 +40,6 @@ pub(super) fn refused(scorer: &str, plugin: &PluginPlan, reason: String) -> Scor
 }
 
 fn check(file: &ComponentFile, plugin: &PluginPlan) -> Result<(), String> {
-    if file.bytes.len() as u64 > MAX_COMPONENT_BYTES {
-        return Err(format!("it is larger than the limit of {MAX_COMPONENT_BYTES} bytes"));
-    }
     if let Some(expected) = &plugin.sha256
         && *expected != file.sha256
     {

@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::bindings::exports::rematch::scoring::guest;
-use crate::score::ScoreOutcome;
+use crate::score::{ScoreMetric, ScoreOutcome};
 use crate::session::ScoreState;
 
-/// Turns a reply into one outcome per session. `plugin` is the name for error texts.
+/// Longest text of a session, bytes: it is kept with every score.
+const MAX_OUTPUT_BYTES: usize = 64 << 10;
+
+/// Longest reason of an error that is kept, characters.
+const MAX_REASON: usize = 1_000;
+
+/// Largest size of a value: sums of squares over a run must stay finite.
+const MAX_VALUE: f64 = 1e150;
+
+/// Turns a reply into one outcome per session. `failed` makes the outcome of a session, named by its index, that has
+/// none for the reason given.
 ///
 /// The error says in words what makes the reply as a whole meaningless: a wrong count, an index out of range, texts
 /// that are none.
 pub(super) fn outcomes(
     scores: &guest::Scores,
     sessions: usize,
-    metrics: &[String],
-    plugin: &str,
+    metrics: &[ScoreMetric],
+    failed: impl Fn(usize, String) -> ScoreOutcome,
 ) -> Result<Vec<ScoreOutcome>, String> {
     let expected = sessions.saturating_mul(metrics.len());
     if scores.values.len() != expected {
@@ -41,49 +49,52 @@ pub(super) fn outcomes(
     }
     let outcome = |session: usize| {
         if let Some(message) = errors.get(&session) {
-            return ScoreOutcome::error(format!("plugin `{plugin}`: {message}"));
+            return failed(session, message.chars().take(MAX_REASON).collect());
         }
         let session_values = values.iter().skip(session).step_by(sessions.max(1)).copied();
         let output = outputs.get(session).copied().unwrap_or_default();
-        outcome(metrics, session_values, output)
-            .unwrap_or_else(|reason| ScoreOutcome::error(format!("plugin `{plugin}`: {reason}")))
+        outcome(metrics, session_values, output).unwrap_or_else(|reason| failed(session, reason))
     };
     Ok((0..sessions).map(outcome).collect())
 }
 
-/// The text of an outcome of a component with several metrics.
-#[derive(Serialize)]
-struct FurtherMetrics<'a> {
-    metrics: BTreeMap<&'a str, Option<f64>>,
-    output: &'a str,
-}
-
+/// The outcome of one session, or why its values are none. `values` has one element per metric.
 fn outcome(
-    metrics: &[String],
+    metrics: &[ScoreMetric],
     values: impl Iterator<Item = Option<f64>>,
     output: &str,
 ) -> Result<ScoreOutcome, String> {
-    let named: Vec<(&str, Option<f64>)> = metrics.iter().map(String::as_str).zip(values).collect();
-    for (metric, value) in &named {
-        if let Some(value) = value
-            && !value.is_finite()
-        {
-            return Err(format!(
-                "returned {value} for metric `{metric}`, expected a finite number or its position in `undefined`"
-            ));
+    if output.len() > MAX_OUTPUT_BYTES {
+        return Err(format!("returned an output of {} bytes, more than {MAX_OUTPUT_BYTES}", output.len()));
+    }
+    let mut values: Vec<Option<f64>> = values.collect();
+    for (metric, value) in metrics.iter().zip(&values) {
+        if let Some(value) = value {
+            check(metric, *value)?;
         }
     }
-    let mut named = named.into_iter();
-    let score = named.next().and_then(|(_, value)| value);
-    let further: BTreeMap<&str, Option<f64>> = named.collect();
-    let output = if further.is_empty() {
-        output.to_owned()
-    } else {
-        serde_json::to_string(&FurtherMetrics { metrics: further, output })
-            .map_err(|error| format!("its metrics cannot be written as JSON: {error}"))?
-    };
-    let state = if score.is_some() { ScoreState::Complete } else { ScoreState::Unknown };
-    Ok(ScoreOutcome { value: score, output, state })
+    let sub_scores = values.split_off(values.len().min(1));
+    let value = values.first().copied().flatten();
+    let state = if value.is_some() { ScoreState::Complete } else { ScoreState::Unknown };
+    Ok(ScoreOutcome { value, sub_scores, output: output.to_owned(), state })
+}
+
+fn check(metric: &ScoreMetric, value: f64) -> Result<(), String> {
+    let name = &metric.name;
+    if !value.is_finite() {
+        return Err(format!(
+            "returned {value} for metric `{name}`, expected a finite number or its position in `undefined`"
+        ));
+    }
+    if value.abs() > MAX_VALUE {
+        return Err(format!("returned {value:e} for metric `{name}`, expected a size of at most {MAX_VALUE:e}"));
+    }
+    if metric.low.is_some_and(|low| value < low) || metric.high.is_some_and(|high| value > high) {
+        let bound = |bound: Option<f64>, none: &str| bound.map_or_else(|| none.to_owned(), |bound| bound.to_string());
+        let (low, high) = (bound(metric.low, "-infinity"), bound(metric.high, "infinity"));
+        return Err(format!("returned {value} for metric `{name}`, whose declared range is {low} to {high}"));
+    }
+    Ok(())
 }
 
 /// Returns the texts of a column that is either empty or has one text per session.

@@ -3,18 +3,48 @@
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use super::imports::{AGGREGATION, GUEST, Provision};
+use super::inspect::{InspectError, Inspection, Kind, inspect};
+
 /// The interface between Rematch and scoring components, as text.
 pub const WIT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk-wit/wit/scoring.wit"));
+
+/// The module by which core modules import WASI.
+pub(super) const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// What stands in for it: `preview1.wat`, assembled.
+pub(super) const PREVIEW1_STAND_IN: &[u8] = include_bytes!("preview1.wasm");
 
 /// Why a core module cannot be packed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The input does not begin like a core module.
+    /// The input is not a core module.
     #[error("the input is {found}, expected a core WebAssembly module")]
     NotACoreModule {
         /// What it is.
         found: &'static str,
+    },
+    /// The input breaks off, or is otherwise broken.
+    #[error(transparent)]
+    Broken(InspectError),
+    /// Functions or the memory are missing.
+    #[error(
+        "the module does not export {missing}; a scorer exports the functions of `rematch:scoring/guest@0.1.0`, its \
+         memory and its allocator, as the bindings generated from the WIT do"
+    )]
+    MissingExports {
+        /// Their names, each in backticks.
+        missing: String,
+    },
+    /// Imports are left that nobody provides.
+    #[error(
+        "the module imports {refused}; a scorer may import nothing but `rematch:scoring/log@0.1.0` and \
+         `wasi_snapshot_preview1`"
+    )]
+    Imports {
+        /// Their names, each in backticks.
+        refused: String,
     },
     /// The WIT text that is built in cannot be read.
     #[error("the built-in WIT cannot be read: {reason}")]
@@ -22,42 +52,69 @@ pub enum PackError {
         /// Why.
         reason: String,
     },
-    /// The module does not implement the world: an export is missing or has another type, or an import is left.
-    #[error(
-        "the module does not implement the world `scorer`: {reason}; it must export the functions of \
-         `rematch:scoring/guest@0.1.0` and import nothing"
-    )]
+    /// The module does not implement the world: an export or an import has another type.
+    #[error("the module does not implement the world `{world}`: {reason}")]
     Encode {
-        /// What is missing or too much.
+        /// The world.
+        world: &'static str,
+        /// What does not fit.
         reason: String,
     },
 }
 
-/// Packs a core module that implements the world `scorer` into a component.
+/// Packs a core module that implements the world `scorer`, or `aggregating-scorer`, into a component.
 ///
 /// The module exports `rematch:scoring/guest@0.1.0#describe`, `rematch:scoring/guest@0.1.0#score`, `cabi_realloc` and
-/// `memory`, as the bindings generated from the WIT do. The same module gives the same bytes.
+/// `memory`, as the bindings generated from the WIT do; with `rematch:scoring/aggregation@0.1.0#aggregate` too, the
+/// component sums up runs itself. What it imports of `wasi_snapshot_preview1` is linked with stand-ins without effect, so
+/// that the component imports no WASI. The same module gives the same bytes.
 ///
 /// # Errors
 ///
 /// Returns an error when `core` is not a core module, or does not implement the world.
 pub fn pack(core: &[u8]) -> Result<Vec<u8>, PackError> {
-    match core.get(..8) {
-        Some(b"\0asm\x01\0\0\0") => {}
-        Some(b"\0asm\x0d\0\x01\0") => return Err(PackError::NotACoreModule { found: "a component already" }),
-        _ => return Err(PackError::NotACoreModule { found: "not WebAssembly" }),
+    let inspection = inspect(core).map_err(|error| match error {
+        InspectError::NotWebAssembly => PackError::NotACoreModule { found: "not WebAssembly" },
+        broken => PackError::Broken(broken),
+    })?;
+    if inspection.kind == Kind::Component {
+        return Err(PackError::NotACoreModule { found: "a component already" });
     }
+    check(&inspection)?;
+    let world = match inspection.exports.contains(&format!("{AGGREGATION}#aggregate")) {
+        true => "aggregating-scorer",
+        false => "scorer",
+    };
     let mut module = core.to_vec();
-    embed_world(&mut module)?;
-    let not_encoded = |error| PackError::Encode { reason: format!("{error:#}") };
+    embed(&mut module, world)?;
+    let not_encoded = |error| PackError::Encode { world, reason: format!("{error:#}") };
     let mut encoder = ComponentEncoder::default().validate(true).module(&module).map_err(not_encoded)?;
+    if inspection.imports.iter().any(|import| import.provision == Provision::InertWasi) {
+        encoder = encoder.adapter(PREVIEW1, PREVIEW1_STAND_IN).map_err(not_encoded)?;
+    }
     encoder.encode().map_err(not_encoded)
 }
 
-fn embed_world(module: &mut Vec<u8>) -> Result<(), PackError> {
+/// Names what is missing and what is too much, before the encoder stumbles over it in words of its own.
+fn check(inspection: &Inspection) -> Result<(), PackError> {
+    let needed = [format!("{GUEST}#describe"), format!("{GUEST}#score"), "cabi_realloc".into(), "memory".into()];
+    let missing = in_backticks(needed.iter().filter(|export| !inspection.exports.contains(*export)));
+    if !missing.is_empty() {
+        return Err(PackError::MissingExports { missing });
+    }
+    let refused = inspection.imports.iter().filter(|import| import.provision == Provision::Refused);
+    let refused = in_backticks(refused.map(|import| &import.name));
+    if refused.is_empty() { Ok(()) } else { Err(PackError::Imports { refused }) }
+}
+
+fn in_backticks<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn embed(module: &mut Vec<u8>, world: &str) -> Result<(), PackError> {
     let unreadable = |error| PackError::Wit { reason: format!("{error:#}") };
     let mut resolve = Resolve::default();
     let package = resolve.push_str("scoring.wit", WIT).map_err(unreadable)?;
-    let world = resolve.select_world(&[package], Some("scorer")).map_err(unreadable)?;
+    let world = resolve.select_world(&[package], Some(world)).map_err(unreadable)?;
     embed_component_metadata(module, &resolve, world, StringEncoding::UTF8).map_err(unreadable)
 }

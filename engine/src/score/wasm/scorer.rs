@@ -1,48 +1,39 @@
 //! The scorer that outsiders write: a component behind the [`Scorer`] trait.
 
-use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use super::batch::Columns;
+use super::aggregation;
 use super::bindings::exports::rematch::scoring::guest;
-use super::guest::{Guest, Reply};
+use super::calls::Calls;
+use super::description::Description;
+use super::guest::Guest;
+use super::host::PluginHost;
 use super::load;
-use super::outcomes::outcomes;
+use super::log::CallLog;
+use super::measurement::{Measurement, Tally};
 use crate::benchmark::PluginPlan;
-use crate::score::{Case, ScoreError, ScoreOutcome, Scorer};
-
-/// Most sessions of one call. More do not make it cheaper per session, and the columns leave the processor's cache.
-const BATCH: usize = 1024;
-
-/// What a component says of itself, for reports and listings.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Description {
-    /// The component's name; never empty.
-    pub name: String,
-    /// Its version; may be empty.
-    pub version: String,
-    /// What the score means; may be empty.
-    pub summary: String,
-    /// JSON Schema of the parameters; may be empty.
-    pub params_schema: String,
-    /// Names of the metrics; the first is the score.
-    pub metrics: Vec<String>,
-    /// The column groups that it asks for, by their names in the WIT.
-    pub needs: Vec<String>,
-    /// SHA-256 of the component file, in lower-case hex.
-    pub sha256: String,
-}
+use crate::score::{Case, ItemFields, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 
 /// A WASM component as a [`Scorer`].
 ///
-/// It holds the compiled component and a thread that ticks for deadlines; both go when it is dropped. Every call of the
-/// component runs in an instance of its own, so calls from several threads do not meet.
+/// Instances are never called from two threads at once, so calls from several threads do not meet.
 pub struct WasmScorer {
-    name: String,
-    params: String,
-    description: Description,
-    needs: guest::Columns,
-    guest: Guest,
-    plugin: String,
+    pub(super) name: String,
+    pub(super) params: String,
+    pub(super) description: Description,
+    pub(super) needs: guest::Columns,
+    pub(super) guest: Guest,
+    pub(super) host: Arc<PluginHost>,
+    /// Name and version, for error texts.
+    pub(super) plugin: String,
+    /// Most sessions of one call.
+    pub(super) batch: NonZeroUsize,
+    /// Fuel that a call without sessions spends.
+    pub(super) empty_call_fuel: u64,
+    pub(super) items: Option<ItemFields>,
+    /// Whether instances serve call after call, if the component allows it.
+    pub(super) reuse: bool,
 }
 
 impl std::fmt::Debug for WasmScorer {
@@ -57,27 +48,53 @@ impl WasmScorer {
     ///
     /// # Errors
     ///
-    /// [`ScoreError::Read`] when the file cannot be read; [`ScoreError::Load`] when it is larger than
-    /// [`MAX_COMPONENT_BYTES`](super::MAX_COMPONENT_BYTES), has another SHA-256 than the plan pins, is not a component
-    /// of the world `scorer`, imports anything, does not compile or does not describe itself properly;
-    /// [`ScoreError::Failed`] when it refuses its parameters or fails on the empty batch.
-    pub fn load(name: &str, plugin: &PluginPlan) -> Result<Self, ScoreError> {
+    /// [`ScoreError::Read`] when the file cannot be read; [`ScoreError::Load`] when it is larger than the limit, has
+    /// another SHA-256 than the plan pins, is not a component of the world `scorer`, imports what nobody provides, does
+    /// not compile within its limits or does not describe itself properly; [`ScoreError::Items`] when the corpus of its
+    /// items cannot be read; [`ScoreError::Failed`] when it refuses its parameters or fails on the empty batch.
+    pub fn load(name: &str, plugin: &PluginPlan, host: &Arc<PluginHost>) -> Result<Self, ScoreError> {
         let file = load::read(name, plugin)?;
         let refused = |reason| load::refused(name, plugin, reason);
-        let guest = Guest::compile(&file.bytes, plugin.limits).map_err(refused)?;
-        let raw = guest.describe().map_err(|reason| refused(format!("`describe` failed: {reason}")))?;
+        let guest = Guest::new(&file, plugin, host).map_err(refused)?;
+        let raw = guest.describe(|log| host.hear(name, log));
+        let raw = raw.map_err(|failure| refused(format!("`describe` failed: {}", failure.reason)))?;
         let needs = raw.needs;
-        let description = described(raw, file.sha256).map_err(refused)?;
-        let scorer = Self {
+        let description = Description::of(raw, guest.aggregates(), file.sha256).map_err(refused)?;
+        let items = match &plugin.items {
+            Some(items) if needs.contains(guest::Columns::ITEM_FIELDS) => {
+                Some(ItemFields::load(items).map_err(|error| ScoreError::Items(Box::new(error)))?)
+            }
+            None if needs.contains(guest::Columns::ITEM_FIELDS) => {
+                return Err(refused(
+                    "it asks for the fields of items, but the benchmark names no corpus; add \
+                     `items = { corpus = \"...\", fields = [\"...\"] }` to the scorer"
+                        .to_owned(),
+                ));
+            }
+            _ => None,
+        };
+        let mut scorer = Self {
             name: name.to_owned(),
             params: plugin.params.clone(),
             plugin: format!("{} {}", description.name, description.version).trim_end().to_owned(),
             description,
             needs,
             guest,
+            host: Arc::clone(host),
+            batch: plugin.batch,
+            empty_call_fuel: 0,
+            items,
+            reuse: true,
         };
-        scorer.call(&[]).map_err(|reason| scorer.failed(&reason))?;
+        let mut tally = Tally::default();
+        scorer.empty_call_fuel = Calls::new(&scorer, &mut tally).empty().map_err(|reason| scorer.failed(&reason))?;
         Ok(scorer)
+    }
+
+    /// Returns the scorer with a fresh instance for every call, whatever the component allows; for timing.
+    #[must_use]
+    pub fn without_reuse(self) -> Self {
+        Self { reuse: false, ..self }
     }
 
     /// Returns what the component says of itself.
@@ -86,32 +103,28 @@ impl WasmScorer {
         &self.description
     }
 
+    /// Scores like [`Scorer::score`], and says what it cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scorer::score`].
+    pub fn measure(&self, cases: &[Case<'_>]) -> Result<Measurement, ScoreError> {
+        self.tallied(cases, Tally::with_log())
+    }
+
+    fn tallied(&self, cases: &[Case<'_>], mut tally: Tally) -> Result<Measurement, ScoreError> {
+        let outcomes = Calls::new(self, &mut tally).score(cases).map_err(|reason| self.failed(&reason))?;
+        Ok(tally.finish(outcomes))
+    }
+
+    /// Names the plugin and a session for an error text.
+    pub(super) fn session(&self, case: &Case<'_>) -> String {
+        format!("plugin `{}`, session `{}`", self.plugin, case.session.session_id)
+    }
+
     fn failed(&self, reason: &str) -> ScoreError {
         let Self { name, plugin, .. } = self;
         ScoreError::Failed { scorer: name.clone(), reason: format!("plugin `{plugin}`: {reason}") }
-    }
-
-    /// Scores one batch and finds the culprits of a failure.
-    fn score_batch(&self, cases: &[Case<'_>]) -> Vec<ScoreOutcome> {
-        match self.call(cases) {
-            // What is left unspent by its neighbours is not a session's to spend: alone, it would have failed.
-            Ok((outcomes, fuel)) if cases.len() <= 1 || fuel <= self.guest.fuel(1) => outcomes,
-            Err(reason) if cases.len() <= 1 => {
-                cases.iter().map(|_| ScoreOutcome::error(format!("plugin `{}`: {reason}", self.plugin))).collect()
-            }
-            Ok(_) | Err(_) => cases.chunks(1).flat_map(|case| self.score_batch(case)).collect(),
-        }
-    }
-
-    fn call(&self, cases: &[Case<'_>]) -> Result<(Vec<ScoreOutcome>, u64), String> {
-        let columns = Columns::of(cases, self.needs).map_err(|error| error.to_string())?;
-        let Reply { scores, fuel } = self.guest.score(columns.lower(), &self.params)?;
-        let scores = scores.map_err(|failure| match failure {
-            guest::Failure::InvalidParams(message) => format!("refused its parameters: {message}"),
-            guest::Failure::Internal(message) => message,
-        })?;
-        let outcomes = outcomes(&scores, cases.len(), &self.description.metrics, &self.plugin)?;
-        Ok((outcomes, fuel))
     }
 }
 
@@ -120,53 +133,29 @@ impl Scorer for WasmScorer {
         &self.name
     }
 
+    fn metrics(&self) -> &[ScoreMetric] {
+        &self.description.metrics
+    }
+
+    fn content_hash(&self) -> Option<&str> {
+        Some(&self.description.sha256)
+    }
+
+    fn reads_relevance(&self) -> bool {
+        use guest::Columns;
+        self.needs.intersects(Columns::JUDGED | Columns::RELEVANCE | Columns::INTERACTIONS)
+    }
+
     fn score(&self, cases: &[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError> {
-        Ok(cases.chunks(BATCH).flat_map(|batch| self.score_batch(batch)).collect())
+        self.tallied(cases, Tally::default()).map(|measurement| measurement.outcomes)
     }
-}
 
-fn described(raw: guest::Description, sha256: String) -> Result<Description, String> {
-    if raw.name.trim().is_empty() {
-        return Err("`describe` gives it no name".to_owned());
+    fn aggregates(&self) -> bool {
+        self.guest.aggregates()
     }
-    if raw.metrics.is_empty() {
-        return Err("`describe` names no metric, expected at least one".to_owned());
-    }
-    let mut seen = BTreeSet::new();
-    for metric in &raw.metrics {
-        if metric.trim().is_empty() || !seen.insert(metric) {
-            return Err(format!("`describe` names the metrics {:?}, expected different, non-empty names", raw.metrics));
-        }
-    }
-    let needs = needs(raw.needs);
-    Ok(Description {
-        name: raw.name,
-        version: raw.version,
-        summary: raw.summary,
-        params_schema: raw.params_schema,
-        metrics: raw.metrics,
-        needs,
-        sha256,
-    })
-}
 
-fn needs(columns: guest::Columns) -> Vec<String> {
-    let names = [
-        (guest::Columns::JUDGED, "judged"),
-        (guest::Columns::RELEVANCE, "relevance"),
-        (guest::Columns::HITS, "hits"),
-        (guest::Columns::HIT_SCORES, "hit-scores"),
-        (guest::Columns::SHOWN, "shown"),
-        (guest::Columns::INTERACTIONS, "interactions"),
-        (guest::Columns::INTERACTION_DETAILS, "interaction-details"),
-        (guest::Columns::SESSION_IDS, "session-ids"),
-        (guest::Columns::TIMES, "times"),
-        (guest::Columns::QUERIES, "queries"),
-        (guest::Columns::QUERY_VECTORS, "query-vectors"),
-        (guest::Columns::INPUTS, "inputs"),
-        (guest::Columns::EXPECTED, "expected"),
-        (guest::Columns::TAXONOMY, "taxonomy"),
-        (guest::Columns::ITEM_IDS, "item-ids"),
-    ];
-    names.into_iter().filter(|(flag, _)| columns.contains(*flag)).map(|(_, name)| name.to_owned()).collect()
+    fn aggregate(&self, metrics: &[Vec<Option<f64>>]) -> Result<Option<f64>, ScoreError> {
+        let hear = |log: &CallLog| self.host.hear(&self.name, log);
+        aggregation::aggregate(&self.guest, metrics, &self.params, hear).map_err(|reason| self.failed(&reason))
+    }
 }

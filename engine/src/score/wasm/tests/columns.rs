@@ -70,8 +70,8 @@ fn texts<'a>(column: &guest::TextsParam<'a>) -> Vec<&'a str> {
 #[test]
 fn gains_are_joined_and_the_ideal_is_sorted() {
     let rows = rows();
-    let columns = Columns::of(&rows.cases(), Needs::JUDGED | Needs::RELEVANCE | Needs::ITEM_IDS).unwrap();
-    let batch = columns.lower();
+    let columns = Columns::of(&rows.cases(), Needs::JUDGED | Needs::RELEVANCE | Needs::ITEM_IDS, None).unwrap();
+    let batch = columns.lower(&[]);
     assert_eq!(batch.judged.offsets, [0, 1, 1, 3]);
     assert_eq!(batch.judged.ranks, [2, 1, 3]);
     assert_eq!(batch.judged.grades, [5.0, 2.0, -1.0]);
@@ -93,8 +93,8 @@ fn rankings_lists_and_acts_share_item_numbers() {
         | Needs::INTERACTION_DETAILS
         | Needs::ITEM_IDS;
     let rows = rows();
-    let columns = Columns::of(&rows.cases(), needs).unwrap();
-    let batch = columns.lower();
+    let columns = Columns::of(&rows.cases(), needs, None).unwrap();
+    let batch = columns.lower(&[]);
     assert_eq!(texts(&batch.item_ids), ["a", "b", "c", "x", "z"]);
     assert_eq!((batch.hits.offsets, batch.hits.items), (&[0, 2, 2, 5][..], &[0, 1, 2, 3, 0][..]));
     assert_eq!(batch.hits.scores.values, [2.0, 0.0, 1.0, 0.0, 0.0]);
@@ -119,8 +119,8 @@ fn session_columns_have_one_row_per_session() {
         | Needs::EXPECTED
         | Needs::TAXONOMY;
     let rows = rows();
-    let columns = Columns::of(&rows.cases(), needs).unwrap();
-    let batch = columns.lower();
+    let columns = Columns::of(&rows.cases(), needs, None).unwrap();
+    let batch = columns.lower(&[]);
     assert_eq!(texts(&batch.session_ids), ["full", "empty", "judged"]);
     assert_eq!((batch.times.values, batch.times.known), (&[-1, 0, 0][..], &[true, false, false][..]));
     assert_eq!(texts(&batch.queries), ["thé", "", ""]);
@@ -149,8 +149,8 @@ fn what_is_not_asked_for_is_not_sent() {
         Needs::ITEM_IDS,
     ];
     for asked in all {
-        let columns = Columns::of(&rows.cases(), asked).unwrap();
-        let sent = columns.lower();
+        let columns = Columns::of(&rows.cases(), asked, None).unwrap();
+        let sent = columns.lower(&[]);
         let lengths = [
             (Needs::JUDGED, sent.judged.offsets.len() + sent.ideal.offsets.len()),
             (Needs::RELEVANCE, sent.relevance.offsets.len()),
@@ -175,8 +175,8 @@ fn what_is_not_asked_for_is_not_sent() {
 
 #[test]
 fn an_empty_batch_has_the_leading_offset() {
-    let columns = Columns::of(&[], Needs::HITS | Needs::QUERIES | Needs::ITEM_IDS).unwrap();
-    let batch = columns.lower();
+    let columns = Columns::of(&[], Needs::HITS | Needs::QUERIES | Needs::ITEM_IDS, None).unwrap();
+    let batch = columns.lower(&[]);
     assert_eq!((batch.len, batch.hits.offsets, batch.queries.offsets), (0, &[0][..], &[0][..]));
     assert_eq!(batch.item_ids.offsets, [0]);
 }
@@ -189,8 +189,8 @@ proptest! {
             (Session::default(), Ranking { hits, ..Ranking::default() }, Relevance::default())
         };
         let rows = Rows(rankings.iter().map(row).collect());
-        let columns = Columns::of(&rows.cases(), Needs::HITS | Needs::ITEM_IDS).unwrap();
-        let batch = columns.lower();
+        let columns = Columns::of(&rows.cases(), Needs::HITS | Needs::ITEM_IDS, None).unwrap();
+        let batch = columns.lower(&[]);
         let names = texts(&batch.item_ids);
         let read: Vec<Vec<String>> = batch.hits.offsets.windows(2).map(|range| {
             let items = &batch.hits.items[range[0] as usize..range[1] as usize];

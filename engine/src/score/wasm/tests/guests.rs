@@ -4,11 +4,13 @@
 //! with exactly three hits; so its neighbours show what is left of a batch when one session goes wrong.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
-use super::super::{WasmScorer, pack};
-use crate::benchmark::{Limits, PluginPlan};
+use super::super::{HostSettings, PluginHost, WasmScorer, pack};
+use crate::benchmark::spec::{Combine, Compatibility};
+use crate::benchmark::{Limits, PluginPlan, RelevancePlan};
 use crate::score::{Case, Relevance, ScoreError, ScoreOutcome, Scorer};
 use crate::session::{Hit, Ranking, ScoreState, Session};
 
@@ -25,19 +27,30 @@ pub(super) struct Guest {
     pub(super) at_end: &'static str,
     /// What happens in `describe`; the description record is at 64.
     pub(super) at_describe: &'static str,
+    /// What happens when memory is asked for; `$at` is the answer.
+    pub(super) at_allocate: &'static str,
     /// The memory's size, in pages.
     pub(super) memory: &'static str,
 }
 
 impl Default for Guest {
     fn default() -> Self {
-        Self { imports: "", definitions: "", at_three_hits: "", at_end: "", at_describe: "", memory: "2" }
+        Self {
+            imports: "",
+            definitions: "",
+            at_three_hits: "",
+            at_end: "",
+            at_describe: "",
+            at_allocate: "",
+            memory: "2",
+        }
     }
 }
 
 /// Offsets follow from the canonical ABI: the arguments are one pointer to the batch's fields in order, each list a
 /// pointer and a length. `len` is at 0 and the offsets of `hits` at 68. The description has its four texts at 64, what
-/// it needs at 96 and its metrics at 100. The result has its discriminant at 1024 and the fields of `scores` from 1028.
+/// it needs at 96, its metrics at 100 (56 bytes each, from 264) and whether it may be reused at 108. The result has its
+/// discriminant at 1024 and the fields of `scores` from 1028.
 const TEMPLATE: &str = r#"
 (module
   IMPORTS
@@ -48,7 +61,8 @@ const TEMPLATE: &str = r#"
   (data (i32.const 64)
     "\80\00\00\00\05\00\00\00" "\85\00\00\00\03\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00\00\00\00\00"
     "\04\00\00\00" "\08\01\00\00\01\00\00\00")
-  (data (i32.const 264) "\88\00\00\00\04\00\00\00" "\8c\00\00\00\04\00\00\00")
+  (data (i32.const 264) "\88\00\00\00\04\00\00\00" "\00\00\00\00\00\00\00\00" "\01")
+  (data (i32.const 320) "\8c\00\00\00\04\00\00\00" "\00\00\00\00\00\00\00\00" "\01")
   DEFINITIONS
   (func $allocate (export "cabi_realloc")
     (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
@@ -60,6 +74,7 @@ const TEMPLATE: &str = r#"
         (br_if $fits (i32.le_u (global.get $free) (i32.mul (memory.size) (i32.const 65536))))
         (br_if $grow (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))
         unreachable))
+    AT_ALLOCATE
     (local.get $at))
   (func $describe (export "rematch:scoring/guest@0.1.0#describe") (result i32)
     AT_DESCRIBE
@@ -97,6 +112,7 @@ impl Guest {
             .replace("MEMORY", self.memory)
             .replace("DEFINITIONS", self.definitions)
             .replace("AT_DESCRIBE", self.at_describe)
+            .replace("AT_ALLOCATE", self.at_allocate)
             .replace("AT_THREE_HITS", self.at_three_hits)
             .replace("AT_END", self.at_end);
         wat::parse_str(&text).unwrap()
@@ -115,21 +131,49 @@ impl Guest {
 
 /// Loads the component `bytes` from a file.
 pub(super) fn load_bytes(bytes: &[u8], limits: Limits) -> Result<WasmScorer, ScoreError> {
+    load_planned(bytes, host(), |plan| plan.limits = limits)
+}
+
+/// Loads the component `bytes` into `host` from a file, with what `change` makes of the default plan.
+pub(super) fn load_planned(
+    bytes: &[u8],
+    host: &Arc<PluginHost>,
+    change: impl FnOnce(&mut PluginPlan),
+) -> Result<WasmScorer, ScoreError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();
-    WasmScorer::load("test", &plan(&path, limits))
+    let mut plan = PluginPlan::of(path);
+    change(&mut plan);
+    WasmScorer::load("test", &plan, host)
+}
+
+/// Returns the host that tests share.
+pub(super) fn host() -> &'static Arc<PluginHost> {
+    static HOST: OnceLock<Arc<PluginHost>> = OnceLock::new();
+    HOST.get_or_init(|| Arc::new(PluginHost::new(HostSettings::default()).unwrap()))
 }
 
 /// Returns the plan of a plugin without parameters.
 pub(super) fn plan(path: &Path, limits: Limits) -> PluginPlan {
-    PluginPlan { path: path.to_owned(), sha256: None, params: "{}".to_owned(), limits }
+    PluginPlan { limits, ..PluginPlan::of(path.to_owned()) }
 }
 
 /// Returns an error with its sources in one line.
 pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Returns a session's gains by its judgments.
+pub(super) fn relevance(session: &Session) -> Relevance {
+    let plan = RelevancePlan {
+        gain: rematch_metrics::GainFunction::Linear,
+        combine: Combine::Max,
+        weights: std::collections::BTreeMap::default(),
+        compatibility: Compatibility::Strict,
+    };
+    Relevance::of(session, &plan)
 }
 
 /// Sessions with their rankings and gains, owned.

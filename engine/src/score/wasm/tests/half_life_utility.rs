@@ -1,17 +1,14 @@
 //! The example scorer against its formula, its source and its checksum.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 
+use super::super::WasmScorer;
 use super::super::load::sha256_hex;
-use super::super::{WasmScorer, pack};
-use super::guests::{Rows, plan};
-use crate::benchmark::spec::{Combine, Compatibility};
-use crate::benchmark::{Limits, PluginPlan, RelevancePlan};
+use super::guests::{Rows, host, plan, relevance};
+use crate::benchmark::{Limits, PluginPlan};
 use crate::score::{Case, Relevance, ScoreError, ScoreOutcome, Scorer, contract};
 use crate::session::{Hit, Judgment, Ranking, Session};
 
@@ -19,13 +16,13 @@ fn plugins() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")
 }
 
-fn component() -> PathBuf {
+pub(super) fn component() -> PathBuf {
     plugins().join("half-life-utility/half-life-utility.wasm")
 }
 
 fn load(params: &str) -> Result<WasmScorer, ScoreError> {
     let plugin = PluginPlan { params: params.to_owned(), ..plan(&component(), Limits::default()) };
-    WasmScorer::load("half-life", &plugin)
+    WasmScorer::load("half-life", &plugin, host())
 }
 
 fn default_scorer() -> &'static WasmScorer {
@@ -50,14 +47,19 @@ fn row(grades: &[f32], ranked: &[usize]) -> (Session, Ranking, Relevance) {
     let judged = |(item, grade): (usize, &f32)| Judgment { item_id: item.to_string(), grade: *grade };
     let session = Session { judgments: grades.iter().enumerate().map(judged).collect(), ..Session::default() };
     let hits = ranked.iter().map(|item| Hit { item_id: item.to_string(), score: None }).collect();
-    let plan = RelevancePlan {
-        gain: rematch_metrics::GainFunction::Linear,
-        combine: Combine::Max,
-        weights: Default::default(),
-        compatibility: Compatibility::Strict,
-    };
-    let relevance = Relevance::of(&session, &plan);
+    let relevance = relevance(&session);
     (session, Ranking { hits, ..Ranking::default() }, relevance)
+}
+
+/// Returns sessions of many kinds, with 0 to 11 hits.
+pub(super) fn sample(count: usize) -> Rows {
+    let row = |index: usize| {
+        let ranked: Vec<usize> = (0..index % 12).map(|rank| (index + rank * 5) % 12).collect();
+        let (mut session, ranking, relevance) = row(&[(index % 4) as f32, 0.5, (index % 3) as f32 * 0.7], &ranked);
+        session.session_id = format!("session-{index}");
+        (session, ranking, relevance)
+    };
+    Rows((0..count).map(row).collect())
 }
 
 fn assert_native(scorer: &WasmScorer, rows: &Rows, half_life: f64, neutral: f64) {
@@ -128,7 +130,8 @@ fn the_example_keeps_the_contract() {
 #[test]
 fn the_example_describes_itself() {
     let description = default_scorer().description();
-    assert_eq!(description.metrics, ["half-life-utility"]);
+    let metric = &description.metrics[0];
+    assert_eq!((metric.name.as_str(), metric.low, metric.high), ("half-life-utility", Some(0.0), Some(1.0)));
     assert_eq!(description.needs, ["judged"]);
     serde_json::from_str::<serde_json::Value>(&description.params_schema).unwrap();
 }
@@ -138,20 +141,6 @@ fn the_checked_in_component_has_its_checksum() {
     let recorded = std::fs::read_to_string(plugins().join("half-life-utility/half-life-utility.wasm.sha256")).unwrap();
     let found = sha256_hex(&std::fs::read(component()).unwrap());
     assert_eq!(recorded, format!("{found}  half-life-utility.wasm\n"));
-}
-
-#[test]
-fn the_checked_in_component_is_what_its_source_gives() {
-    if std::env::var("REMATCH_GUEST_TOOLCHAIN").as_deref() != Ok("1") {
-        eprintln!("skipped: REMATCH_GUEST_TOOLCHAIN is not 1");
-        return;
-    }
-    let folder = TempDir::new().unwrap();
-    let core = folder.path().join("core.wasm");
-    let built = Command::new(plugins().join("build.sh")).arg("half-life-utility").arg(&core).status().unwrap();
-    assert!(built.success());
-    let rebuilt = pack(&std::fs::read(core).unwrap()).unwrap();
-    assert!(rebuilt == std::fs::read(component()).unwrap(), "the rebuilt component has other bytes");
 }
 
 proptest! {

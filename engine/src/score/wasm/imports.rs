@@ -1,0 +1,96 @@
+//! What a component may import, and what it must export.
+
+use wasmtime::component::Component;
+
+use super::log;
+use crate::benchmark::spec::Wasi;
+
+/// The interface that a component must export.
+pub(super) const GUEST: &str = "rematch:scoring/guest@0.1.0";
+
+/// The interface that it exports when it sums up runs itself.
+pub(super) const AGGREGATION: &str = "rematch:scoring/aggregation@0.1.0";
+
+/// Who provides an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provision {
+    /// The host: messages for people.
+    Log,
+    /// Stand-ins without effect, where the benchmark says `wasi = "inert"`; a core module gets them when it is packed.
+    InertWasi,
+    /// Nobody: a component with it is refused.
+    Refused,
+}
+
+impl Provision {
+    /// Returns who provides the import of that name to a component.
+    #[must_use]
+    pub fn of(import: &str) -> Self {
+        const INERT: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+        if import == log::INTERFACE {
+            return Self::Log;
+        }
+        let interface = import.strip_prefix("wasi:").and_then(|name| name.split_once('@'));
+        let inert = interface.is_some_and(|(name, version)| {
+            let package = name.split('/').next().unwrap_or_default();
+            INERT.contains(&package) && version.starts_with("0.2.")
+        });
+        if inert { Self::InertWasi } else { Self::Refused }
+    }
+}
+
+/// Checks the names of a component's imports and exports, and returns whether it sums up runs itself.
+pub(super) fn check(component: &Component, wasi: Wasi) -> Result<bool, String> {
+    let component_type = component.component_type();
+    let imports = component_type.imports(component.engine()).map(|(name, _)| (name, Provision::of(name)));
+    let (inert, refused): (Vec<_>, Vec<_>) = imports
+        .filter(|(_, provision)| *provision != Provision::Log)
+        .partition(|(_, provision)| *provision == Provision::InertWasi);
+    let names = |imports: &[(&str, Provision)]| {
+        let names: Vec<String> = imports.iter().map(|(name, _)| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    if !refused.is_empty() {
+        return Err(format!(
+            "it imports {}, but a scorer may import nothing but `{}`",
+            names(&refused),
+            log::INTERFACE
+        ));
+    }
+    if !inert.is_empty() && wasi == Wasi::Refuse {
+        return Err(format!(
+            "it imports {}; build it without WASI, or set `wasi = \"inert\"` on the scorer to give it stand-ins without \
+             effect",
+            names(&inert)
+        ));
+    }
+    let exports: Vec<&str> = component_type.exports(component.engine()).map(|(name, _)| name).collect();
+    if exports.contains(&GUEST) {
+        return Ok(exports.contains(&AGGREGATION));
+    }
+    let found = if exports.is_empty() { "nothing".to_owned() } else { format!("`{}`", exports.join("`, `")) };
+    Err(format!("it exports {found}, expected `{GUEST}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_log_and_wasi_of_today_are_provided() {
+        for (import, provision) in [
+            ("rematch:scoring/log@0.1.0", Provision::Log),
+            ("rematch:scoring/log@0.2.0", Provision::Refused),
+            ("wasi:cli/environment@0.2.0", Provision::InertWasi),
+            ("wasi:sockets/tcp@0.2.9", Provision::InertWasi),
+            ("wasi:clocks/monotonic-clock@0.3.0", Provision::Refused),
+            ("wasi:clocks/monotonic-clock", Provision::Refused),
+            ("wasi:http/types@0.2.0", Provision::Refused),
+            ("wasi:clocksmith/x@0.2.0", Provision::Refused),
+            ("env", Provision::Refused),
+        ] {
+            assert_eq!(Provision::of(import), provision, "{import}");
+        }
+    }
+}
