@@ -5,14 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::Retriever;
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
 use super::retrievers::{RecordedRetriever, ShownRetriever};
 use crate::benchmark::{CorpusPlan, PipelinePlan, StagePlan};
 use crate::load::{LoadError, documents, recorded};
-use crate::store::{hex, sha256_of_file};
+use crate::store::{sha256_of_bytes, sha256_of_file};
 
 /// Why a pipeline cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +157,7 @@ impl<'a> Resources<'a> {
         let load_error = |source| ReplayError::Load { retriever: plan.id.clone(), source };
         let canonical = serde_json::to_vec(&self.canonical(&plan.stages).map_err(load_error)?)
             .map_err(|source| ReplayError::Canonical { retriever: plan.id.clone(), source })?;
-        let pipeline_hash = hex(&Sha256::digest(&canonical));
+        let pipeline_hash = sha256_of_bytes(&canonical);
         let source: Arc<dyn Retriever> = match stage {
             StagePlan::Recorded { path, retriever_id, missing, compatibility } => {
                 let rankings = recorded::read(path, retriever_id.as_deref(), *compatibility).map_err(load_error)?;

@@ -2,9 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::content::{hex, sha256_of_file};
+use super::content::{sha256_of_bytes, sha256_of_file};
 use crate::benchmark::Plan;
 
 /// The version of the layout of a run directory.
@@ -61,8 +60,8 @@ impl Manifest {
             plan: plan_json,
             inputs,
         };
-        let digest = Sha256::digest(serde_json::to_vec(&manifest)?);
-        manifest.run_id = hex(&digest).chars().take(16).collect();
+        let digest = sha256_of_bytes(&serde_json::to_vec(&manifest)?);
+        manifest.run_id = digest.chars().take(16).collect();
         Ok(manifest)
     }
 }

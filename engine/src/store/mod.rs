@@ -13,7 +13,7 @@ mod run_directory;
 mod table;
 
 pub use atomic::PendingFile;
-pub use content::{hex, sha256_of_file};
+pub use content::{sha256_of_bytes, sha256_of_file};
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, StoreError};
 pub use table::{TableReader, TableWriter};

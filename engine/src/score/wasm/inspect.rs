@@ -3,8 +3,8 @@
 use wasmparser::{KnownCustom, Parser, Payload};
 
 use super::imports::Provision;
-use super::load::sha256_hex;
 use super::pack::PREVIEW1;
+use crate::store::sha256_of_bytes;
 
 /// What kind of WebAssembly a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -82,7 +82,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let mut inspection = Inspection {
         kind,
         bytes: bytes.len() as u64,
-        sha256: sha256_hex(bytes),
+        sha256: sha256_of_bytes(bytes),
         imports: Vec::new(),
         exports: Vec::new(),
         producers: Vec::new(),

@@ -3,11 +3,9 @@
 use std::fs::File;
 use std::io::Read;
 
-use sha2::{Digest, Sha256};
-
 use crate::benchmark::PluginPlan;
 use crate::score::ScoreError;
-use crate::store::hex;
+use crate::store::sha256_of_bytes;
 
 pub(super) const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -29,7 +27,7 @@ pub(super) fn read(scorer: &str, plugin: &PluginPlan) -> Result<ComponentFile, S
     if bytes.len() as u64 > limit {
         return Err(refused(scorer, plugin, format!("it is larger than the limit of {limit} bytes")));
     }
-    let file = ComponentFile { sha256: sha256_hex(&bytes), bytes };
+    let file = ComponentFile { sha256: sha256_of_bytes(&bytes), bytes };
     check(&file, plugin).map_err(|reason| refused(scorer, plugin, reason))?;
     Ok(file)
 }
@@ -55,9 +53,4 @@ fn check(file: &ComponentFile, plugin: &PluginPlan) -> Result<(), String> {
         return Err("it is not a WebAssembly component".to_owned());
     }
     Ok(())
-}
-
-/// Returns the SHA-256 of `bytes` in lower-case hex.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use rematch_engine::score::wasm;
-use rematch_engine::store::PendingFile;
+use rematch_engine::store::{PendingFile, sha256_of_bytes};
 
 use super::loading::{Loading, unusable_because_of_parameters};
 use super::project::Project;
@@ -76,7 +76,7 @@ fn try_out(component: &[u8], path: &Path) -> Result<Tried, Failure> {
 
 fn summary(out: &Path, component: &[u8], how: &str, tried: &Tried) -> Result<String, std::fmt::Error> {
     let mut text = format!("{}: {}, {how}\n", out.display(), bytes(component.len() as u64));
-    paragraph(&mut text, &format!("sha256 {}", inspect::sha256(component)), "  ")?;
+    paragraph(&mut text, &format!("sha256 {}", sha256_of_bytes(component)), "  ")?;
     paragraph(&mut text, &tried.imports, "  ")?;
     paragraph(&mut text, &visible(&tried.says), "  ")?;
     Ok(text)

@@ -7,9 +7,7 @@ use anyhow::Context;
 use rematch_engine::benchmark::Limits;
 use rematch_engine::score::ScoreMetric;
 use rematch_engine::score::wasm::{Description, Inspection, Kind, Provision, inspect as read};
-use rematch_engine::store::hex;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::loading::{Loading, unusable_because_of_parameters};
 use super::{print, print_json};
@@ -259,9 +257,4 @@ fn range_in_words(metric: &ScoreMetric) -> String {
         (None, Some(high)) => format!("at most {high}, {direction}"),
         (None, None) => direction.to_owned(),
     }
-}
-
-/// Returns the SHA-256 of a content in lower-case hex.
-pub(super) fn sha256(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use rematch_engine::benchmark::PluginReference;
+use rematch_engine::store::sha256_of_bytes;
 
-use super::inspect::{describe_to_publish, sha256};
+use super::inspect::describe_to_publish;
 use super::registry::{Entry, INDEX, Index, Registry};
 use super::{build, print};
 use crate::exit::{Exit, Failure};
@@ -28,7 +29,7 @@ pub(super) fn publish(arguments: &PublishArguments) -> Result<Exit, Failure> {
         name: reference.name().to_owned(),
         version: reference.version().clone(),
         file: reference.file_name(),
-        sha256: sha256(&content),
+        sha256: sha256_of_bytes(&content),
         bytes: content.len() as u64,
         summary: description.summary,
     };

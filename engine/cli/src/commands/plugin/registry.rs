@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use rematch_engine::benchmark::{Limits, PluginReference};
+use rematch_engine::store::sha256_of_bytes;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::inspect::sha256;
 use crate::exit::{Exit, Failure};
 use crate::terminal::visible_within;
 
@@ -183,7 +183,7 @@ impl Registry {
             bail!("its index names the file `{}`, expected a plain name", visible_within(&entry.file, 200));
         }
         let content = self.read(&entry.file, entry.bytes)?;
-        let found = sha256(&content);
+        let found = sha256_of_bytes(&content);
         if content.len() as u64 != entry.bytes || found != entry.sha256.to_lowercase() {
             bail!(
                 "`{}` is not what its index says: {} bytes with SHA-256 `{found}`, expected {} bytes with `{}`; it was \
@@ -257,7 +257,7 @@ mod tests {
 
     fn entry(name: &str, version: &str) -> Entry {
         let file = format!("{name}@{version}.wasm");
-        let (sha256, summary) = (sha256(b"content"), String::new());
+        let (sha256, summary) = (sha256_of_bytes(b"content"), String::new());
         Entry { name: name.to_owned(), version: Version::parse(version).unwrap(), file, sha256, bytes: 7, summary }
     }
 

@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::super::WasmScorer;
-use super::super::load::sha256_hex;
 use super::guests::{Rows, host, plan, relevance};
 use crate::benchmark::{Limits, PluginPlan};
 use crate::score::{Case, Relevance, ScoreError, ScoreOutcome, Scorer, contract};
 use crate::session::{Hit, Judgment, Ranking, Session};
+use crate::store::sha256_of_bytes;
 
 fn plugins() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")
@@ -139,7 +139,7 @@ fn the_example_describes_itself() {
 #[test]
 fn the_checked_in_component_has_its_checksum() {
     let recorded = std::fs::read_to_string(plugins().join("half-life-utility/half-life-utility.wasm.sha256")).unwrap();
-    let found = sha256_hex(&std::fs::read(component()).unwrap());
+    let found = sha256_of_bytes(&std::fs::read(component()).unwrap());
     assert_eq!(recorded, format!("{found}  half-life-utility.wasm\n"));
 }
 

@@ -1,8 +1,8 @@
 //! What can be said of a file without running it.
 
-use super::super::load::sha256_hex;
 use super::super::{Import, InspectError, Kind, Provision, inspect, pack};
 use super::guests::{Guest, in_full};
+use crate::store::sha256_of_bytes;
 
 #[test]
 fn a_core_module_shows_its_imports_exports_and_makers() {
@@ -16,7 +16,7 @@ fn a_core_module_shows_its_imports_exports_and_makers() {
     let core = guest.core();
     let inspection = inspect(&core).unwrap();
     assert_eq!((inspection.kind, inspection.bytes), (Kind::CoreModule, core.len() as u64));
-    assert_eq!(inspection.sha256, sha256_hex(&core));
+    assert_eq!(inspection.sha256, sha256_of_bytes(&core));
     let import = |name: &str, provision| Import { name: name.to_owned(), provision };
     let imports = [
         import("rematch:scoring/log@0.1.0.log", Provision::Log),

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::super::load::sha256_hex;
 use super::super::{WasmScorer, pack};
 use super::guests::{Guest, Rows, host, in_full, load_bytes, plan};
 use crate::benchmark::{Limits, PluginPlan};
 use crate::score::{ScoreError, Scorer};
+use crate::store::sha256_of_bytes;
 
 fn refusal(guest: &Guest) -> String {
     refusal_with(guest, Limits::default())
@@ -41,7 +41,7 @@ fn a_component_describes_itself() {
     assert_eq!(description.needs, ["hits"]);
     assert_eq!(description.metrics.len(), 1);
     assert_eq!((description.metrics[0].name.as_str(), description.metrics[0].higher_is_better), ("hits", true));
-    assert_eq!(description.sha256, sha256_hex(&pack(&Guest::default().core()).unwrap()));
+    assert_eq!(description.sha256, sha256_of_bytes(&pack(&Guest::default().core()).unwrap()));
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn another_sha256_than_the_pinned_one_is_refused() {
     let bytes = pack(&Guest::default().core()).unwrap();
     std::fs::write(&path, &bytes).unwrap();
     let pinned = |sha256: String| PluginPlan { sha256: Some(sha256), ..plan(&path, Limits::default()) };
-    WasmScorer::load("pinned", &pinned(sha256_hex(&bytes)), host()).unwrap();
+    WasmScorer::load("pinned", &pinned(sha256_of_bytes(&bytes)), host()).unwrap();
     let wrong = "0".repeat(64);
     let error = reason(WasmScorer::load("pinned", &pinned(wrong.clone()), host()).unwrap_err());
     let expected =
-        format!("its SHA-256 is `{}`, expected `{wrong}`; check the file, or mend `sha256`", sha256_hex(&bytes));
+        format!("its SHA-256 is `{}`, expected `{wrong}`; check the file, or mend `sha256`", sha256_of_bytes(&bytes));
     assert_eq!(error, expected);
 }
 
