@@ -112,7 +112,8 @@ fn orders(all: &[usize]) -> Vec<(&'static str, Vec<usize>)> {
 }
 
 /// Returns `all` in an order that depends on `seed` alone.
-fn shuffled(all: &[usize], seed: u64) -> Vec<usize> {
+#[must_use]
+pub fn shuffled(all: &[usize], seed: u64) -> Vec<usize> {
     let mut order = all.to_vec();
     // SplitMix64's finaliser (Steele, Lea and Flood 2014): any well-mixing function would do.
     let mixed = |index: usize| {
@@ -360,5 +361,17 @@ mod tests {
             Ok(cases.iter().map(hits).collect())
         }));
         assert!(matches!(violation, Err(ContractViolation::GaveUp { batch, .. }) if batch.contains("empty rankings")));
+    }
+
+    #[test]
+    fn shuffling_changes_the_order_and_loses_nobody() {
+        let order: Vec<usize> = (0..20).collect();
+        for seed in 1..4 {
+            let mut shuffled = shuffled(&order, seed);
+            assert_ne!(shuffled, order);
+            shuffled.sort_unstable();
+            assert_eq!(shuffled, order);
+        }
+        assert_ne!(shuffled(&order, 1), shuffled(&order, 2));
     }
 }

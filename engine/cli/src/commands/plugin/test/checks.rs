@@ -57,7 +57,7 @@ pub(super) fn run(
     let order: Vec<usize> = (0..cases.len()).collect();
     let same = |scorer: &WasmScorer, order: &[usize]| compare(scorer, cases, &expected, order);
     checks.push(Check::of("same bits again", same(scorer, &order)));
-    let shuffled = [1, 2, 3].map(|seed| same(scorer, &shuffled(&order, seed)));
+    let shuffled = [1, 2, 3].map(|seed| same(scorer, &contract::shuffled(&order, seed)));
     checks.push(Check::of("same bits shuffled", shuffled.into_iter().collect()));
     for (name, batch) in [
         ("same bits in batches of 1", 1),
@@ -120,32 +120,8 @@ fn on_threads(check: &(impl Fn(usize) -> Result<(), String> + Sync)) -> Result<(
     })
 }
 
-/// Returns `order` in an order that depends on `seed` alone: by a multiplicative hash (Knuth 1998, 6.4).
-fn shuffled(order: &[usize], seed: u64) -> Vec<usize> {
-    let mut shuffled = order.to_vec();
-    shuffled.sort_by_key(|index| (*index as u64 ^ (seed << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23));
-    shuffled
-}
-
 /// Returns an error with its causes.
 fn in_words(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shuffling_changes_the_order_and_loses_nobody() {
-        let order: Vec<usize> = (0..20).collect();
-        for seed in 1..4 {
-            let mut shuffled = shuffled(&order, seed);
-            assert_ne!(shuffled, order);
-            shuffled.sort_unstable();
-            assert_eq!(shuffled, order);
-        }
-        assert_ne!(shuffled(&order, 1), shuffled(&order, 2));
-    }
 }
