@@ -143,16 +143,14 @@ fn metric_table(report: &Report, comparison: &PipelineComparison, most: usize) -
 
 /// What decides first, then what the users' own scorers say, then the metrics.
 fn by_importance(report: &Report) -> Vec<&String> {
-    let scorers = &report.run.scorers;
-    let sub_score =
-        |name: &str, measure: &str| measure.strip_prefix(name).is_some_and(|further| further.starts_with('.'));
-    let rank = |measure: &str| match measure {
-        _ if measure == report.run.primary_metric => 0,
-        _ if scorers.iter().any(|scorer| scorer.name == measure) => 1,
+    let run = &report.run;
+    let rank = |measure: &str| match run.scorer_of(measure) {
+        _ if measure == run.primary_metric => 0,
+        Some(scorer) if scorer.name == measure => 1,
         // With one scorer it says the same again.
-        SCENARIO => 2 + 3 * usize::from(scorers.len() == 1),
-        _ if scorers.iter().any(|scorer| sub_score(&scorer.name, measure)) => 3,
-        _ => 4,
+        None if measure == SCENARIO => 2 + 3 * usize::from(run.scorers.len() == 1),
+        Some(_) => 3,
+        None => 4,
     };
     let mut measures: Vec<&String> = report.run.metrics.iter().collect();
     measures.sort_by_key(|measure| rank(measure));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::observations::{Observations, ScorerObservations};
-use super::outcome::{ArmState, BenchmarkResult, ScorerSummary};
+use super::outcome::{ArmState, BenchmarkResult, MetricSummary, ScorerSummary};
 use super::{Arm, alignment, latency};
 use crate::benchmark::Plan;
-use crate::score::MeasureKind;
+use crate::schema::column;
 
 /// Returns what the arm at `index` did.
 pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) -> BenchmarkResult {
@@ -15,13 +15,13 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
     let all: Vec<usize> = (0..observations.sessions()).collect();
     let answered: Vec<usize> =
         all.iter().copied().filter(|row| !observed.failed.get(*row).copied().unwrap_or(true)).collect();
-    let measured = |place: usize| alignment::summarise(observations.values(index, place), &answered);
-    let measures = || observations.measures().iter().enumerate();
-    let scores = measures().map(|(place, measure)| (measure.name.clone(), measured(place)));
-    let scenario = measures().find(|(_, measure)| measure.kind == MeasureKind::ScenarioScore);
-    let scorer = |(scorer, observed): (usize, &ScorerObservations)| {
-        let place = measures().find(|(_, measure)| measure.kind == MeasureKind::Scorer(scorer));
-        let mean = place.and_then(|(place, _)| measured(place).mean);
+    let measures = observations.measures().iter().enumerate();
+    let measured = measures.map(|(place, measure)| {
+        (measure.name.clone(), alignment::summarise(observations.values(index, place), &answered))
+    });
+    let scores: BTreeMap<String, MetricSummary> = measured.collect();
+    let scorer = |observed: &ScorerObservations| {
+        let mean = scores.get(&observed.name).and_then(|summary| summary.mean);
         (observed.name.clone(), scorer_summary(observed, mean))
     };
     let nodes = observations.nodes().iter();
@@ -31,9 +31,9 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         pipeline_hash: arm.pipeline_hash.clone(),
         state: if failed { ArmState::Failed } else { ArmState::Completed },
         metrics: (!failed).then(|| alignment::align(plan, index, observations, &all)),
-        scores: if failed { BTreeMap::new() } else { scores.collect() },
-        scenario_score: scenario.map(|(place, _)| measured(place)),
-        scorers: observed.scorers.iter().enumerate().map(scorer).collect(),
+        scenario_score: scores.get(column::SCENARIO_SCORE).copied(),
+        scorers: observed.scorers.iter().map(scorer).collect(),
+        scores: if failed { BTreeMap::new() } else { scores },
         latency: latency::summarise(observed),
         answered_sessions: answered.len() as u64,
         empty_answers: observed.empty_answers,

@@ -2,9 +2,9 @@
 //!
 //! What "significant" means is written down before any number is seen: the primary metric's paired test, two-sided at
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm) for the number of
-//! candidates. `aggregation` compares run scores that a component sums up itself, `observations` gathers what the scores say per session, `arm` sums up one retriever, `significance`
-//! tests one metric, `taxonomy` tests every node, `exposure` asks whether clicks can be trusted, `verdict` puts it
-//! in words, `gates` in an exit code.
+//! candidates. `observations` gathers what the scores say per session, `arm` sums up one retriever, `significance` tests
+//! one measure, `aggregation` compares run scores that a component sums up itself, `taxonomy` tests every node, `exposure`
+//! asks whether clicks can be trusted, `verdict` puts it in words, `gates` in an exit code.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
@@ -22,7 +22,6 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use rematch_metrics::Metric;
 use rematch_metrics::stats::holm;
 
 pub use outcome::Comparison;
@@ -87,6 +86,9 @@ pub fn compare(
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
         let arm = arms.iter().position(|arm| arm.id == comparison.candidate_retriever_id).unwrap_or_default();
         comparison.gates = gates::evaluate(plan, comparison, |measure| {
+            if measure == plan.primary {
+                return comparison.exposure.clone();
+            }
             let place = observations.measures().iter().position(|one| one.name == measure);
             place.map_or_else(Exposure::default, |place| exposure::assess(plan, arm, place, &observations))
         });
@@ -117,8 +119,8 @@ fn candidate(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) 
         .collect();
     let primary = tests.get(observations.primary()).map(|(_, test)| test.clone()).unwrap_or_default();
     let deltas = |family: &str| {
-        let metrics = tests.iter().filter(|(name, _)| name.parse::<Metric>().is_ok());
-        metrics.filter_map(|(name, test)| Some((name.strip_prefix(family)?.to_owned(), test.delta))).collect()
+        let metrics = tests.iter().zip(observations.measures()).filter(|(_, one)| one.kind == MeasureKind::Metric);
+        metrics.filter_map(|((name, test), _)| Some((name.strip_prefix(family)?.to_owned(), test.delta))).collect()
     };
     PipelineComparison {
         candidate_retriever_id: arm.id.clone(),

@@ -2,11 +2,11 @@
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
-use rematch_metrics::Metric;
 use serde::Serialize;
 
 use super::Report;
 use crate::compare::outcome::PipelineComparison;
+use crate::schema::column;
 
 /// Half the width of an interval chart, in SVG units.
 const HALF_WIDTH: f64 = 100.0;
@@ -55,7 +55,8 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
 fn whiskers(report: &Report, comparison: &PipelineComparison) -> Vec<Whisker> {
     let tests = report.run.metrics.iter().filter_map(|measure| {
         let test = comparison.metrics.get(measure)?;
-        Some((measure, test.lower_is_better, test.ci95?, test.delta?, measure.parse::<Metric>().is_err()))
+        let own_scale = measure == column::SCENARIO_SCORE || report.run.scorer_of(measure).is_some();
+        Some((measure, test.lower_is_better, test.ci95?, test.delta?, own_scale))
     });
     let tests: Vec<_> = tests.collect();
     let end = |interval: &[f64; 2]| interval.iter().fold(0.0_f64, |widest, end| widest.max(end.abs()));

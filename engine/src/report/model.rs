@@ -109,6 +109,15 @@ impl Report {
 }
 
 impl RunInfo {
+    /// Returns the scorer whose score or sub-score (`scorer.sub-score`) the measure is; `None` for a metric and for the
+    /// scenario score.
+    #[must_use]
+    pub fn scorer_of(&self, measure: &str) -> Option<&ScorerInfo> {
+        self.scorers.iter().find(|scorer| {
+            measure.strip_prefix(&scorer.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+
     /// Returns what the manifest and the plan say of the run.
     #[must_use]
     pub fn of(
