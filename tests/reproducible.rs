@@ -1,6 +1,6 @@
 //! Equal benchmarks give equal bytes: on any number of threads, after an interruption, and in another directory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn timeless(run: &Path) -> Value {
 
 /// Asserts that two run directories hold the same run.
 #[track_caller]
-fn assert_same_run(one: &Path, other: &Path) {
+pub(crate) fn assert_same_run(one: &Path, other: &Path) {
     for name in IDENTICAL {
         let read = |run: &Path| std::fs::read(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(read(one) == read(other), "{name} differs");
@@ -106,44 +106,6 @@ fn scores_have_the_same_bits_whatever_the_batch_size_of_a_component() {
     let scores = |run: &str| std::fs::read(whole.path(run).join("scenario_scores.parquet")).expect("scores");
     assert!(scores("1") == scores("7"), "batches of 7 differ from single sessions");
     assert!(scores("1") == scores("4096"), "batches of 4096 differ from single sessions");
-}
-
-#[test]
-fn an_interrupted_run_goes_on_and_gives_the_same_bytes() {
-    let bench = bench();
-    bench.run_into("whole", &["--quiet"]).exits(0);
-    let parts: Vec<PathBuf> = files(&bench.path("whole/parts"));
-    // Three work units for each of two retrievers, each with rankings and scores.
-    assert_eq!(parts.len(), 12, "{parts:?}");
-    // Killed after the sample, in the middle of the replay, in the middle of the scoring, before the report.
-    for (kept_of_rankings, kept_of_scores) in [(0, 0), (2, 0), (6, 3), (6, 6)] {
-        bench.run_into("broken", &["--quiet"]).exits(0);
-        let broken = bench.path("broken");
-        for name in ["report.json", "report.html", "rankings.parquet", "comparisons.parquet", "taxonomy.parquet"] {
-            std::fs::remove_file(broken.join(name)).expect(name);
-        }
-        std::fs::remove_file(broken.join("scenario_scores.parquet")).expect("scores");
-        let parts = files(&broken.join("parts"));
-        let of = |kind: &'static str| parts.iter().filter(move |part| name(part).starts_with(kind));
-        for part in of("rankings-").skip(kept_of_rankings).chain(of("scores-").skip(kept_of_scores)) {
-            std::fs::remove_file(part).expect("a part");
-        }
-        bench.run_into("broken", &["--quiet"]).exits(0);
-        assert_same_run(&bench.path("whole"), &broken);
-        std::fs::remove_dir_all(&broken).expect("deleted");
-    }
-}
-
-fn name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).expect("a name")
-}
-
-/// The files of a folder, sorted.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the folder");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.sort();
-    files
 }
 
 #[test]

@@ -10,9 +10,9 @@ pub enum RunState {
     Pending,
     /// Loading, selecting and sampling.
     BuildingSessions,
-    /// Retrievers answer.
+    /// Retrievers answer, and their answers are scored.
     Replaying,
-    /// Scoring, comparing and publishing.
+    /// Comparing and publishing.
     ComputingMetrics,
     /// Every artefact is written.
     Completed,
@@ -31,7 +31,7 @@ pub enum Event {
         /// Sessions that will be replayed.
         sampled: u64,
     },
-    /// A retriever answered a further chunk.
+    /// A further chunk of a retriever's answers is there and scored.
     Replayed {
         /// The retriever.
         retriever_id: String,
@@ -41,15 +41,6 @@ pub enum Event {
         total: u64,
         /// Failures so far.
         failed: u64,
-    },
-    /// A further chunk of a retriever's answers is scored.
-    Scored {
-        /// The retriever.
-        retriever_id: String,
-        /// Sessions done so far.
-        done: u64,
-        /// Sessions in the sample.
-        total: u64,
     },
 }
 

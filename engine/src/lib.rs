@@ -42,8 +42,11 @@ pub mod replay;
 
 pub mod score;
 
+pub mod unit;
+
 pub mod compare;
 pub mod report;
 
 pub mod rows;
+pub mod storage;
 pub mod store;

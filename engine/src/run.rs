@@ -1,27 +1,49 @@
 //! The six stages, readable in a minute: load and select, replay, score, compare, report.
 
+mod error;
+mod inputs;
+mod merge;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use tokio::task::spawn_blocking;
 
-use crate::benchmark::spec::SessionsPath;
-use crate::benchmark::{Plan, ScorerSource};
+pub use error::RunError;
+pub use merge::merge;
+
+use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
-use crate::compare::{self, Arm, CompareError};
+use crate::compare::{self, Arm};
 use crate::event::{Event, Listener, RunState};
-use crate::load::{self, LoadError};
-use crate::replay::{Pipeline, ReplayError, replay_chunk};
+use crate::replay::{Pipeline, Workspace};
 use crate::report::{self, Observed, Report, RunInfo};
-use crate::rows::{rankings_from_batch, rankings_to_batch, scores_to_batch, sessions_from_batch};
-use crate::schema;
+use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
-use crate::score::{ScoreError, ScoringContract, score_chunk};
-use crate::select::{self, SelectError, Selection};
-use crate::session::Session;
-use crate::store::{InputHash, Manifest, Opened, RunDirectory, StoreError, layout};
+use crate::select::{self, Selection};
+use crate::store::{Manifest, Opened, RunDirectory, TableReader, layout};
+use crate::unit::{Driver, Ended, Task, UnitContext, UnitDone, WorkUnit};
+
+/// What became of a run.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Every unit is done, and the report is written.
+    Finished(Box<Finished>),
+    /// A shard of it is done: [`merge`] makes a report of all shards.
+    Shard {
+        /// Where it lies.
+        directory: PathBuf,
+        /// Which shard.
+        shard: Shard,
+        /// Units of this shard.
+        units: usize,
+    },
+}
+
+/// What selecting the sessions may hold in memory before it spills.
+const SELECT_MEMORY_BYTES: usize = 256 << 20;
 
 /// A finished run.
 #[derive(Debug)]
@@ -34,55 +56,36 @@ pub struct Finished {
     pub already_finished: bool,
 }
 
-/// Why a run did not finish.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// An input cannot be read.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// No sample could be drawn.
-    #[error(transparent)]
-    Select(#[from] SelectError),
-    /// A retriever cannot be built.
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    /// A scorer cannot be used.
-    #[error(transparent)]
-    Score(#[from] ScoreError),
-    /// A scorer failed on every session that it was given.
-    #[error("scorer `{scorer}` failed on every session that it was given ({sessions}); the first failure: {first}")]
-    ScorerFailed {
-        /// The scorer.
-        scorer: String,
-        /// Sessions that it was given.
-        sessions: u64,
-        /// The first failure in words.
-        first: String,
-    },
-    /// The run directory cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The scores cannot be compared.
-    #[error(transparent)]
-    Compare(#[from] CompareError),
-    /// The run was asked to stop; what is done is kept.
-    #[error("interrupted; what is done is kept in `{directory}`, the same command goes on from there", directory = directory.display())]
-    Interrupted {
-        /// The run's directory.
-        directory: PathBuf,
-    },
-    /// A worker of the engine died.
-    #[error("a worker of the engine died")]
-    Worker(#[from] tokio::task::JoinError),
+/// A share of a run's chunks: neighbours, so that a recording is read through once by all shards together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which one, from 1.
+    pub index: NonZeroUsize,
+    /// Of how many.
+    pub count: NonZeroUsize,
+}
+
+impl Shard {
+    /// Returns whether the chunk, one of `chunks`, is of this shard.
+    #[must_use]
+    pub fn holds(self, chunk: usize, chunks: usize) -> bool {
+        let bound = |shard: usize| chunks.saturating_mul(shard) / self.count.get();
+        (bound(self.index.get() - 1)..bound(self.index.get())).contains(&chunk)
+    }
 }
 
 /// What surrounds a run: where it goes, who listens, and how it is stopped.
 pub struct Surroundings {
     /// The run's own directory; a folder under the plan's output directory where `None`.
     pub out: Option<PathBuf>,
-    /// Chunks that are scored at once; one per core where `None`. It changes no result.
+    /// Units that are done at once; one per core where `None`. It changes no result.
     pub threads: Option<NonZeroUsize>,
+    /// Memory that sorting and selecting may take before they go to disk, bytes. It changes no result.
+    pub memory_bytes: usize,
+    /// Does a share of the units only.
+    pub shard: Option<Shard>,
+    /// Tries the sessions again that failed.
+    pub retry_errors: bool,
     /// Hears what happens.
     pub listener: Arc<dyn Listener>,
     /// Set to stop after the work units in flight.
@@ -91,38 +94,66 @@ pub struct Surroundings {
     pub plugins: Arc<PluginHost>,
 }
 
+impl Surroundings {
+    fn workers(&self) -> NonZeroUsize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
 /// Runs a benchmark. A run that was interrupted goes on where it stopped; a finished one is not repeated.
 ///
 /// # Errors
 ///
 /// Returns an error when an input cannot be read, nothing is selected, a retriever cannot be built, a scorer fails as a
 /// whole, or the run directory cannot be written. Failures of single sessions are no error: the report counts them.
-pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Finished, RunError> {
-    let pipelines: Vec<Arc<Pipeline>> = Pipeline::build(&plan.pipelines)?.into_iter().map(Arc::new).collect();
-    let contract = ScoringContract::load(&plan, &surroundings.plugins)?;
-    let manifest = Manifest::of(&plan, inputs(&plan, &contract, &pipelines)?).map_err(StoreError::manifest)?;
+pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunError> {
+    surroundings.listener.hear(&Event::Entered(RunState::Pending));
+    let plugins = Arc::clone(&surroundings.plugins);
+    let (plan, prepared) = spawn_blocking(move || {
+        let prepared = inputs::prepare(&plan, &plugins);
+        (plan, prepared)
+    })
+    .await?;
+    let inputs::Prepared { contract, hashes, manifest } = prepared?;
     let root = match &surroundings.out {
         Some(out) => out.clone(),
         None => plan.output_dir.join(format!("{}-{}", folder_name(&plan.name), manifest.run_id)),
     };
     let (directory, opened) = RunDirectory::open(&root, &manifest)?;
-    if opened == Opened::Finished {
+    let retrying = surroundings.retry_errors || directory.holds(layout::RETRYING)?;
+    if opened == Opened::Finished && !retrying {
         let report: Report = directory.read_json(layout::REPORT_JSON)?;
         report::complete(&plan, &report, &directory)?;
-        return Ok(Finished { report, directory: root, already_finished: true });
+        return Ok(Outcome::Finished(Box::new(Finished { report, directory: root, already_finished: true })));
     }
-    let run = Run { plan: Arc::new(plan), directory, surroundings };
+    directory.write_json(layout::PLAN, &plan)?;
+    let run = Run { plan: Arc::new(plan), contract: Arc::new(contract), hashes, manifest, directory, surroundings };
     let selection = run.select().await?;
-    run.replay(&pipelines).await?;
-    let contract = Arc::new(contract);
-    run.score(&contract, selection.sampled).await?;
-    let report = run.report(&manifest, &pipelines, &contract, selection)?;
-    Ok(Finished { report, directory: root, already_finished: false })
+    if let Some(done) = run.work(retrying).await? {
+        return Ok(done);
+    }
+    let report = spawn_blocking(move || run.finish(selection)).await??;
+    Ok(Outcome::Finished(Box::new(Finished { report, directory: root, already_finished: false })))
+}
+
+/// Goes on with the run in `directory`, by what stands there.
+///
+/// # Errors
+///
+/// Returns the errors of [`run`], and one when there is no run in the directory or its inputs have changed since.
+pub async fn resume(directory: &Path, surroundings: Surroundings) -> Result<Outcome, RunError> {
+    let (viewed, ..) = RunDirectory::view(directory)?;
+    let plan: Plan = viewed.read_json(layout::PLAN)?;
+    run(plan, Surroundings { out: Some(directory.to_owned()), ..surroundings }).await
 }
 
 /// A run under way.
 struct Run {
     plan: Arc<Plan>,
+    contract: Arc<ScoringContract>,
+    /// The pipelines' hashes.
+    hashes: Vec<String>,
+    manifest: Manifest,
     directory: RunDirectory,
     surroundings: Surroundings,
 }
@@ -132,86 +163,88 @@ impl Run {
         self.surroundings.listener.hear(event);
     }
 
-    fn check_stop(&self) -> Result<(), RunError> {
-        if self.surroundings.stop.load(Ordering::Relaxed) {
-            return Err(RunError::Interrupted { directory: self.directory.root().to_owned() });
-        }
-        Ok(())
+    fn interrupted(&self) -> RunError {
+        RunError::Interrupted { directory: self.directory.root().to_owned() }
     }
 
     async fn select(&self) -> Result<Selection, RunError> {
         self.tell(&Event::Entered(RunState::BuildingSessions));
-        let selection = if self.directory.has(layout::SESSIONS) && self.directory.has(layout::SELECTION) {
+        let selection = if self.directory.holds(layout::SESSIONS)? && self.directory.holds(layout::SELECTION)? {
             self.directory.read_json(layout::SELECTION)?
         } else {
-            select::select(&self.plan, &self.directory).await?
+            select::select(&self.plan, &self.directory, SELECT_MEMORY_BYTES).await?
         };
         self.tell(&Event::Sampled { loaded: selection.loaded, sampled: selection.sampled });
         Ok(selection)
     }
 
-    async fn replay(&self, pipelines: &[Arc<Pipeline>]) -> Result<(), RunError> {
+    /// Does the units that are not done. Returns an outcome where that is all there is to do: the run is sharded.
+    async fn work(&self, retrying: bool) -> Result<Option<Outcome>, RunError> {
         self.tell(&Event::Entered(RunState::Replaying));
         let sample = self.directory.table(layout::SESSIONS)?;
-        for (index, pipeline) in pipelines.iter().enumerate() {
-            let (mut done, mut failed) = (0, 0);
-            for chunk in 0..sample.groups() {
-                self.check_stop()?;
-                let part = layout::rankings_part(index, chunk);
-                let rankings = if self.directory.has(&part) {
-                    self.directory.rows(&part, rankings_from_batch)?
-                } else {
-                    let sessions: Arc<[Session]> = read_sessions(&self.directory, chunk)?.into();
-                    let rankings = replay_chunk(Arc::clone(pipeline), sessions, self.plan.depth.get()).await;
-                    let batch = rankings_to_batch(&rankings).map_err(|error| StoreError::table(&part, error));
-                    self.directory.write_table(&part, schema::RANKINGS.clone(), std::iter::once(batch))?;
-                    rankings
-                };
-                done += rankings.len() as u64;
-                failed += rankings.iter().filter(|ranking| ranking.failed()).count() as u64;
-                let retriever_id = pipeline.id().to_owned();
-                self.tell(&Event::Replayed { retriever_id, done, total: sample.rows(), failed });
+        let chunks = sample.groups();
+        let shard = self.surroundings.shard;
+        let mine = |chunk: &usize| shard.is_none_or(|shard| shard.holds(*chunk, chunks));
+        let units: Vec<WorkUnit> = (0..self.plan.pipelines.len())
+            .flat_map(|pipeline| (0..chunks).filter(mine).map(move |chunk| WorkUnit { pipeline, chunk }))
+            .collect();
+        let present = self.directory.parts()?;
+        let (done, missing): (Vec<WorkUnit>, Vec<WorkUnit>) =
+            units.iter().partition(|unit| present.contains(&(unit.pipeline, unit.chunk)));
+        if retrying {
+            self.directory.write_json(layout::RETRYING, &true)?;
+        }
+        if !missing.is_empty() || retrying {
+            let scratch = self.directory.scratch()?;
+            let context = self.build(scratch).await?;
+            let mut tally = Tally::new(self, &sample, &units, &done);
+            let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
+            let driver = Driver { context, threads, stop };
+            let mut ended = driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await?;
+            if retrying && ended == Ended::Done {
+                let mut tally = Tally::new(self, &sample, &units, &[]);
+                ended = driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await?;
+            }
+            if ended == Ended::Stopped {
+                return Err(self.interrupted());
             }
         }
-        Ok(())
+        Ok(shard.filter(|shard| shard.count.get() > 1).map(|shard| Outcome::Shard {
+            directory: self.directory.root().to_owned(),
+            shard,
+            units: units.len(),
+        }))
     }
 
-    async fn score(&self, contract: &Arc<ScoringContract>, total: u64) -> Result<(), RunError> {
+    /// Opens what units need.
+    async fn build(&self, scratch: PathBuf) -> Result<Arc<UnitContext>, RunError> {
+        let workspace = Workspace { scratch, memory_bytes: self.surroundings.memory_bytes / 2 };
+        let (plan, hashes) = (Arc::clone(&self.plan), self.hashes.clone());
+        let build = move || Pipeline::build_hashed(&plan.pipelines, hashes, &workspace);
+        let pipelines = spawn_blocking(build).await??.into_iter().map(Arc::new).collect();
+        Ok(Arc::new(UnitContext {
+            plan: Arc::clone(&self.plan),
+            contract: Arc::clone(&self.contract),
+            pipelines,
+            run: self.directory.clone(),
+            sample: self.directory.table(layout::SESSIONS)?,
+        }))
+    }
+
+    /// Compares, and writes every artefact.
+    fn finish(&self, selection: Selection) -> Result<Report, RunError> {
+        if self.surroundings.stop.load(Ordering::Relaxed) {
+            return Err(self.interrupted());
+        }
         self.tell(&Event::Entered(RunState::ComputingMetrics));
-        let chunks = self.directory.table(layout::SESSIONS)?.groups();
-        let workers = self.surroundings.threads.or_else(|| std::thread::available_parallelism().ok());
-        let workers = workers.map_or(1, NonZeroUsize::get);
-        for (index, pipeline) in self.plan.pipelines.iter().enumerate() {
-            let mut done = 0;
-            let units = (0..chunks).map(|chunk| {
-                let (plan, contract, directory) =
-                    (Arc::clone(&self.plan), Arc::clone(contract), self.directory.clone());
-                tokio::task::spawn_blocking(move || score_unit(&plan, &contract, &directory, index, chunk))
-            });
-            let mut finished = stream::iter(units).buffered(workers).map_err(RunError::from);
-            while let Some(sessions) = finished.try_next().await? {
-                self.check_stop()?;
-                done += sessions?;
-                self.tell(&Event::Scored { retriever_id: pipeline.id.clone(), done, total });
-            }
-        }
-        Ok(())
-    }
-
-    fn report(
-        &self,
-        manifest: &Manifest,
-        pipelines: &[Arc<Pipeline>],
-        contract: &ScoringContract,
-        selection: Selection,
-    ) -> Result<Report, RunError> {
-        let arm = |pipeline: &Arc<Pipeline>| Arm {
-            id: pipeline.id().to_owned(),
-            name: pipeline.name().to_owned(),
-            pipeline_hash: pipeline.pipeline_hash().to_owned(),
+        let arm = |(pipeline, hash): (&PipelinePlan, &String)| Arm {
+            id: pipeline.id.clone(),
+            name: pipeline.name.clone(),
+            pipeline_hash: hash.clone(),
         };
-        let arms: Vec<Arm> = pipelines.iter().map(arm).collect();
-        let comparison = compare::compare(&self.plan, contract, &arms, &self.directory)?;
+        let arms: Vec<Arm> = self.plan.pipelines.iter().zip(&self.hashes).map(arm).collect();
+        let comparison =
+            compare::compare(&self.plan, &self.contract, &arms, &self.directory, self.surroundings.workers())?;
         for result in &comparison.results {
             for (name, scorer) in &result.scorers {
                 if let Some(first) = scorer.first_error.as_ref().filter(|_| scorer.error == result.answered_sessions) {
@@ -223,93 +256,57 @@ impl Run {
         let failed = comparison.results.iter().any(|result| result.state == ArmState::Failed);
         let state = if failed { report::RunState::Failed } else { report::RunState::Completed };
         let observed = Observed { completed_at: jiff::Timestamp::now().to_string() };
-        let report = Report::new(RunInfo::of(manifest, &self.plan, contract, selection, state), comparison, observed);
+        let info = RunInfo::of(&self.manifest, &self.plan, &self.contract, selection, state);
+        let report = Report::new(info, comparison, observed);
         report::publish(&self.plan, &report, &self.directory)?;
+        self.directory.remove(layout::RETRYING)?;
+        self.directory.remove_scratch()?;
         self.tell(&Event::Entered(RunState::Completed));
         Ok(report)
     }
 }
 
-fn score_unit(
-    plan: &Plan,
-    contract: &ScoringContract,
-    directory: &RunDirectory,
-    pipeline: usize,
-    chunk: usize,
-) -> Result<u64, RunError> {
-    let sessions = read_sessions(directory, chunk)?;
-    let part = layout::scores_part(pipeline, chunk);
-    if !directory.has(&part) {
-        let rankings = directory.rows(layout::rankings_part(pipeline, chunk), rankings_from_batch)?;
-        let rows = score_chunk(plan, contract, &sessions, &rankings)?;
-        let columns = contract.columns();
-        let batch = scores_to_batch(&rows, &columns).map_err(|error| StoreError::table(&part, error));
-        directory.write_table(&part, schema::scores(&columns), std::iter::once(batch))?;
-    }
-    Ok(sessions.len() as u64)
+/// Sessions done and failed, by pipeline. Pipelines are told of one after the other, whichever is done first.
+struct Tally {
+    total: u64,
+    /// The pipeline that is told of.
+    current: usize,
+    done: Vec<u64>,
+    failed: Vec<u64>,
 }
 
-fn read_sessions(directory: &RunDirectory, chunk: usize) -> Result<Vec<Session>, StoreError> {
-    let batch = directory.table(layout::SESSIONS)?.group(chunk)?;
-    sessions_from_batch(&batch).map_err(|error| StoreError::table(&directory.path(layout::SESSIONS), error))
-}
+impl Tally {
+    /// Returns a tally that begins with the units in `done`.
+    fn new(run: &Run, sample: &TableReader, units: &[WorkUnit], done: &[WorkUnit]) -> Self {
+        let pipelines = run.plan.pipelines.len();
+        let rows = |of: &mut dyn Iterator<Item = &WorkUnit>| of.map(|unit| sample.group_rows(unit.chunk)).sum::<u64>();
+        let of_pipeline = |pipeline: usize| rows(&mut done.iter().filter(|unit| unit.pipeline == pipeline));
+        let total = rows(&mut units.iter().filter(|unit| unit.pipeline == 0));
+        let done: Vec<u64> = (0..pipelines).map(of_pipeline).collect();
+        let current = done.iter().take_while(|done| **done == total).count();
+        Self { total, current, done, failed: vec![0; pipelines] }
+    }
 
-/// The content of everything that the run depends on.
-fn inputs(plan: &Plan, contract: &ScoringContract, pipelines: &[Arc<Pipeline>]) -> Result<Vec<InputHash>, LoadError> {
-    let mut inputs = Vec::new();
-    let mut add = |name: String, path: &Path| {
-        let hash = InputHash::of_file(name, path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
-        inputs.push(hash);
-        Ok::<(), LoadError>(())
-    };
-    for path in session_files(&plan.sessions)? {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        add(format!("sessions {name}"), &path)?;
-    }
-    for scorer in &plan.scorers {
-        if let ScorerSource::Plugin(plugin) = &scorer.source
-            && let Some(items) = &plugin.items
-        {
-            for path in load::documents::corpus_files(&items.corpus)? {
-                add(format!("items of plugin {}", scorer.name), &path)?;
-            }
+    fn add(&mut self, run: &Run, unit: UnitDone) {
+        let pipeline = unit.unit.pipeline;
+        if let (Some(done), Some(failed)) = (self.done.get_mut(pipeline), self.failed.get_mut(pipeline)) {
+            *done += unit.sessions;
+            *failed += unit.failed;
+        }
+        // Whoever is next may be done already.
+        while pipeline <= self.current && self.tell(run) {
+            self.current += 1;
         }
     }
-    for scorer in contract.scorers() {
-        if let Some(sha256) = scorer.content_hash() {
-            inputs.push(InputHash { name: format!("plugin {}", scorer.name()), sha256: sha256.to_owned() });
-        }
-    }
-    for pipeline in pipelines {
-        let (name, sha256) = (format!("pipeline {}", pipeline.id()), pipeline.pipeline_hash().to_owned());
-        inputs.push(InputHash { name, sha256 });
-    }
-    Ok(inputs)
-}
 
-fn session_files(sessions: &SessionsPath) -> Result<Vec<PathBuf>, LoadError> {
-    let mut files = Vec::new();
-    match sessions {
-        SessionsPath::Files(patterns) => {
-            for pattern in patterns {
-                files.extend(load::expand(pattern)?);
-            }
-        }
-        SessionsPath::Ubi(ubi) => {
-            files.extend(load::expand(&ubi.queries)?);
-            files.extend(load::expand(&ubi.events)?);
-        }
-        SessionsPath::Trec(trec) => {
-            files.extend(trec.topics.iter().map(PathBuf::from));
-            files.push(PathBuf::from(&trec.qrels));
-        }
-        SessionsPath::Beir(directory) => {
-            for pattern in ["queries.jsonl*", "qrels/*"] {
-                files.extend(load::expand(&format!("{directory}/{pattern}"))?);
-            }
-        }
+    /// Tells of the current pipeline, and returns whether it is done.
+    fn tell(&self, run: &Run) -> bool {
+        let counts = self.done.get(self.current).zip(self.failed.get(self.current));
+        let (Some((done, failed)), Some(plan)) = (counts, run.plan.pipelines.get(self.current)) else { return false };
+        let (retriever_id, total) = (plan.id.clone(), self.total);
+        run.tell(&Event::Replayed { retriever_id, done: *done, total, failed: *failed });
+        *done == total
     }
-    Ok(files)
 }
 
 /// The benchmark's name as a folder name.

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
 /// Column names, grouped by table; nested field names included.
 #[allow(missing_docs, reason = "each constant is the column name it spells")]
@@ -43,6 +43,10 @@ pub mod column {
     pub const STATE: &str = "state";
     pub const SCENARIO_SCORE: &str = "scenario_score";
 
+    pub const HIT_COUNT: &str = "hit_count";
+    pub const TOP_COVERED: &str = "top_covered";
+    pub const TOUCHED_RANKS: &str = "touched_ranks";
+
     pub const BASELINE_ID: &str = "baseline_id";
     pub const CANDIDATE_ID: &str = "candidate_id";
     pub const METRIC: &str = "metric";
@@ -78,6 +82,10 @@ fn float64(name: &str) -> Field {
 
 fn int64(name: &str, nullable: bool) -> Field {
     Field::new(name, DataType::Int64, nullable)
+}
+
+fn uint32(name: &str) -> Field {
+    Field::new(name, DataType::UInt32, false)
 }
 
 fn timestamp(name: &str) -> Field {
@@ -177,6 +185,24 @@ pub static RANKINGS: LazyLock<SchemaRef> = LazyLock::new(|| {
         utf8(column::ERROR, true),
     ]))
 });
+
+/// Returns the table that one work unit writes: the columns of `rankings`, those of `scores`, and what the comparison needs
+/// to know of a ranking besides its scores, so that it never reads a hit again:
+///
+/// - `hit_count`: number of hits (0 where the retriever failed);
+/// - `top_covered`: hits among the first [`crate::benchmark::Plan::support_depth`] that the session's user was shown, acted on or that a
+///   judge graded;
+/// - `touched_ranks`: the 1-based rank of each of [`crate::session::Session::touched_items`], in their order; 0 for an item that
+///   was not returned. Empty where the retriever failed.
+#[must_use]
+pub fn part(measures: &[String]) -> SchemaRef {
+    let of_scores = scores(measures);
+    let mut fields: Vec<FieldRef> = RANKINGS.fields().iter().cloned().collect();
+    fields.extend(of_scores.fields().iter().filter(|field| RANKINGS.index_of(field.name()).is_err()).cloned());
+    fields.extend([column::HIT_COUNT, column::TOP_COVERED].map(|name| Arc::new(uint32(name))));
+    fields.push(Arc::new(list(column::TOUCHED_RANKS, DataType::UInt32)));
+    Arc::new(Schema::new(fields))
+}
 
 /// Returns the `scores` table of a run: one row per session and retriever, one nullable column per measure
 /// (metrics, then each scorer's score and sub-scores).

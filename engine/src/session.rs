@@ -48,6 +48,20 @@ pub struct Session {
     pub expected: Option<String>,
 }
 
+impl Session {
+    /// Returns the distinct items that the user acted on, in order of first appearance.
+    #[must_use]
+    pub fn touched_items(&self) -> Vec<&str> {
+        let mut items: Vec<&str> = Vec::new();
+        for interaction in &self.interactions {
+            if !items.contains(&interaction.item_id.as_str()) {
+                items.push(&interaction.item_id);
+            }
+        }
+        items
+    }
+}
+
 /// An item of the logged result list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use rematch_engine::run::Shard;
+
 use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
 use crate::plugin_host::COMPILE_COMMAND;
+use crate::runs_arguments::RunsCommand;
 
 /// Replays the searches that real users made against a baseline retriever and its challengers, and says with honest
 /// statistics which one should serve tomorrow.
@@ -21,6 +24,7 @@ Examples:
   rematch init shop                 write a commented example with data into shop/
   rematch run shop/bench.toml       run it
   rematch run bench.toml --set sessions.sample.count=200 --json
+  rematch resume runs/shop-3f2a     go on with a run that was interrupted
   rematch inspect run.trec          say what is in a file, and what is dirty"
 )]
 pub(crate) struct Arguments {
@@ -33,6 +37,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a benchmark and print its verdict
     Run(RunArguments),
+    /// Go on with a run that was interrupted
+    Resume(ResumeArguments),
+    /// Make one run of its shards, and write the report
+    Merge(MergeArguments),
+    /// List, show and remove runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Check a benchmark file, and that its inputs are there, without running it
     Validate(ValidateArguments),
     /// Write a commented example benchmark with data that runs as it is
@@ -61,15 +72,86 @@ pub(crate) struct RunArguments {
     /// Override a value of the benchmark file, such as sessions.sample.count=200
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Do a share of the work only, such as 1/3; `rematch merge` makes one run of all shards
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) work: WorkArguments,
+}
+
+/// How a run is worked on; none of it changes a result.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArguments {
+    /// Try the sessions again that failed, in a finished run too; what was there stays until they succeed
+    #[arg(long)]
+    pub(crate) retry_errors: bool,
     /// Threads to work with [default: one per core]; no result depends on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Memory for sorting and selecting, such as 500MB or 2GiB; beyond it they go to disk
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = bytes)]
+    pub(crate) memory_limit: usize,
     /// Print report.json on stdout instead of the summary
     #[arg(long)]
     pub(crate) json: bool,
     /// Print nothing but errors
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// The run's directory
+    #[arg(value_name = "RUN")]
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) work: WorkArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArguments {
+    /// The directories of all shards
+    #[arg(value_name = "SHARD", required = true)]
+    pub(crate) shards: Vec<PathBuf>,
+    /// The merged run's own directory [default: the first shard's]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) work: WorkArguments,
+}
+
+/// The smallest memory limit: below it not even one batch can be sorted.
+const LEAST_MEMORY: usize = 64 << 20;
+
+/// Reads a number of bytes with its unit.
+fn bytes(text: &str) -> Result<usize, String> {
+    let expected = || format!("`{text}`, expected a size such as 500MB or 2GiB");
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "kib" | "k" => 1 << 10,
+        "mb" => 1_000_000,
+        "mib" | "m" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(expected()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(expected)?;
+    if bytes < LEAST_MEMORY {
+        return Err(format!("{text} is too little, expected at least 64MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Reads `i/n`.
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if index <= count => Ok(Shard { index, count }),
+        _ => Err(format!("`{text}`, expected I/N with I from 1 to N, such as 1/3")),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,9 @@ use rematch_engine::score::ScoreError;
 use rematch_engine::score::wasm::PackError;
 use rematch_engine::select::SelectError;
 use rematch_engine::store::StoreError;
+use rematch_engine::unit::UnitError;
 
+use crate::signals;
 use crate::terminal::visible_lines;
 
 /// How a command ended; the number is the process's exit code.
@@ -104,7 +106,10 @@ pub(crate) fn report(result: Result<Exit, Failure>) -> ExitCode {
         let _ = print(&failure.error, failure.exit);
         failure.exit
     });
-    exit.into()
+    match exit {
+        Exit::Interrupted => signals::exit_code().unwrap_or(exit.into()),
+        exit => exit.into(),
+    }
 }
 
 /// The most of an error that is shown, bytes.
@@ -131,13 +136,24 @@ fn print(error: &anyhow::Error, exit: Exit) -> std::io::Result<()> {
         }
         last = text;
     }
+    if let Some(RunError::Interrupted { directory }) = error.downcast_ref::<RunError>() {
+        writeln!(stderr, "  to go on: rematch resume {}", shown(&directory.display().to_string()))?;
+    }
     if exit == Exit::Internal {
         writeln!(stderr, "{REPORT_IT}")?;
     }
     Ok(())
 }
 
+/// A run that found no room goes on where it was when there is some.
+const NO_ROOM: [std::io::ErrorKind; 3] =
+    [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded, std::io::ErrorKind::FileTooLarge];
+
 fn code(error: &anyhow::Error) -> Exit {
+    let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if causes().any(|cause| NO_ROOM.contains(&cause.kind())) {
+        return Exit::Incomplete;
+    }
     if error.is::<Diagnostic>() {
         return Exit::Usage;
     }
@@ -146,6 +162,9 @@ fn code(error: &anyhow::Error) -> Exit {
     }
     if let Some(error) = error.downcast_ref::<ScoreError>() {
         return code_of_score(error);
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return code_of_store(error);
     }
     if error.is::<PackError>() {
         return Exit::Plugin;
@@ -178,6 +197,14 @@ fn code_of_run(error: &RunError) -> Exit {
         RunError::Score(error) | RunError::Compare(CompareError::Score(error)) => code_of_score(error),
         RunError::ScorerFailed { .. } => Exit::Plugin,
         RunError::Store(error) | RunError::Compare(CompareError::Store(error)) => code_of_store(error),
+        RunError::Unit(error) => match error {
+            UnitError::Store(error) => code_of_store(error),
+            UnitError::Replay(_) => Exit::Input,
+            UnitError::Score(error) => code_of_score(error),
+            _ => Exit::Internal,
+        },
+        RunError::OtherRun { .. } | RunError::NothingToMerge => Exit::Usage,
+        RunError::Missing { .. } => Exit::Incomplete,
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
     }
@@ -185,8 +212,13 @@ fn code_of_run(error: &RunError) -> Exit {
 
 fn code_of_store(error: &StoreError) -> Exit {
     match error {
-        StoreError::AnotherRun { .. } | StoreError::NotARun { .. } | StoreError::Locked { .. } => Exit::Usage,
-        StoreError::Io { .. } | StoreError::Table { .. } | StoreError::Json { .. } => Exit::Incomplete,
+        StoreError::AnotherRun { .. }
+        | StoreError::NotARun { .. }
+        | StoreError::NoRun { .. }
+        | StoreError::Locked { .. } => Exit::Usage,
+        StoreError::Io { .. } | StoreError::Write { .. } | StoreError::Table { .. } | StoreError::Json { .. } => {
+            Exit::Incomplete
+        }
         _ => Exit::Internal,
     }
 }

@@ -1,4 +1,4 @@
-//! Where this program keeps what it may throw away: compiled plugins, and the toolchains that build them.
+//! Where this program keeps what it may throw away: compiled plugins, fetched objects, and the toolchains that build them.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,12 @@ use crate::exit::{Exit, Failure};
 /// has none.
 pub(crate) fn compiled_plugins() -> Option<PathBuf> {
     Some(variable(CACHE).or_else(users_cache)?.join("compiled"))
+}
+
+/// Returns the folder of fetched objects: `$REMATCH_CACHE/objects`, else in the user's cache; `None` where this user has
+/// none.
+pub(crate) fn fetched_objects() -> Option<PathBuf> {
+    Some(variable(CACHE).or_else(users_cache)?.join("objects"))
 }
 
 /// The variable that names the cache.

@@ -2,18 +2,23 @@
 
 mod arguments;
 mod commands;
+mod environment;
 mod exit;
 mod folders;
 mod plugin_arguments;
 mod plugin_host;
 mod progress;
+mod runs_arguments;
+mod signals;
 mod summary;
 mod terminal;
+mod worker;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     exit::report_panics();
     let arguments = <arguments::Arguments as clap::Parser>::parse();
-    std::panic::catch_unwind(|| exit::report(commands::dispatch(arguments))).unwrap_or(exit::Exit::Internal.into())
+    std::panic::catch_unwind(|| exit::report(environment::apply().and_then(|()| commands::dispatch(arguments))))
+        .unwrap_or(exit::Exit::Internal.into())
 }

@@ -72,14 +72,13 @@ impl Progress {
 impl Listener for Progress {
     fn hear(&self, event: &Event) {
         match event {
+            Event::Entered(RunState::Pending) => self.say("reading inputs"),
             Event::Entered(RunState::BuildingSessions) => self.say("loading sessions"),
+            Event::Entered(RunState::ComputingMetrics) => self.say("comparing"),
             Event::Sampled { loaded, sampled } => self.say(&format!("sampled {sampled} of {loaded} sessions")),
             Event::Replayed { retriever_id, done, total, failed } => {
                 let note = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
                 self.step(format!("replaying {retriever_id}"), *done, *total, &note);
-            }
-            Event::Scored { retriever_id, done, total } => {
-                self.step(format!("scoring {retriever_id}"), *done, *total, "")
             }
             _ => {}
         }

@@ -25,6 +25,11 @@ impl CompensatedSum {
         self.add(other.lost);
     }
 
+    /// Returns the total as a leading part and what rounding took from it.
+    pub(crate) fn parts(self) -> (f64, f64) {
+        (self.total, self.lost)
+    }
+
     /// Returns the total; 0 where nothing was added.
     #[must_use]
     pub fn total(self) -> f64 {

@@ -18,10 +18,12 @@ impl Plan {
     pub fn check_inputs(&self, source: &SpecSource) -> Result<(), Diagnostic> {
         let root = KeyPath::root();
         let check = |keys: KeyPath, path: &Path| {
-            if is_there(path) {
-                return Ok(());
-            }
-            Err(source.mistake_at(&keys, format!("no such file: `{}`", path.display())))
+            let message = match is_there(path) {
+                Ok(true) => return Ok(()),
+                Ok(false) => format!("no such file: `{}`", path.display()),
+                Err(error) => format!("cannot read {error}"),
+            };
+            Err(source.mistake_at(&keys, message))
         };
         let sessions = root.key("sessions").key("path");
         match &self.sessions {

@@ -191,7 +191,7 @@ fn sessions_come_from_files_or_from_one_named_layout() {
         ("{ beir = \"d\", trec = { qrels = \"q\" } }", "expected exactly one of the tables"),
         ("{ bier = \"d\" }", "did you mean `beir`?"),
         ("3", "expected a path, a list of paths, or one of the tables"),
-        ("\"https://example.org/a.parquet\"", "is a URL"),
+        ("\"https://name:secret@example.org/a.parquet\"", "URL"),
     ] {
         let found = mistake("b.toml", &with(bad), &[]);
         assert!(found.contains(expected), "{bad}: {found}");

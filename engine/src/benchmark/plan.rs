@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use rematch_metrics::{GainFunction, Metric};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::spec::{
     Combine, CombineFields, Compatibility, FilterSpec, Missing, OnInconclusive, OnScorerError, OutputFormat,
@@ -13,7 +13,7 @@ use super::spec::{
 };
 
 /// A validated benchmark; `run` needs nothing else.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
     /// The benchmark's name.
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Plan {
     /// How interactions and judgments become gains.
     pub relevance: RelevancePlan,
     /// Every metric, without repeats, in the order of the report.
-    #[serde(serialize_with = "metrics_as_text")]
+    #[serde(serialize_with = "metrics_as_text", deserialize_with = "metrics_from_text")]
     pub metrics: Vec<Metric>,
     /// The measure that decides the verdict: one of `metrics`, a scorer, one of its sub-scores or the scenario score.
     pub primary: String,
@@ -50,8 +50,21 @@ pub struct Plan {
     pub formats: Vec<OutputFormat>,
 }
 
+/// Ranks looked at for exposure where the primary metric has no cutoff.
+const DEFAULT_SUPPORT_DEPTH: usize = 10;
+
+impl Plan {
+    /// Returns the number of first ranks over which it is asked whether users could have seen the hits: the primary
+    /// metric's cutoff.
+    #[must_use]
+    pub fn support_depth(&self) -> usize {
+        let cutoff = self.primary_metric().and_then(|metric| metric.cutoff());
+        cutoff.map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get)
+    }
+}
+
 /// How a sample is drawn.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamplePlan {
     /// How the sessions are drawn.
     pub strategy: SampleStrategy,
@@ -64,10 +77,10 @@ pub struct SamplePlan {
 }
 
 /// How interactions and judgments become gains.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RelevancePlan {
     /// nDCG's gain function.
-    #[serde(serialize_with = "gain_as_text")]
+    #[serde(serialize_with = "gain_as_text", deserialize_with = "gain_from_text")]
     pub gain: GainFunction,
     /// How several interactions with one item combine.
     pub combine: Combine,
@@ -77,15 +90,26 @@ pub struct RelevancePlan {
     pub compatibility: Compatibility,
 }
 
+const LINEAR: &str = "linear";
+const EXPONENTIAL: &str = "exponential";
+
 fn gain_as_text<S: serde::Serializer>(gain: &GainFunction, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(match gain {
-        GainFunction::Linear => "linear",
-        GainFunction::Exponential => "exponential",
+        GainFunction::Linear => LINEAR,
+        GainFunction::Exponential => EXPONENTIAL,
     })
 }
 
+fn gain_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GainFunction, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        LINEAR => Ok(GainFunction::Linear),
+        EXPONENTIAL => Ok(GainFunction::Exponential),
+        other => Err(de::Error::unknown_variant(other, &[LINEAR, EXPONENTIAL])),
+    }
+}
+
 /// One retriever, ready to be built.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelinePlan {
     /// Unique id.
     pub id: String,
@@ -94,12 +118,11 @@ pub struct PipelinePlan {
     /// Stages in order; the first is a source.
     pub stages: Vec<StagePlan>,
     /// Sessions in flight at once. It never changes a result, so it is not part of the run's identity.
-    #[serde(skip)]
     pub concurrency: NonZeroUsize,
 }
 
 /// One stage, ready to be built.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum StagePlan {
     /// Rankings from a TREC run or a Parquet table.
@@ -108,6 +131,12 @@ pub enum StagePlan {
         path: PathBuf,
         /// Which retriever's rows to take; all rows where `None`.
         retriever_id: Option<String>,
+        /// The table's column of session ids, where it has another name than usual.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_column: Option<String>,
+        /// The table's column of hits, where it has another name than `hits`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hits_column: Option<String>,
         /// What a session without a ranking means.
         missing: Missing,
         /// Whose order of ties.
@@ -143,7 +172,7 @@ impl StagePlan {
 }
 
 /// A table of documents.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CorpusPlan {
     /// Its name in the benchmark file.
     pub name: String,
@@ -154,7 +183,7 @@ pub struct CorpusPlan {
 }
 
 /// One weighted scoring function.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScorerPlan {
     /// Unique name.
     pub name: String,
@@ -167,11 +196,11 @@ pub struct ScorerPlan {
 }
 
 /// What computes a score.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScorerSource {
     /// A built-in metric.
-    Metric(#[serde(serialize_with = "metric_as_text")] Metric),
+    Metric(#[serde(serialize_with = "metric_as_text", deserialize_with = "metric_from_text")] Metric),
     /// A WASM component.
     Plugin(Box<PluginPlan>),
 }
@@ -180,12 +209,21 @@ fn metric_as_text<S: serde::Serializer>(metric: &Metric, serializer: S) -> Resul
     serializer.collect_str(metric)
 }
 
+fn metric_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metric, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+fn metrics_from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Metric>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    names.iter().map(|name| name.parse().map_err(de::Error::custom)).collect()
+}
+
 fn metrics_as_text<S: serde::Serializer>(metrics: &[Metric], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(metrics.iter().map(ToString::to_string))
 }
 
 /// A WASM component with its parameters and limits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginPlan {
     /// The component file.
     pub path: PathBuf,
@@ -224,7 +262,7 @@ impl PluginPlan {
 }
 
 /// Fields of a corpus, as a scorer sees them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ItemsPlan {
     /// The documents.
     pub corpus: CorpusPlan,
@@ -233,7 +271,7 @@ pub struct ItemsPlan {
 }
 
 /// Limits of a component's sandbox, all resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Size of the component file, bytes.
     pub component_bytes: u64,
@@ -279,7 +317,7 @@ impl Default for Limits {
 }
 
 /// A condition on one measure of every candidate.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GatePlan {
     /// The measure, by name as in [`Plan::primary`].
     pub metric: String,

@@ -1,6 +1,7 @@
 //! From what was written to what will happen: fills in defaults, resolves paths, checks every reference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::spec::{
 };
 use crate::schema::{self, column};
 use crate::score::relevance::DEFAULT_WEIGHTS;
+use crate::storage::{self, Location, LocationError, is_url};
 
 const DEFAULT_CUTOFFS: [usize; 3] = [5, 10, 20];
 const DEFAULT_PRIMARY: &str = "nDCG@10";
@@ -34,14 +36,15 @@ impl Context<'_> {
         self.source.mistake_at(keys, message.into())
     }
 
-    /// Resolves a path of the file against the file's folder.
+    /// Resolves a path of the file against the file's folder; a URL stays as it is written.
     pub(super) fn path(&self, keys: &KeyPath, path: &str) -> Result<PathBuf, Diagnostic> {
         if path.is_empty() {
             return Err(self.mistake(keys, "empty path"));
         }
-        if path.contains("://") {
-            let message = format!("`{path}` is a URL; only paths of this machine can be read");
-            return Err(self.mistake(keys, message).with_help("download the file and give its path"));
+        if is_url(path) {
+            let location: Location =
+                path.parse().map_err(|error: LocationError| self.mistake(keys, error.to_string()))?;
+            return Ok(location.to_path());
         }
         Ok(self.source.folder().join(path))
     }
@@ -161,6 +164,10 @@ fn session_path(context: &Context<'_>, sessions: &SessionsSpec) -> Result<Sessio
             trec.topics = trec.topics.map(|topics| resolve(&keys.key("topics"), &topics)).transpose()?;
             trec.qrels = resolve(&keys.key("qrels"), &trec.qrels)?;
             SessionsPath::Trec(trec)
+        }
+        SessionsPath::Beir(directory) if is_url(directory) => {
+            let mistake = context.mistake(&keys.key("beir"), "a BEIR directory can only be read from this machine");
+            return Err(mistake.with_help("download it and give its path"));
         }
         SessionsPath::Beir(directory) => SessionsPath::Beir(resolve(&keys.key("beir"), directory)?),
     })
@@ -294,7 +301,14 @@ fn gates(context: &Context<'_>) -> Result<Vec<GatePlan>, Diagnostic> {
 }
 
 /// Returns whether `path` names something that is there; a glob must match a file.
-pub(super) fn is_there(path: &Path) -> bool {
+///
+/// # Errors
+///
+/// Returns an error when it cannot be told, since a store cannot be reached, say.
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     let pattern = path.to_string_lossy();
-    path.exists() || glob::glob(&pattern).is_ok_and(|mut matches| matches.any(|found| found.is_ok()))
+    if is_url(&pattern) {
+        return storage::is_there(path);
+    }
+    Ok(path.exists() || glob::glob(&pattern).is_ok_and(|mut matches| matches.any(|found| found.is_ok())))
 }

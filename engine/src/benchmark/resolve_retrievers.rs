@@ -92,7 +92,7 @@ fn stages(context: &Context<'_>, retriever: &RetrieverSpec, keys: &KeyPath) -> R
 
 fn stage_plan(context: &Context<'_>, stage: &StageSpec, keys: &KeyPath) -> Result<StagePlan, Diagnostic> {
     Ok(match stage {
-        StageSpec::Recorded { path, retriever_id, missing } => {
+        StageSpec::Recorded { path, retriever_id, session_column, hits_column, missing } => {
             let compatibility = context.spec.metrics.compatibility;
             let default_missing = match compatibility {
                 Compatibility::Strict => Missing::Error,
@@ -101,6 +101,8 @@ fn stage_plan(context: &Context<'_>, stage: &StageSpec, keys: &KeyPath) -> Resul
             StagePlan::Recorded {
                 path: context.path(&keys.key("path"), path)?,
                 retriever_id: retriever_id.clone(),
+                session_column: session_column.clone(),
+                hits_column: hits_column.clone(),
                 missing: missing.unwrap_or(default_missing),
                 compatibility,
             }

@@ -16,6 +16,14 @@ pub enum StageSpec {
         /// Which retriever's rows of a Parquet table to take, where it holds several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retriever_id: Option<String>,
+        /// The column of a Parquet table that holds the session id; by default the first of `session_id`, `query_id`,
+        /// `q_id` and `qid`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_column: Option<String>,
+        /// The column of a Parquet table that holds the list of hits: items, or structs with `item_id` and `score`; by
+        /// default `hits`. A table without one has a row per hit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hits_column: Option<String>,
         /// What a session without a ranking means; `error`, or `empty` under `compatibility = "trec-eval"`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         missing: Option<Missing>,
@@ -68,6 +76,8 @@ struct RawStage {
     kind: Kind,
     path: Option<String>,
     retriever_id: Option<String>,
+    session_column: Option<String>,
+    hits_column: Option<String>,
     missing: Option<Missing>,
     corpus: Option<String>,
     fields: Option<BTreeMap<String, f64>>,
@@ -103,6 +113,8 @@ impl<'de> Deserialize<'de> for StageSpec {
             Kind::Recorded => Self::Recorded {
                 path: required(raw.path.take(), "recorded", "path")?,
                 retriever_id: raw.retriever_id.take(),
+                session_column: raw.session_column.take(),
+                hits_column: raw.hits_column.take(),
                 missing: raw.missing.take(),
             },
             Kind::Shown => Self::Shown {},
@@ -126,6 +138,8 @@ impl RawStage {
         let left = [
             ("path", self.path.is_some()),
             ("retriever-id", self.retriever_id.is_some()),
+            ("session-column", self.session_column.is_some()),
+            ("hits-column", self.hits_column.is_some()),
             ("missing", self.missing.is_some()),
             ("corpus", self.corpus.is_some()),
             ("fields", self.fields.is_some()),

@@ -2,13 +2,29 @@
 //!
 //! A ratio of sums or a median has no per-session values to test. So whole clusters of sessions are drawn anew with
 //! replacement, both arms alike, and the component sums up each draw (percentile bootstrap, Efron 1979).
+//!
+//! This alone needs the sessions' values: they are kept for the scorers that sum up runs themselves, as numbers in which NaN is
+//! "undefined" (a value is never NaN) with a flag for "not scored". A run with more than [`MOST_BYTES`] of them is refused.
 
 use rematch_metrics::stats::resampled_units;
 
-use super::observations::Observations;
+use super::CompareError;
+use super::chunk::{ArmChunk, Chunk};
+use super::clusters::{Keys, Numbers};
 use super::outcome::{AggregateComparison, BenchmarkResult, PipelineComparison};
-use crate::benchmark::Plan;
+use super::question::Question;
+use super::tally::Tally;
 use crate::score::{MeasureKind, ScoreError, Scorer, ScoringContract};
+use crate::store::{RunDirectory, StoreError, TableReader};
+
+/// Bytes of values that are kept at most.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Bytes per session that a draw takes, about, besides what is kept: the row, and the values as the component gets them.
+const DRAWN_BYTES: u64 = 24;
+
+/// Bytes that a session's cluster takes, about, while clusters are numbered.
+const CLUSTER_BYTES: u64 = 96;
 
 /// Draws; the ends of a 95 % interval are then the 25th smallest and largest difference.
 const RESAMPLES: u64 = 999;
@@ -19,19 +35,114 @@ const LEAST_RESAMPLES: u64 = 950;
 /// Fewer clusters say too little of their own variation.
 const LEAST_CLUSTERS: usize = 10;
 
+/// The sessions' values of the scorers that sum up runs themselves.
+#[derive(Default)]
+pub(super) struct Kept {
+    scorers: Vec<KeptScorer>,
+    /// The number of each session's cluster; empty where nothing is kept.
+    clusters: Vec<u32>,
+}
+
+struct KeptScorer {
+    /// Its place in the contract.
+    index: usize,
+    /// The places of its score and sub-scores among the measures.
+    places: Vec<usize>,
+    /// By arm.
+    arms: Vec<KeptArm>,
+}
+
+#[derive(Default)]
+struct KeptArm {
+    /// By place; NaN where undefined.
+    values: Vec<Vec<f64>>,
+    /// Whether the retriever answered and the scorer did not fail; an undefined score is one, and the component knows what to
+    /// make of it.
+    scored: Vec<bool>,
+}
+
+impl Kept {
+    /// Starts for a run of that many sessions.
+    pub(super) fn new(
+        question: &Question<'_>,
+        contract: &ScoringContract,
+        sessions: u64,
+    ) -> Result<Self, CompareError> {
+        let aggregating = contract.scorers().enumerate().filter(|(_, scorer)| scorer.aggregates());
+        let mut kept = Self::default();
+        let mut bytes = 0;
+        for (index, _) in aggregating {
+            let places = places(question, index);
+            let columns = places.len() as u64;
+            bytes += question.arms as u64 * (8 * columns + 1) + columns * DRAWN_BYTES;
+            let kept_arm = |_| KeptArm { values: vec![Vec::new(); places.len()], scored: Vec::new() };
+            let arms = (0..question.arms).map(kept_arm).collect();
+            kept.scorers.push(KeptScorer { index, places, arms });
+        }
+        bytes = if kept.scorers.is_empty() { 0 } else { (bytes + CLUSTER_BYTES).saturating_mul(sessions) };
+        if bytes > MOST_BYTES {
+            return Err(CompareError::TooManyValues { sessions, bytes, most: MOST_BYTES });
+        }
+        Ok(kept)
+    }
+
+    /// Returns whether any value is kept.
+    pub(super) fn keeps(&self) -> bool {
+        !self.scorers.is_empty()
+    }
+
+    /// Adds the chunk that follows.
+    pub(super) fn add(&mut self, chunk: &Chunk, tally: &Tally) {
+        for scorer in &mut self.scorers {
+            for ((kept, arm), found) in scorer.arms.iter_mut().zip(&chunk.arms).zip(&tally.arms) {
+                let failed = found.scorers.get(scorer.index).map(|one| one.failed.as_slice()).unwrap_or_default();
+                kept.add(arm, &scorer.places, failed, chunk.rows);
+            }
+        }
+    }
+
+    /// Numbers the clusters of all sessions, if anything is kept.
+    pub(super) fn read_clusters(&mut self, run: &RunDirectory, sample: &TableReader) -> Result<(), StoreError> {
+        if self.scorers.is_empty() {
+            return Ok(());
+        }
+        let (mut numbers, mut next) = (Numbers::default(), 0);
+        for chunk in 0..sample.groups() {
+            let keys = Keys::read(run, sample, chunk)?;
+            for row in 0..keys.rows() {
+                let (number, new) = keys.get(row).map_or((next, true), |key| numbers.of(key, next));
+                next += u32::from(new);
+                self.clusters.push(number);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl KeptArm {
+    fn add(&mut self, arm: &ArmChunk, places: &[usize], failed: &[usize], rows: usize) {
+        for (values, place) in self.values.iter_mut().zip(places) {
+            values.extend((0..rows).map(|row| arm.value(*place, row).unwrap_or(f64::NAN)));
+        }
+        self.scored.extend((0..rows).map(|row| !arm.has_failed(row) && failed.binary_search(&row).is_err()));
+    }
+}
+
 /// Fills in the run scores of the scorers that sum up runs themselves.
 pub(super) fn add(
-    plan: &Plan,
+    seed: u64,
     contract: &ScoringContract,
-    observations: &Observations,
+    kept: &Kept,
+    tally: &Tally,
     results: &mut [BenchmarkResult],
     comparisons: &mut [PipelineComparison],
 ) -> Result<(), ScoreError> {
-    for (index, scorer) in contract.scorers().enumerate().filter(|(_, scorer)| scorer.aggregates()) {
-        let summed = Summed { index, scorer, places: places(observations, index), observations };
-        let all: Vec<usize> = (0..observations.sessions()).collect();
+    for values in &kept.scorers {
+        let Some(scorer) = contract.scorers().nth(values.index) else { continue };
+        let summed = Summed { scorer, values, clusters: &kept.clusters };
+        let all: Vec<usize> = (0..kept.clusters.len()).collect();
         for (arm, result) in results.iter_mut().enumerate() {
-            let score = if observations.arm(arm).all_failed() { None } else { summed.up(arm, &all)? };
+            let score = if tally.all_failed(arm) { None } else { summed.up(arm, &all)? };
             if let Some(summary) = result.scorers.get_mut(scorer.name()) {
                 summary.aggregate = score;
             }
@@ -39,7 +150,7 @@ pub(super) fn add(
         for comparison in comparisons.iter_mut() {
             let candidate = |result: &BenchmarkResult| result.retriever_id == comparison.candidate_retriever_id;
             let Some(arm) = results.iter().position(candidate) else { continue };
-            let compared = summed.compare(arm, plan.seed)?;
+            let compared = summed.compare(arm, seed)?;
             comparison.aggregates.insert(scorer.name().to_owned(), compared);
         }
     }
@@ -47,9 +158,9 @@ pub(super) fn add(
 }
 
 /// The places of a scorer's score and sub-scores among the measures.
-fn places(observations: &Observations, scorer: usize) -> Vec<usize> {
+fn places(question: &Question<'_>, scorer: usize) -> Vec<usize> {
     let of_scorer = |kind| kind == MeasureKind::Scorer(scorer) || kind == MeasureKind::SubScore(scorer);
-    let measures = observations.measures().iter().enumerate();
+    let measures = question.measures.iter().enumerate();
     measures.filter(|(_, measure)| of_scorer(measure.kind)).map(|(place, _)| place).collect()
 }
 
@@ -66,24 +177,24 @@ fn interval_and_p(deltas: &mut [f64]) -> Option<([f64; 2], f64)> {
 }
 
 struct Summed<'a> {
-    index: usize,
     scorer: &'a dyn Scorer,
-    places: Vec<usize>,
-    observations: &'a Observations,
+    values: &'a KeptScorer,
+    clusters: &'a [u32],
 }
 
 impl Summed<'_> {
     /// Returns the arm's score over the sessions in `rows`.
     fn up(&self, arm: usize, rows: &[usize]) -> Result<Option<f64>, ScoreError> {
-        let column = |place: &usize| -> Vec<Option<f64>> {
-            let values = self.observations.values(arm, *place);
-            rows.iter().map(|row| values.get(*row).copied().flatten()).collect()
+        let defined = |value: f64| (!value.is_nan()).then_some(value);
+        let column = |values: &Vec<f64>| -> Vec<Option<f64>> {
+            rows.iter().map(|row| values.get(*row).copied().and_then(defined)).collect()
         };
-        self.scorer.aggregate(&self.places.iter().map(column).collect::<Vec<_>>())
+        let values = self.values.arms.get(arm).map(|arm| arm.values.as_slice()).unwrap_or_default();
+        self.scorer.aggregate(&values.iter().map(column).collect::<Vec<_>>())
     }
 
     fn compare(&self, arm: usize, seed: u64) -> Result<AggregateComparison, ScoreError> {
-        let rows: Vec<usize> = (0..self.observations.sessions()).filter(|row| self.scored(arm, *row)).collect();
+        let rows: Vec<usize> = (0..self.clusters.len()).filter(|row| self.scored(arm, *row)).collect();
         let (baseline, candidate) = (self.up(0, &rows)?, self.up(arm, &rows)?);
         let clusters = self.clusters(&rows);
         let mut deltas = Vec::new();
@@ -112,20 +223,17 @@ impl Summed<'_> {
         })
     }
 
-    /// Whether both arms were scored on the session. An undefined score is one; the component knows what to make of it.
+    /// Whether both arms were scored on the session.
     fn scored(&self, arm: usize, row: usize) -> bool {
-        let at = |flags: &[bool]| flags.get(row).copied().unwrap_or(true);
-        [0, arm].into_iter().map(|arm| self.observations.arm(arm)).all(|arm| {
-            let scorer = arm.scorers.get(self.index);
-            !at(&arm.failed) && scorer.is_some_and(|scorer| !at(&scorer.failed))
-        })
+        let arms = [0, arm].map(|arm| self.values.arms.get(arm));
+        arms.iter().all(|arm| arm.is_some_and(|arm| arm.scored.get(row).copied().unwrap_or(false)))
     }
 
     /// The rows by cluster, clusters in order of their numbers.
     fn clusters(&self, rows: &[usize]) -> Vec<Vec<usize>> {
-        let mut clusters = std::collections::BTreeMap::<usize, Vec<usize>>::new();
+        let mut clusters = std::collections::BTreeMap::<u32, Vec<usize>>::new();
         for row in rows {
-            let cluster = self.observations.session(*row).map_or(0, |session| session.cluster);
+            let cluster = self.clusters.get(*row).copied().unwrap_or_default();
             clusters.entry(cluster).or_default().push(*row);
         }
         clusters.into_values().collect()

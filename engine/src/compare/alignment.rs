@@ -3,44 +3,30 @@
 use std::collections::BTreeMap;
 
 use rematch_metrics::stats::SignCounts;
-use rematch_metrics::sum::mean;
 
-use super::observations::{Observations, Positions};
 use super::outcome::{AlignmentMetrics, MetricSummary};
-use super::significance::direction;
-use crate::benchmark::Plan;
+use super::question::Question;
+use super::tally::{Group, GroupArm, MeanTally};
 use crate::score::MeasureKind;
 
-/// Sums up the arm at `index` over the sessions in `rows`.
-pub(super) fn align(plan: &Plan, index: usize, observations: &Observations, rows: &[usize]) -> AlignmentMetrics {
-    let arm = observations.arm(index);
-    let answered: Vec<usize> =
-        rows.iter().copied().filter(|row| !arm.failed.get(*row).copied().unwrap_or(true)).collect();
-    let mut positions = Positions::default();
-    for row in &answered {
-        if let Some(found) = arm.positions.get(*row) {
-            positions.clicked.merge(found.clicked);
-            positions.purchased.merge(found.purchased);
-            positions.moves.merge(found.moves);
-        }
-    }
+/// Sums up the arm at `index` over a group of sessions; `paired` are the measures that the group pairs.
+pub(super) fn align(question: &Question<'_>, group: &Group, index: usize, paired: &[usize]) -> AlignmentMetrics {
+    let Some(arm) = group.arms.get(index) else { return AlignmentMetrics::default() };
+    let mean = |place: usize| arm.means.get(place).and_then(MeanTally::mean);
     let family = |prefix: &str| -> BTreeMap<String, Option<f64>> {
-        let named = plan.metrics.iter().enumerate();
-        let cutoffs =
-            named.filter_map(|(metric, name)| Some((name.to_string().strip_prefix(prefix)?.to_owned(), metric)));
-        cutoffs
-            .map(|(cutoff, metric)| (cutoff, summarise(observations.values(index, metric), &answered).mean))
+        let named = question.plan.metrics.iter().enumerate();
+        named
+            .filter_map(|(place, name)| Some((name.to_string().strip_prefix(prefix)?.to_owned(), mean(place))))
             .collect()
     };
-    let scored = observations.measures().iter().enumerate().filter(|(_, one)| one.kind != MeasureKind::Metric);
-    let of_scorers =
-        scored.map(|(place, one)| (one.name.clone(), summarise(observations.values(index, place), &answered).mean));
-    let signs = signs(plan, index, observations, rows);
+    let scored = question.measures.iter().enumerate().filter(|(_, one)| one.kind != MeasureKind::Metric);
+    let signs = signs(question, group, arm, index, paired);
+    let positions = arm.positions;
     AlignmentMetrics {
         ndcg_at_k: family("nDCG@"),
         recall_at_k: family("R@"),
-        scorers: of_scorers.collect(),
-        primary_mean: summarise(observations.values(index, observations.primary()), &answered).mean,
+        scorers: scored.map(|(place, one)| (one.name.clone(), mean(place))).collect(),
+        primary_mean: mean(question.primary),
         mean_rank_clicked: positions.clicked.mean_rank(),
         mean_rank_purchased: positions.purchased.mean_rank(),
         clicked_not_retrieved: positions.clicked.not_retrieved,
@@ -51,22 +37,26 @@ pub(super) fn align(plan: &Plan, index: usize, observations: &Observations, rows
         sessions_improved: signs.improved,
         sessions_degraded: signs.degraded,
         sessions_neutral: signs.neutral,
-        sessions: answered.len() as u64,
+        sessions: arm.answered,
     }
 }
 
-/// Returns mean, n and undefined of one metric over `rows`.
-pub(super) fn summarise(values: &[Option<f64>], rows: &[usize]) -> MetricSummary {
-    let defined: Vec<f64> = rows.iter().filter_map(|row| values.get(*row).copied().flatten()).collect();
-    MetricSummary { mean: mean(&defined), n: defined.len() as u64, undefined: (rows.len() - defined.len()) as u64 }
+/// Returns mean, n and undefined of one measure.
+pub(super) fn summarise(arm: &GroupArm, place: usize) -> MetricSummary {
+    let found = arm.means.get(place).copied().unwrap_or_default();
+    MetricSummary { mean: found.mean(), n: found.n, undefined: arm.answered - found.n }
 }
 
-fn signs(plan: &Plan, index: usize, observations: &Observations, rows: &[usize]) -> SignCounts {
-    let primary = observations.primary();
-    let (baseline, candidate) = (observations.values(0, primary), observations.values(index, primary));
-    let sign = observations.measures().get(primary).map_or(1.0, direction);
-    let delta =
-        |row: &usize| Some(sign * (candidate.get(*row).copied().flatten()? - baseline.get(*row).copied().flatten()?));
-    let deltas: Vec<f64> = rows.iter().filter_map(delta).collect();
-    SignCounts::of(&deltas, plan.noise_threshold)
+/// Sessions by the sign of the primary measure's difference to the baseline: improved is better, whichever way that is.
+fn signs(question: &Question<'_>, group: &Group, arm: &GroupArm, index: usize, paired: &[usize]) -> SignCounts {
+    let Some(candidate) = index.checked_sub(1) else {
+        return SignCounts { neutral: arm.primary_defined, ..SignCounts::default() };
+    };
+    let place = paired.iter().position(|place| *place == question.primary);
+    let pair = place.and_then(|place| group.pairs.get(candidate)?.get(place));
+    let signs = pair.map(|pair| pair.signs).unwrap_or_default();
+    if question.measures.get(question.primary).is_none_or(|measure| measure.higher_is_better) {
+        return signs;
+    }
+    SignCounts { improved: signs.degraded, degraded: signs.improved, ..signs }
 }

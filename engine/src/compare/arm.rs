@@ -2,52 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use super::observations::{Observations, ScorerObservations};
+use super::failures::ScorerTally;
 use super::outcome::{ArmState, BenchmarkResult, MetricSummary, ScorerSummary};
-use super::{Arm, alignment, latency};
-use crate::benchmark::Plan;
+use super::question::Question;
+use super::tally::Tally;
+use super::{Arm, alignment};
 use crate::schema::column;
 
 /// Returns what the arm at `index` did.
-pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) -> BenchmarkResult {
-    let observed = observations.arm(index);
-    let failed = observed.all_failed();
-    let all: Vec<usize> = (0..observations.sessions()).collect();
-    let answered: Vec<usize> =
-        all.iter().copied().filter(|row| !observed.failed.get(*row).copied().unwrap_or(true)).collect();
-    let measures = observations.measures().iter().enumerate();
-    let measured = measures.map(|(place, measure)| {
-        (measure.name.clone(), alignment::summarise(observations.values(index, place), &answered))
-    });
+pub(super) fn summarise(question: &Question<'_>, arm: &Arm, index: usize, tally: &Tally) -> BenchmarkResult {
+    let failed = tally.all_failed(index);
+    let whole = tally.whole.arms.get(index);
+    let measures = question.measures.iter().enumerate();
+    let measured =
+        measures.filter_map(|(place, measure)| Some((measure.name.clone(), alignment::summarise(whole?, place))));
     let scores: BTreeMap<String, MetricSummary> = measured.collect();
-    let scorer = |observed: &ScorerObservations| {
-        let mean = scores.get(&observed.name).and_then(|summary| summary.mean);
-        (observed.name.clone(), scorer_summary(observed, mean))
+    let observed = tally.arms.get(index);
+    let scorer = |(name, scorer): (&String, &ScorerTally)| {
+        let mean = scores.get(name).and_then(|summary| summary.mean);
+        (name.clone(), scorer_summary(scorer, mean))
     };
-    let nodes = observations.nodes().iter();
+    let all: Vec<usize> = (0..question.measures.len()).collect();
+    let nodes = tally.nodes.iter();
+    let answered = whole.map_or(0, |whole| whole.answered);
     BenchmarkResult {
         retriever_id: arm.id.clone(),
         retriever_name: arm.name.clone(),
         pipeline_hash: arm.pipeline_hash.clone(),
         state: if failed { ArmState::Failed } else { ArmState::Completed },
-        metrics: (!failed).then(|| alignment::align(plan, index, observations, &all)),
+        metrics: (!failed).then(|| alignment::align(question, &tally.whole, index, &all)),
         scenario_score: scores.get(column::SCENARIO_SCORE).copied(),
-        scorers: observed.scorers.iter().map(scorer).collect(),
+        scorers: question
+            .scorers
+            .iter()
+            .zip(observed.map(|arm| arm.scorers.as_slice()).unwrap_or_default())
+            .map(scorer)
+            .collect(),
         scores: if failed { BTreeMap::new() } else { scores },
-        latency: latency::summarise(observed),
-        answered_sessions: answered.len() as u64,
-        empty_answers: observed.empty_answers,
-        failed_sessions: (all.len() - answered.len()) as u64,
-        error_summary: observed.errors.clone(),
+        latency: observed.map(|arm| arm.latencies.summarise()).unwrap_or_default(),
+        answered_sessions: answered,
+        empty_answers: observed.map_or(0, |arm| arm.empty_answers),
+        failed_sessions: tally.sessions - answered,
+        error_summary: observed.map(|arm| arm.errors.clone()).unwrap_or_default(),
         taxonomy_deltas: if failed {
             BTreeMap::new()
         } else {
-            nodes.map(|(node, rows)| (node.clone(), alignment::align(plan, index, observations, rows))).collect()
+            let at_nodes = &question.at_nodes;
+            nodes.map(|(node, group)| (node.clone(), alignment::align(question, group, index, at_nodes))).collect()
         },
     }
 }
 
-fn scorer_summary(scorer: &ScorerObservations, mean: Option<f64>) -> ScorerSummary {
+fn scorer_summary(scorer: &ScorerTally, mean: Option<f64>) -> ScorerSummary {
     ScorerSummary {
         mean,
         aggregate: None,

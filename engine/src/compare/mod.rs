@@ -2,25 +2,43 @@
 //!
 //! What "significant" means is written down before any number is seen: the primary metric's paired test, two-sided at
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm) for the number of
-//! candidates. `observations` gathers what the scores say per session, `arm` sums up one retriever, `significance` tests
-//! one measure, `aggregation` compares run scores that a component sums up itself, `taxonomy` tests every node, `exposure`
-//! asks whether clicks can be trusted, `verdict` puts it in words, `gates` in an exit code.
+//! candidates.
+//!
+//! The parts are read chunk by chunk (`chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
+//! of the chunks (`fold`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
+//! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
+//! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
+//! `taxonomy` tests every node, `exposure` asks whether clicks can be trusted, `verdict` puts it in words, `gates` in an exit
+//! code.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
 mod aggregation;
 mod alignment;
 mod arm;
+mod chunk;
+mod cluster_tests;
+mod clusters;
+mod columns;
 mod exposure;
+mod failures;
+mod fold;
 mod gates;
 mod latency;
-mod observations;
+#[cfg(test)]
+mod oracle;
 pub mod outcome;
+mod question;
 mod significance;
+mod tally;
 mod taxonomy;
+#[cfg(test)]
+mod tests;
+mod touched;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use rematch_metrics::stats::holm;
 
@@ -28,9 +46,13 @@ pub use outcome::Comparison;
 
 use crate::benchmark::Plan;
 use crate::score::{Measure, MeasureKind, ScoreError, ScoringContract};
-use crate::store::{RunDirectory, StoreError};
-use observations::Observations;
+use crate::store::{RunDirectory, StoreError, layout};
+use aggregation::Kept;
+use chunk::{Chunk, Extent};
+use cluster_tests::Clustered;
 use outcome::{BenchmarkComparison, Exposure, MetricComparison, PipelineComparison};
+use question::Question;
+use tally::Tally;
 
 /// Two-sided level of every test.
 pub const SIGNIFICANCE: f64 = 0.05;
@@ -56,31 +78,79 @@ pub enum CompareError {
     /// A component cannot sum up a run.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// A component that sums up runs itself needs the values of too many sessions.
+    #[error(
+        "scorers with an `aggregate` of their own need the values of all {sessions} sessions, about {bytes} bytes, expected at \
+         most {most}; draw a smaller sample (`sessions.sample.count`), or use a component without `aggregate`"
+    )]
+    TooManyValues {
+        /// Sessions of the run.
+        sessions: u64,
+        /// Bytes that their values take.
+        bytes: u64,
+        /// Bytes that are allowed.
+        most: u64,
+    },
 }
 
-/// Compares the arms of a run, scored by `contract`; the first arm is the baseline.
+/// Compares the arms of a run, scored by `contract`, from its sample and parts; the first arm is the baseline. Up to `threads`
+/// threads read; their number changes no bit of the result.
+///
+/// Memory does not grow with the number of sessions, except by the values that a component's own `aggregate` needs, which have
+/// a limit of their own.
 ///
 /// # Errors
 ///
-/// Returns an error when the run's tables cannot be read, or a component's own aggregation fails.
+/// Returns an error when the run's tables cannot be read or do not belong together, or a component's own aggregation fails or
+/// needs the values of too many sessions.
 pub fn compare(
     plan: &Plan,
     contract: &ScoringContract,
     arms: &[Arm],
     run: &RunDirectory,
+    threads: NonZeroUsize,
 ) -> Result<Comparison, CompareError> {
-    let observations = Observations::gather(plan, contract.measures(), arms.len(), run)?;
+    let question = Question::new(plan, contract, arms.len());
+    let sample = run.table(layout::SESSIONS)?;
+    let mut tally = Tally::default();
+    let mut kept = Kept::new(&question, contract, sample.rows())?;
+    let keeps = kept.keeps();
+    let read = |index: usize| {
+        let chunk = Chunk::read(&question, run, &sample, index, Extent::Whole)?;
+        let sums = Tally::of(&question, &chunk).map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
+        Ok::<_, CompareError>((keeps.then_some(chunk), sums))
+    };
+    fold::in_order(sample.groups(), threads, read, |_, (chunk, sums)| {
+        chunk.iter().for_each(|chunk| kept.add(chunk, &sums));
+        tally.merge(sums);
+        Ok(())
+    })?;
+    let clustered = Clustered::read(&question, &tally, run, &sample, threads)?;
+    kept.read_clusters(run, &sample)?;
+    conclude(&question, contract, arms, &Summed { tally, clustered, kept })
+}
+
+/// Everything that was summed up.
+struct Summed {
+    tally: Tally,
+    clustered: Clustered,
+    kept: Kept,
+}
+
+fn conclude(
+    question: &Question<'_>,
+    contract: &ScoringContract,
+    arms: &[Arm],
+    summed: &Summed,
+) -> Result<Comparison, CompareError> {
+    let (plan, tally) = (question.plan, &summed.tally);
     let mut results: Vec<_> =
-        arms.iter().enumerate().map(|(index, arm)| arm::summarise(plan, arm, index, &observations)).collect();
-    let baseline_failed = observations.arm(0).all_failed();
-    let mut comparisons = Vec::new();
-    for (index, arm) in arms.iter().enumerate().skip(1) {
-        if !baseline_failed && !observations.arm(index).all_failed() {
-            comparisons.push(candidate(plan, arm, index, &observations));
-        }
-    }
+        arms.iter().enumerate().map(|(index, arm)| arm::summarise(question, arm, index, tally)).collect();
+    let compared =
+        arms.iter().enumerate().skip(1).filter(|(index, _)| !tally.all_failed(0) && !tally.all_failed(*index));
+    let mut comparisons: Vec<_> = compared.map(|(index, arm)| candidate(question, arm, index, summed)).collect();
     adjust(&mut comparisons);
-    aggregation::add(plan, contract, &observations, &mut results, &mut comparisons)?;
+    aggregation::add(plan.seed, contract, &summed.kept, tally, &mut results, &mut comparisons)?;
     let baseline = arms.first().map(|arm| arm.id.clone()).unwrap_or_default();
     for comparison in &mut comparisons {
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
@@ -89,12 +159,14 @@ pub fn compare(
             if measure == plan.primary {
                 return comparison.exposure.clone();
             }
-            let place = observations.measures().iter().position(|one| one.name == measure);
-            place.map_or_else(Exposure::default, |place| exposure::assess(plan, arm, place, &observations))
+            let place = question.measures.iter().position(|one| one.name == measure);
+            place.map_or_else(Exposure::default, |place| {
+                exposure::assess(question, tally, &summed.clustered, arm, place)
+            })
         });
     }
     Ok(Comparison {
-        sessions: observations.sessions() as u64,
+        sessions: tally.sessions,
         results,
         comparison: BenchmarkComparison {
             recommendation: verdict::recommendation(&baseline, &comparisons),
@@ -104,29 +176,31 @@ pub fn compare(
     })
 }
 
-fn candidate(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) -> PipelineComparison {
-    let measures = || observations.measures().iter().enumerate();
+fn candidate(question: &Question<'_>, arm: &Arm, index: usize, summed: &Summed) -> PipelineComparison {
+    let Summed { tally, clustered, .. } = summed;
+    let measures = || question.measures.iter().enumerate();
     let test = |(place, measure): (usize, &Measure)| {
-        (measure.name.clone(), significance::test(observations, index, place, plan.noise_threshold))
+        (measure.name.clone(), significance::test(question, tally, clustered, index, place))
     };
     let tests: Vec<(String, MetricComparison)> = measures().map(test).collect();
-    let nodes = taxonomy::test_nodes(plan, index, observations.primary(), observations);
+    let nodes = taxonomy::test_nodes(question, tally, clustered, index, question.primary);
     let of_scorers = measures().filter(|(place, measure)| {
-        measure.kind != MeasureKind::Metric && *place != observations.primary() && !observations.nodes().is_empty()
+        measure.kind != MeasureKind::Metric && *place != question.primary && !tally.nodes.is_empty()
     });
     let scorer_nodes = of_scorers
-        .map(|(place, measure)| (measure.name.clone(), taxonomy::test_nodes(plan, index, place, observations)))
+        .map(|(place, measure)| (measure.name.clone(), taxonomy::test_nodes(question, tally, clustered, index, place)))
         .collect();
-    let primary = tests.get(observations.primary()).map(|(_, test)| test.clone()).unwrap_or_default();
+    let primary = tests.get(question.primary).map(|(_, test)| test.clone()).unwrap_or_default();
     let deltas = |family: &str| {
-        let metrics = tests.iter().zip(observations.measures()).filter(|(_, one)| one.kind == MeasureKind::Metric);
+        let metrics = tests.iter().zip(question.measures).filter(|(_, one)| one.kind == MeasureKind::Metric);
         metrics.filter_map(|((name, test), _)| Some((name.strip_prefix(family)?.to_owned(), test.delta))).collect()
     };
+    let latencies = |arm: usize| tally.arms.get(arm).map(|arm| &arm.latencies);
     PipelineComparison {
         candidate_retriever_id: arm.id.clone(),
         ndcg_delta: deltas("nDCG@"),
         recall_delta: deltas("R@"),
-        latency_delta_ms: latency::delta_ms(observations.arm(0), observations.arm(index)),
+        latency_delta_ms: latencies(0).zip(latencies(index)).and_then(|(old, new)| latency::delta_ms(old, new)),
         p_value: primary.p,
         confidence_interval: primary.ci95,
         taxonomy_wins: taxonomy::nodes_with(&nodes, outcome::NodeOutcome::Win),
@@ -136,7 +210,7 @@ fn candidate(plan: &Plan, arm: &Arm, index: usize, observations: &Observations) 
         dropped: primary.dropped,
         metrics: tests.into_iter().collect(),
         aggregates: BTreeMap::new(),
-        exposure: exposure::assess(plan, index, observations.primary(), observations),
+        exposure: exposure::assess(question, tally, clustered, index, question.primary),
         verdict: outcome::Verdict::default(),
         gates: Vec::new(),
     }

@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 use rematch_metrics::stats::benjamini_hochberg;
 
 use super::SIGNIFICANCE;
-use super::observations::Observations;
+use super::cluster_tests::Clustered;
 use super::outcome::{NodeComparison, NodeOutcome};
-use super::significance::{Pairs, compare_pairs};
-use crate::benchmark::Plan;
+use super::question::Question;
+use super::significance::conclude;
+use super::tally::Tally;
 
 /// Nodes with fewer pairs are reported but not tested.
-const LEAST_PAIRS: usize = 10;
+const LEAST_PAIRS: u64 = 10;
 
 /// Tests the measure at place `measure` at every node; p is adjusted over the nodes that are tested (Benjamini & Hochberg 1995).
 pub(super) fn test_nodes(
-    plan: &Plan,
+    question: &Question<'_>,
+    tally: &Tally,
+    clustered: &Clustered,
     candidate: usize,
     measure: usize,
-    observations: &Observations,
 ) -> BTreeMap<String, NodeComparison> {
-    let values = |arm: usize| observations.values(arm, measure);
-    let higher_is_better = observations.measures().get(measure).is_none_or(|measure| measure.higher_is_better);
+    let higher_is_better = question.measures.get(measure).is_none_or(|measure| measure.higher_is_better);
+    let place = question.at_nodes.iter().position(|place| *place == measure).unwrap_or_default();
     let mut nodes = BTreeMap::new();
-    for (node, rows) in observations.nodes() {
-        let pairs = Pairs::of(observations, values(0), values(candidate), rows.iter().copied());
-        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, higher_is_better);
-        let outcome = if pairs.len() < LEAST_PAIRS { NodeOutcome::TooFew } else { NodeOutcome::Undecided };
+    for (node, group) in &tally.nodes {
+        let pairs = candidate.checked_sub(1).and_then(|candidate| group.pairs.get(candidate)?.get(place));
+        let pairs = pairs.copied().unwrap_or_default();
+        let clusters = clustered.node(node, candidate, place);
+        let test = conclude(&pairs, clusters, clustered.column(), higher_is_better);
+        let outcome = if test.n < LEAST_PAIRS { NodeOutcome::TooFew } else { NodeOutcome::Undecided };
         let found =
             NodeComparison { delta: test.delta, ci95: test.ci95, p: test.p, p_adjusted: None, n: test.n, outcome };
         nodes.insert(node.clone(), found);

@@ -14,58 +14,145 @@ use serde_json::Value;
 use super::LoadError;
 use super::dirt::{Dirt, DirtKind};
 use super::files::{Lines, plain_name};
-use super::trec::{Qrels, is_comment, parse_grade};
-use crate::session::Session;
+use super::repeats::{Ids, find_repeat};
+use super::trec::{Grouping, Qrels, Share, settled};
+use crate::session::{Judgment, Session};
 
 const SPLITS: [&str; 4] = ["test", "dev", "validation", "train"];
 const QUERIES: [&str; 2] = ["queries.jsonl", "queries.jsonl.gz"];
-/// The header line of BEIR judgments.
-pub(super) const HEADER: [&str; 3] = ["query-id", "corpus-id", "score"];
 
-/// Returns one session per judged query, in order of the queries, then what is judged without a query.
-///
-/// # Errors
-///
-/// Returns [`LoadError::Format`] when the directory lacks queries or judgments, [`LoadError::Io`] when a file cannot be
-/// read, [`LoadError::Row`] for a line that cannot be understood and [`LoadError::Duplicate`] for a repeated query id.
-pub(super) fn read(directory: &Path, dirt: &mut Dirt) -> Result<Vec<Session>, LoadError> {
-    let queries = QUERIES.iter().map(|name| directory.join(name)).find(|path| path.is_file());
-    let queries = queries.ok_or_else(|| not_beir(directory, "no `queries.jsonl`"))?;
-    let mut qrels = Qrels::default();
-    read_qrels(&find_qrels(directory)?, &mut qrels, dirt)?;
-    let mut sessions = Vec::new();
-    let mut met = std::collections::HashMap::new();
-    let mut lines = Lines::open(&queries)?;
+/// One session per judged query, then what is judged without a query.
+pub(super) struct BeirSessions {
+    queries: PathBuf,
+    qrels_path: [PathBuf; 1],
+    share: Share,
+    stage: Stage,
+}
+
+enum Stage {
+    Queries { lines: Lines, qrels: Qrels },
+    Rest(Box<dyn Iterator<Item = (String, Vec<Judgment>)> + Send>),
+}
+
+impl BeirSessions {
+    /// Opens the directory; a quarter of `memory_bytes` may be taken by judgments, which are read in several passes where
+    /// they are more.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Format`] when the directory lacks queries or judgments, [`LoadError::Io`] when a file cannot be
+    /// read, [`LoadError::Row`] for a line that cannot be understood and [`LoadError::Duplicate`] for a repeated query id.
+    pub(super) fn open(directory: &Path, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
+        let queries = QUERIES.iter().map(|name| directory.join(name)).find(|path| path.is_file());
+        let queries = queries.ok_or_else(|| not_beir(directory, "no `queries.jsonl`"))?;
+        let qrels_path = [find_qrels(directory)?];
+        let of = match Grouping::of(&qrels_path, memory_bytes / 4, false)? {
+            Grouping::Passes(passes) => passes,
+            Grouping::Streamed => 1,
+        };
+        let share = Share { number: 0, of };
+        let qrels = Qrels::read(&qrels_path, share, dirt)?;
+        refuse_repeats(&queries)?;
+        let lines = Lines::open(&queries)?;
+        Ok(Self { queries, qrels_path, share, stage: Stage::Queries { lines, qrels } })
+    }
+
+    /// Returns the next session, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Io`] when a file cannot be read and [`LoadError::Row`] for a line that cannot be understood.
+    pub(super) fn next_session(&mut self, dirt: &mut Dirt) -> Result<Option<Session>, LoadError> {
+        loop {
+            match &mut self.stage {
+                Stage::Queries { lines, qrels } => {
+                    let Some((row, line)) = lines.next_line()? else {
+                        self.stage = Stage::Rest(Box::new(std::mem::take(qrels).into_rest()));
+                        continue;
+                    };
+                    if line.trim().is_empty() {
+                        dirt.add_many(DirtKind::BlankLine, u64::from(self.share.number == 0));
+                        continue;
+                    }
+                    let session =
+                        query(line).map_err(|reason| LoadError::Row { path: self.queries.clone(), row, reason })?;
+                    if !self.share.holds(&session.session_id) {
+                        continue;
+                    }
+                    let Some(judgments) = qrels.take(&session.session_id, dirt) else {
+                        dirt.add(DirtKind::QueryOfOtherSplit);
+                        continue;
+                    };
+                    dirt.add_many(DirtKind::EmptyQuery, u64::from(session.query.is_none()));
+                    return Ok(Some(Session { judgments, ..session }));
+                }
+                Stage::Rest(rest) => {
+                    if let Some((session_id, judgments)) = rest.next() {
+                        dirt.add(DirtKind::JudgmentsWithoutTopic);
+                        let judgments = settled(judgments, dirt);
+                        return Ok(Some(Session { session_id, judgments, ..Session::default() }));
+                    }
+                    let Some(share) = self.share.next() else { return Ok(None) };
+                    self.share = share;
+                    self.stage = Stage::Rest(Box::new(std::iter::empty()));
+                    let qrels = Qrels::read(&self.qrels_path, share, dirt)?;
+                    self.stage = Stage::Queries { lines: Lines::open(&self.queries)?, qrels };
+                }
+            }
+        }
+    }
+}
+
+/// The ids of `queries.jsonl`.
+struct QueryIds<'a>(&'a Path);
+
+impl Ids for QueryIds<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), LoadError> {
+        let mut lines = Lines::open(self.0)?;
+        while let Some((row, line)) = lines.next_line()? {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let session = query(line).map_err(|reason| LoadError::Row { path: self.0.to_owned(), row, reason })?;
+            if !visit(&session.session_id) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse_repeats(queries: &Path) -> Result<(), LoadError> {
+    let ids = QueryIds(queries);
+    let (mut count, mut ascending, mut last) = (0, true, String::new());
+    ids.visit(&mut |id| {
+        count += 1;
+        ascending &= last.as_str() < id;
+        id.clone_into(&mut last);
+        true
+    })?;
+    if ascending {
+        return Ok(());
+    }
+    let Some(repeat) = find_repeat(&ids, count)? else { return Ok(()) };
+    let (first, row) = (row_of(queries, repeat.first)?, row_of(queries, repeat.second)?);
+    Err(LoadError::Duplicate { path: queries.to_owned(), row, what: "query `_id`", id: repeat.id, first })
+}
+
+/// Returns the line of the query of that number, counted from 0.
+fn row_of(queries: &Path, number: u64) -> Result<u64, LoadError> {
+    let mut lines = Lines::open(queries)?;
+    let mut before = 0;
     while let Some((row, line)) = lines.next_line()? {
         if line.trim().is_empty() {
-            dirt.add(DirtKind::BlankLine);
             continue;
         }
-        let session = query(line).map_err(|reason| LoadError::Row { path: queries.clone(), row, reason })?;
-        if let Some(first) = met.insert(session.session_id.clone(), row) {
-            return Err(LoadError::Duplicate {
-                path: queries,
-                row,
-                what: "query `_id`",
-                id: session.session_id,
-                first,
-            });
+        if before == number {
+            return Ok(row);
         }
-        match qrels.take(&session.session_id) {
-            Some(judgments) => {
-                if session.query.is_none() {
-                    dirt.add(DirtKind::EmptyQuery);
-                }
-                sessions.push(Session { judgments, ..session });
-            }
-            None => dirt.add(DirtKind::QueryOfOtherSplit),
-        }
+        before += 1;
     }
-    for (session_id, judgments) in qrels.into_rest() {
-        dirt.add(DirtKind::JudgmentsWithoutTopic);
-        sessions.push(Session { session_id, judgments, ..Session::default() });
-    }
-    Ok(sessions)
+    Ok(0)
 }
 
 fn query(line: &str) -> Result<Session, String> {
@@ -110,44 +197,11 @@ fn not_beir(directory: &Path, found: &str) -> LoadError {
     LoadError::Format { path: directory.to_owned(), reason }
 }
 
-fn read_qrels(path: &Path, qrels: &mut Qrels, dirt: &mut Dirt) -> Result<(), LoadError> {
-    if !has_header(path)? {
-        return qrels.read(path, dirt);
-    }
-    let mut lines = Lines::open(path)?;
-    lines.next_line()?;
-    while let Some((row, line)) = lines.next_line()? {
-        if line.trim().is_empty() {
-            dirt.add(DirtKind::BlankLine);
-            continue;
-        }
-        let error = |reason| LoadError::Row { path: path.to_owned(), row, reason };
-        let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
-        let [query, document, score] = fields[..] else {
-            return Err(error(format!("found {} fields, expected 3: `query-id corpus-id score`", fields.len())));
-        };
-        if query.is_empty() || document.is_empty() {
-            return Err(error("an id is empty, expected `query-id corpus-id score`".into()));
-        }
-        qrels.add(query, document, parse_grade(score).map_err(error)?, dirt);
-    }
-    Ok(())
-}
-
-fn has_header(path: &Path) -> Result<bool, LoadError> {
-    let mut lines = Lines::open(path)?;
-    Ok(match lines.next_line()? {
-        Some((_, line)) if !is_comment(line) => line.split_ascii_whitespace().eq(HEADER),
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::benchmark::spec::SessionsPath;
     use crate::load::fixture::{Fixture, gzip, read_all};
-    use crate::session::Judgment;
 
     const QUERY_LINES: &str = "{\"_id\":\"q1\",\"text\":\"one\",\"metadata\":{\"lang\":\"en\"}}\n\
                                {\"_id\":\"q2\",\"text\":\"two\",\"metadata\":{}}\n{\"_id\":3,\"text\":\"\"}\n";

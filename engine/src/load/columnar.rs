@@ -20,6 +20,7 @@ const MAX_LISTED: usize = 40;
 /// Some columns of a Parquet file, batch by batch.
 pub(super) struct ParquetBatches {
     path: PathBuf,
+    #[cfg(test)]
     schema: SchemaRef,
     reader: ParquetRecordBatchReader,
 }
@@ -39,10 +40,16 @@ impl ParquetBatches {
         let schema = builder.schema().clone();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted(&schema)?);
         let reader = builder.with_projection(mask).build().map_err(|error| damaged(path, error))?;
-        Ok(Self { path: path.to_owned(), schema, reader })
+        Ok(Self {
+            path: path.to_owned(),
+            #[cfg(test)]
+            schema,
+            reader,
+        })
     }
 
     /// Returns the schema of the whole file.
+    #[cfg(test)]
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }

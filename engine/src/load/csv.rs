@@ -19,6 +19,7 @@ use ::csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 use super::LoadError;
 use super::dirt::{Dirt, DirtKind};
 use super::files::open_text;
+use super::held::Held;
 use super::instant::parse_exact_instant;
 use super::validity::session_fault;
 use crate::schema::column;
@@ -26,6 +27,10 @@ use crate::session::{Interaction, Judgment, Session, ShownItem};
 
 /// Separates the taxonomy nodes and the shown items of one field.
 const SEPARATOR: char = '|';
+
+/// What a row takes in memory besides its text, and a session besides its first row.
+const ROW_BYTES: usize = 160;
+const SESSION_BYTES: usize = 480;
 
 const COLUMNS: [&str; 15] = [
     column::SESSION_ID,
@@ -50,16 +55,21 @@ const COLUMNS: [&str; 15] = [
 /// # Errors
 ///
 /// Returns [`LoadError::Io`] when the file cannot be read, [`LoadError::MissingColumn`] when there is no `session_id`,
-/// [`LoadError::Format`] when two columns have the same name, and [`LoadError::Row`] for a row that cannot be understood.
-pub(super) fn read(path: &Path, dirt: &mut Dirt) -> Result<Vec<(u64, Session)>, LoadError> {
+/// [`LoadError::Format`] when two columns have the same name, [`LoadError::Row`] for a row that cannot be understood, and
+/// [`LoadError::Memory`] when the sessions take more than about `memory_bytes`.
+pub(super) fn read(path: &Path, memory_bytes: usize, dirt: &mut Dirt) -> Result<Vec<(u64, Session)>, LoadError> {
     let mut reader = ReaderBuilder::new().from_reader(open_text(path)?);
     let header = Header::read(path, &mut reader, dirt)?;
     let mut grouped = Grouped::default();
+    let mut held = Held::new(memory_bytes, "grouping the rows of each session");
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| row_error(path, error))? {
         let line = record.position().map_or(0, ::csv::Position::line);
         let row = Row { header: &header, record: &record, line };
+        let sessions = grouped.sessions.len();
         grouped.add(&row, dirt)?;
+        let added = if grouped.sessions.len() > sessions { SESSION_BYTES } else { 0 };
+        held.add(path, record.as_slice().len() + ROW_BYTES + added)?;
     }
     for (line, session) in &grouped.sessions {
         if let Some(reason) = session_fault(session) {

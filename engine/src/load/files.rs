@@ -7,17 +7,22 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::LoadError;
+use crate::storage;
 
-/// Returns the files that a path or glob names, sorted.
+/// Returns the files that a path, a glob, a URL or a glob over URLs names, sorted; objects are fetched into local files.
 ///
 /// # Errors
 ///
-/// Returns [`LoadError::NoMatch`] when there is none.
+/// Returns [`LoadError::NoMatch`] when there is none and [`LoadError::Io`] when an object cannot be fetched.
 pub fn expand(pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
+    let no_match = || LoadError::NoMatch { pattern: pattern.to_owned() };
+    let fetched = storage::fetch_all(pattern).map_err(|source| LoadError::Io { path: pattern.into(), source })?;
+    if let Some(fetched) = fetched {
+        return if fetched.is_empty() { Err(no_match()) } else { Ok(fetched) };
+    }
     if Path::new(pattern).is_file() {
         return Ok(vec![PathBuf::from(pattern)]);
     }
-    let no_match = || LoadError::NoMatch { pattern: pattern.to_owned() };
     let mut paths: Vec<PathBuf> = glob::glob(pattern).map_err(|_| no_match())?.filter_map(Result::ok).collect();
     paths.retain(|path| path.is_file());
     paths.sort();

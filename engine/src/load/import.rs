@@ -1,6 +1,5 @@
 //! Sessions of any layout written as native Parquet: the fast path, and one file to hand on.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::dirt::Dirt;
+use super::repeats::{find_repeated_session, repeated_session};
 use super::{LoadError, SessionReader};
 use crate::rows::sessions_to_batch;
 use crate::schema;
@@ -35,8 +35,8 @@ pub struct ImportSummary {
 
 /// Writes every session of `reader`, in its order, to the Parquet file `out` in the schema [`schema::SESSIONS`].
 ///
-/// The file appears complete or not at all: it is written beside `out` and renamed; an existing file is replaced. The ids
-/// of all sessions are kept in memory to find repeats.
+/// The file appears complete or not at all: it is written beside `out` and renamed; an existing file is replaced. Ids that
+/// do not ascend are looked for repeats in what was written, before the file gets its name.
 ///
 /// # Errors
 ///
@@ -45,12 +45,13 @@ pub struct ImportSummary {
 /// written.
 pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
     let mut writer = SessionsWriter::create(out)?;
-    let mut ids = SessionIds::default();
+    let (mut ascending, mut last) = (true, String::new());
     let mut summary = ImportSummary::default();
     let mut group = Vec::with_capacity(ROW_GROUP_SESSIONS);
-    while let Some(session) = reader.next() {
+    for session in reader.by_ref() {
         let session = session?;
-        ids.add(&session.session_id, reader.path(), reader.row())?;
+        ascending &= last < session.session_id;
+        session.session_id.clone_into(&mut last);
         summary.sessions += 1;
         summary.interactions += session.interactions.len() as u64;
         summary.judgments += session.judgments.len() as u64;
@@ -64,33 +65,13 @@ pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, Lo
         return Err(LoadError::Empty { path: reader.path().to_owned(), what: "sessions" });
     }
     writer.write(&group)?;
-    writer.finish()?;
+    let written = writer.finish()?;
+    if !ascending && let Some(repeat) = find_repeated_session(written.path(), summary.sessions)? {
+        return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
+    }
+    written.persist(out).map_err(|error| LoadError::Io { path: out.to_owned(), source: error.error })?;
     summary.dirt = reader.dirt().clone();
     Ok(summary)
-}
-
-/// Where each session id was first met.
-#[derive(Default)]
-struct SessionIds {
-    paths: Vec<PathBuf>,
-    first: HashMap<Box<str>, (usize, u64)>,
-}
-
-impl SessionIds {
-    fn add(&mut self, id: &str, path: &Path, row: u64) -> Result<(), LoadError> {
-        if self.paths.last().is_none_or(|last| last != path) {
-            self.paths.push(path.to_owned());
-        }
-        let file = self.paths.len() - 1;
-        let Some((first_file, first)) = self.first.insert(id.into(), (file, row)) else { return Ok(()) };
-        let path = path.to_owned();
-        if first_file == file {
-            return Err(LoadError::Duplicate { path, row, what: schema::column::SESSION_ID, id: id.to_owned(), first });
-        }
-        let other = self.paths.get(first_file).map(|path| path.display().to_string()).unwrap_or_default();
-        let reason = format!("duplicate session_id `{id}`, first seen in `{other}`, row {first}");
-        Err(LoadError::Row { path, row, reason })
-    }
 }
 
 /// A Parquet file that appears under its name when it is finished.
@@ -126,16 +107,20 @@ impl SessionsWriter {
             self.writer.write(&batch).map_err(std::io::Error::other)?;
             self.writer.flush().map_err(std::io::Error::other)
         });
-        written.map_err(io)
+        written.map_err(|error| {
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            let needed = (self.writer.bytes_written() + self.writer.in_progress_size()) as u64;
+            LoadError::of_room(&self.path, folder, needed, &error).unwrap_or_else(|| io(error))
+        })
     }
 
-    fn finish(self) -> Result<(), LoadError> {
+    /// Writes the footer and returns the file, which has no name yet.
+    fn finish(self) -> Result<NamedTempFile, LoadError> {
         let Self { path, file, writer } = self;
         let io = |source| LoadError::Io { path: path.clone(), source };
         let handle = writer.into_inner().map_err(|error| io(std::io::Error::other(error)))?;
         handle.sync_all().map_err(io)?;
-        file.persist(&path).map_err(|error| io(error.error))?;
-        Ok(())
+        Ok(file)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! One reader per layout ([`native`], [`ubi`], [`trec`], [`beir`], [`csv`]), each naming file and row in its errors;
 //! [`sessions`] picks the reader. [`documents`] reads corpora, [`recorded`] reads rankings; [`mod@inspect`] says what is in
-//! a file and what is dirty; [`mod@import`] writes any of them as native Parquet. Files in the session schema are
-//! streamed; the layouts that must be joined are read into memory.
+//! a file and what is dirty; [`mod@import`] writes any of them as native Parquet. Files in the session schema, TREC and
+//! BEIR are streamed; CSV and UBI must be grouped in memory, within a limit.
 //!
 //! Not for: deciding which sessions count. Dirt is reported ([`Dirt`]), never repaired silently.
 
+#[cfg(test)]
+mod bad_files;
 pub mod beir;
 mod columnar;
 pub mod csv;
@@ -16,11 +18,13 @@ mod error;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod held;
 pub mod import;
 pub mod inspect;
 mod instant;
 pub mod native;
 pub mod recorded;
+mod repeats;
 pub mod sessions;
 pub mod trec;
 pub mod ubi;
@@ -32,6 +36,8 @@ pub use error::LoadError;
 pub use files::expand;
 pub use import::{ImportSummary, import};
 pub use inspect::{Inspection, find_unknown_items, inspect};
+pub(crate) use native::{SessionBatches, session_count, without_panic};
 pub use native::{decoder_panics_are_caught, normalise, parquet_schema};
-pub use recorded::{RecordedRanking, RecordedRankings};
+pub use recorded::{RecordedSettings, Recording};
+pub(crate) use repeats::check_session_ids;
 pub use sessions::SessionReader;

@@ -1,229 +1,225 @@
-//! Recorded rankings: TREC runs and Parquet tables, by session.
+//! Recorded rankings: TREC runs and Parquet tables, as a stream.
+//!
+//! [`Recording::open`] passes once over the session ids, which tells whether the file is sorted by session and where
+//! sessions start. A file that is not sorted is sorted once into a scratch folder. A [`RecordedCursor`] then reads forward,
+//! decodes each stretch of the file once and hands hits on as slices of what was decoded, so memory does not grow with the
+//! number of sessions.
+//!
+//! Not for: deciding what a session that was not recorded means.
 
+mod block;
+mod chunks;
+mod columns;
+mod cursor;
+mod hit_lists;
+#[cfg(test)]
+mod in_memory;
+mod index;
+mod number;
+mod order;
+mod repeats;
+mod runs;
+mod sorted_copy;
+mod source;
 mod table;
-mod trec_run;
+mod text;
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use datafusion::arrow::array::{Int64Array, ListArray};
+use datafusion::arrow::error::ArrowError;
+use tempfile::TempPath;
+
+use self::columns::Columns;
+use self::index::Index;
+use self::source::Source;
+use self::table::Table;
+use self::text::Text;
 use super::columnar::listed;
 use super::{LoadError, files};
 use crate::benchmark::spec::Compatibility;
-use crate::session::Hit;
+use crate::storage::{self, Blob};
 
-/// What a file of rankings says of one session: hits (an empty list is a legal answer) or a failure, never both.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RecordedRanking {
-    /// Best first; no item twice; scores never increase.
-    pub hits: Vec<Hit>,
-    /// The failure, where the recorded retriever failed.
-    pub failure: Option<RecordedFailure>,
-}
+pub use cursor::RecordedCursor;
+#[cfg(test)]
+use in_memory::{RecordedFailure, RecordedRanking, read};
 
-/// A failure that was recorded in place of a ranking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedFailure {
-    /// The kind, as recorded.
-    pub kind: String,
-    /// The failure in words; may be empty.
-    pub message: String,
-}
+const PARQUET_MAGIC: &[u8] = b"PAR1";
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
-/// The rankings of one retriever by session.
+/// Which rankings of a file are meant, and how.
 #[derive(Debug, Clone, Default)]
-pub struct RecordedRankings {
-    by_session: BTreeMap<String, RecordedRanking>,
+pub struct RecordedSettings {
+    /// Picks rows of a table by their column `retriever_id`, lines of a run by their tag. Needed for a table of several.
+    pub retriever_id: Option<String>,
+    /// The order of hits. [`Compatibility::Strict`]: by score descending, then rank, then item id ascending; hits without
+    /// scores by rank. [`Compatibility::TrecEval`]: as `trec_eval`, by score in single precision descending, ties by item
+    /// id descending, ranks ignored; hits without scores by rank.
+    pub order: Compatibility,
+    /// The table's column of session ids; by default the first of `session_id`, `query_id`, `q_id` and `qid`.
+    pub session_column: Option<String>,
+    /// The table's column of hits, a list of items or of structs with `item_id` and `score`; by default `hits`. A table
+    /// without one has a row per hit.
+    pub hits_column: Option<String>,
 }
 
-impl RecordedRankings {
-    /// Returns the session's ranking, or `None` where nothing was recorded.
-    #[must_use]
-    pub fn get(&self, session_id: &str) -> Option<&RecordedRanking> {
-        self.by_session.get(session_id)
+/// A file of recorded rankings of one retriever. Cheap to clone; holds no ranking in memory.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    opened: Arc<Opened>,
+}
+
+/// What cursors share.
+#[derive(Debug)]
+struct Opened {
+    /// The file as the user names it.
+    path: PathBuf,
+    source: Source,
+    index: Index,
+    compatibility: Compatibility,
+    item_name: String,
+    /// Deletes the copies when the last cursor is gone.
+    _copies: Vec<TempPath>,
+}
+
+/// The rankings of some sessions, in the order in which they were asked for.
+#[derive(Debug, Clone)]
+pub struct RecordedAnswers {
+    /// Each session's hits, best first, in the type of column `hits` of [`crate::schema::RANKINGS`]; empty, never null,
+    /// where there is no ranking. Scores in `trec_eval`'s order are those of single precision.
+    pub hits: ListArray,
+    /// Whether each session was recorded.
+    pub states: Vec<Recorded>,
+    /// Each session's latency in nanoseconds, null where none was recorded; `None` where no session of these has one.
+    pub latencies_ns: Option<Int64Array>,
+}
+
+/// Whether a session was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// There is a ranking; an empty one is a legal answer.
+    Found,
+    /// There is none.
+    Missing,
+    /// A failure was recorded in place of a ranking.
+    Failed {
+        /// The kind, as recorded.
+        kind: String,
+        /// The failure in words; may be empty.
+        message: String,
+    },
+}
+
+impl Recording {
+    /// Opens a TREC run (gzip allowed) or a Parquet table of rankings.
+    ///
+    /// A table is in the schema [`crate::schema::RANKINGS`], columns matched by name, or flat with one row per hit: a session
+    /// (`session_id`, `query_id`, `q_id`, `qid`), an item (`item_id`, `doc_id`, `docno`, `pid`), and `rank`, `score` or both. A
+    /// topic of a run is a session id.
+    ///
+    /// `scratch` is an existing folder for a copy of the file where it is not sorted by session id or compressed; the copy
+    /// is deleted with the last cursor. Sorting takes about `memory_bytes` (at least 32 MiB) before it spills to `scratch`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Format`] when a table holds several retrievers and none was picked, when the file holds none of
+    /// that id or cannot be sorted, [`LoadError::Empty`] when there is nothing in it, and names file and row for a session that
+    /// is null or ranked twice. What is wrong with a single hit is told when its session is asked for; a file that must be
+    /// sorted is read whole, so what cannot be read as a hit at all is told here.
+    pub fn open(
+        path: &Path,
+        settings: &RecordedSettings,
+        scratch: &Path,
+        memory_bytes: usize,
+    ) -> Result<Self, LoadError> {
+        let mut copies = Vec::new();
+        let mut source = open_source(path, settings, scratch, &mut copies)?;
+        let item_name = source.item_name().to_owned();
+        let mut index = source.scan()?;
+        check(path, settings, &source, &index)?;
+        if !index.sorted {
+            let (copy, shape) = sorted_copy::sort(path, &source, scratch, memory_bytes)?;
+            let blob = Blob::open(&copy).map_err(|source| LoadError::Io { path: copy.to_path_buf(), source })?;
+            source = Source::Table(Arc::new(Table::open(path, blob, |_| Ok(shape))?));
+            copies.push(copy);
+            index = source.scan()?;
+        }
+        if let Some((row, id)) = index.repeated.take().filter(|_| source.is_nested()) {
+            return Err(second_ranking(path, row, &id));
+        }
+        let (path, compatibility) = (path.to_owned(), settings.order);
+        let opened = Opened { path, source, index, compatibility, item_name, _copies: copies };
+        Ok(Self { opened: Arc::new(opened) })
     }
 
-    /// Returns the number of sessions.
+    /// Returns a reader of its own place.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.by_session.len()
-    }
-
-    /// Returns whether there is no session.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_session.is_empty()
-    }
-
-    /// Returns the session ids in ascending order.
-    pub fn session_ids(&self) -> impl Iterator<Item = &str> {
-        self.by_session.keys().map(String::as_str)
+    pub fn cursor(&self) -> RecordedCursor {
+        RecordedCursor::new(Arc::clone(&self.opened))
     }
 }
 
-/// Reads rankings from a TREC run (gzip allowed) or a Parquet table.
-///
-/// A table is in the schema [`crate::schema::RANKINGS`], columns matched by name, or flat with one row per hit: a session
-/// (`session_id`, `query_id`, `q_id`), an item (`item_id`, `doc_id`, `docno`), and `rank`, `score` or both. A topic of a run
-/// is a session id. `retriever_id` picks rows of a table by that column, and lines of a run by their tag.
-///
-/// [`Compatibility::Strict`] orders hits by score descending, then rank, then item id ascending; hits without scores by
-/// rank. [`Compatibility::TrecEval`] follows trec_eval: scores in single precision, descending, ties by item id
-/// descending, ranks ignored; hits without scores stay in their order.
-///
-/// # Errors
-///
-/// Names file and row for a line that is not of the format, a score that is no finite number and an item listed twice
-/// for one session; returns [`LoadError::Format`] when a table holds several retrievers and none was picked, or holds none
-/// of that id, and [`LoadError::Empty`] when there is nothing in the file.
-pub fn read(path: &Path, retriever_id: Option<&str>, order: Compatibility) -> Result<RecordedRankings, LoadError> {
-    let mut recording = Recording::new(path, retriever_id, order);
-    if files::plain_name(path).ends_with(".parquet") || files::starts_with(path, b"PAR1")? {
-        table::read(path, &mut recording)?;
+impl Opened {
+    fn refused(&self, error: ArrowError) -> LoadError {
+        LoadError::Format { path: self.path.clone(), reason: format!("hits cannot be put together: {error}") }
+    }
+}
+
+fn second_ranking(path: &Path, row: u64, id: &str) -> LoadError {
+    LoadError::Row { path: path.to_owned(), row, reason: format!("a second ranking of session `{id}`") }
+}
+
+fn open_source(
+    path: &Path,
+    settings: &RecordedSettings,
+    scratch: &Path,
+    copies: &mut Vec<TempPath>,
+) -> Result<Source, LoadError> {
+    let io = |source| LoadError::Io { path: path.to_owned(), source };
+    let mut blob = Blob::open(path).map_err(io)?;
+    let mut head = [0; 4];
+    let read = blob.read_at(0, &mut head).map_err(io)?;
+    let head = head.get(..read).unwrap_or_default();
+    if files::plain_name(path).ends_with(".parquet") || head == PARQUET_MAGIC {
+        let columns = |schema: &_| Columns::of(path, schema, settings);
+        return Ok(Source::Table(Arc::new(Table::open(path, blob, columns)?)));
+    }
+    // Text is read in many small pieces, which objects are too far away for.
+    let path = &storage::local(path).map_err(io)?;
+    let io = |source| LoadError::Io { path: path.clone(), source };
+    if head.starts_with(GZIP_MAGIC) {
+        // Compressed text can only be read from its start.
+        let mut text = files::open_text(path)?;
+        let cannot_write = |source| LoadError::Io { path: scratch.to_owned(), source };
+        let mut file = tempfile::NamedTempFile::new_in(scratch).map_err(cannot_write)?;
+        io::copy(&mut text, &mut file).map_err(io)?;
+        let copy = file.into_temp_path();
+        blob = Blob::open(&copy).map_err(cannot_write)?;
+        copies.push(copy);
     } else {
-        trec_run::read(path, &mut recording)?;
+        blob = Blob::open(path).map_err(io)?;
     }
-    recording.finish()
+    let (tag, order) = (settings.retriever_id.clone(), settings.order);
+    Ok(Source::Text(Arc::new(Text::open(path, blob, tag, order)?)))
 }
 
-/// One hit as it stands in a file.
-struct Entry {
-    item_id: String,
-    rank: i64,
-    score: Option<f64>,
-    /// 1-based line or row.
-    row: u64,
-}
-
-/// The rankings read so far.
-struct Recording<'a> {
-    path: &'a Path,
-    retriever_id: Option<&'a str>,
-    order: Compatibility,
-    /// Every retriever id in the file.
-    found: BTreeSet<String>,
-    entries: BTreeMap<String, Vec<Entry>>,
-    failures: BTreeMap<String, RecordedFailure>,
-}
-
-impl<'a> Recording<'a> {
-    fn new(path: &'a Path, retriever_id: Option<&'a str>, order: Compatibility) -> Self {
-        let (found, entries, failures) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        Self { path, retriever_id, order, found, entries, failures }
-    }
-
-    /// Notes a retriever id of the file, and returns whether its rows are wanted.
-    fn wants(&mut self, retriever_id: &str) -> bool {
-        if !self.found.contains(retriever_id) {
-            self.found.insert(retriever_id.to_owned());
+/// Refuses a file without rankings of one retriever.
+fn check(path: &Path, settings: &RecordedSettings, source: &Source, index: &Index) -> Result<(), LoadError> {
+    let path = path.to_owned();
+    let found = || listed(index.retrievers.iter().map(String::as_str));
+    match &settings.retriever_id {
+        None if matches!(source, Source::Table(_)) && index.retrievers.len() > 1 => {
+            let reason = format!("the rankings of several retrievers: {}; pick one with `retriever-id`", found());
+            Err(LoadError::Format { path, reason })
         }
-        self.retriever_id.is_none_or(|wanted| wanted == retriever_id)
-    }
-
-    fn row_error(&self, row: u64, reason: String) -> LoadError {
-        LoadError::Row { path: self.path.to_owned(), row, reason }
-    }
-
-    /// Adds one hit.
-    fn push(&mut self, session_id: &str, mut entry: Entry) -> Result<(), LoadError> {
-        if let Some(score) = entry.score {
-            if !score.is_finite() {
-                return Err(self.row_error(entry.row, format!("score `{score}`, expected a finite number")));
-            }
-            if self.order == Compatibility::TrecEval {
-                #[expect(clippy::cast_possible_truncation, reason = "trec_eval keeps scores in single precision")]
-                let single = score as f32;
-                entry.score = Some(f64::from(single));
-            }
+        Some(wanted) if index.is_empty() && !index.retrievers.is_empty() => {
+            Err(LoadError::Format { path, reason: format!("no rankings of `{wanted}`; it has {}", found()) })
         }
-        match self.entries.get_mut(session_id) {
-            Some(entries) => entries.push(entry),
-            None => {
-                self.entries.insert(session_id.to_owned(), vec![entry]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses a table of several retrievers of which none was picked.
-    fn check_one_retriever(&self) -> Result<(), LoadError> {
-        if self.retriever_id.is_some() || self.found.len() < 2 {
-            return Ok(());
-        }
-        let found = listed(self.found.iter().map(String::as_str));
-        let reason = format!("the rankings of several retrievers: {found}; pick one with `retriever-id`");
-        Err(LoadError::Format { path: self.path.to_owned(), reason })
-    }
-
-    fn finish(self) -> Result<RecordedRankings, LoadError> {
-        if self.entries.is_empty() && self.failures.is_empty() {
-            let path = self.path.to_owned();
-            return match self.retriever_id {
-                Some(wanted) if !self.found.is_empty() => {
-                    let found = listed(self.found.iter().map(String::as_str));
-                    Err(LoadError::Format { path, reason: format!("no rankings of `{wanted}`; it has {found}") })
-                }
-                _ => Err(LoadError::Empty { path, what: "rankings" }),
-            };
-        }
-        self.check_duplicates()?;
-        let (path, order) = (self.path, self.order);
-        let mut by_session = BTreeMap::new();
-        for (session_id, mut entries) in self.entries {
-            check_scores(path, &entries)?;
-            entries.sort_by(|left, right| compare(left, right, order));
-            let hits = entries.into_iter().map(|entry| Hit { item_id: entry.item_id, score: entry.score }).collect();
-            by_session.insert(session_id, RecordedRanking { hits, failure: None });
-        }
-        for (session_id, failure) in self.failures {
-            by_session.insert(session_id, RecordedRanking { hits: Vec::new(), failure: Some(failure) });
-        }
-        Ok(RecordedRankings { by_session })
-    }
-
-    /// Finds the first row that repeats an item of its session.
-    fn check_duplicates(&self) -> Result<(), LoadError> {
-        let mut earliest: Option<(u64, u64, String)> = None;
-        for (session_id, entries) in &self.entries {
-            let mut by_item: Vec<(&str, u64)> =
-                entries.iter().map(|entry| (entry.item_id.as_str(), entry.row)).collect();
-            by_item.sort_unstable();
-            for ((item, first), (next, row)) in by_item.iter().zip(by_item.iter().skip(1)) {
-                if item == next && earliest.as_ref().is_none_or(|(earliest, ..)| row < earliest) {
-                    earliest = Some((*row, *first, format!("{session_id} {item}")));
-                }
-            }
-        }
-        match earliest {
-            Some((row, first, id)) => {
-                Err(LoadError::Duplicate { path: self.path.to_owned(), row, what: "session and item", id, first })
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Refuses a ranking in which only some hits have a score: it has no order.
-fn check_scores(path: &Path, entries: &[Entry]) -> Result<(), LoadError> {
-    let without = entries.iter().find(|entry| entry.score.is_none());
-    match without {
-        Some(entry) if entries.iter().any(|entry| entry.score.is_some()) => Err(LoadError::Row {
-            path: path.to_owned(),
-            row: entry.row,
-            reason: format!("item `{}` has no score, but other items of the session have one", entry.item_id),
-        }),
+        _ if index.is_empty() => Err(LoadError::Empty { path, what: "rankings" }),
         _ => Ok(()),
     }
-}
-
-fn compare(left: &Entry, right: &Entry, order: Compatibility) -> Ordering {
-    let (Some(left_score), Some(right_score)) = (left.score, right.score) else { return left.rank.cmp(&right.rank) };
-    // -0.0 and 0.0 are a tie.
-    let by_score = right_score.partial_cmp(&left_score).unwrap_or(Ordering::Equal);
-    by_score.then_with(|| match order {
-        Compatibility::Strict => left.rank.cmp(&right.rank).then_with(|| left.item_id.cmp(&right.item_id)),
-        Compatibility::TrecEval => right.item_id.cmp(&left.item_id),
-    })
 }
 
 #[cfg(test)]

@@ -9,26 +9,47 @@ use super::native::{JsonlSessions, TableFormat, TableReader, normalise_after, ta
 use super::{LoadError, beir, csv, files, trec, ubi};
 use crate::benchmark::spec::{SessionFormat, SessionsPath};
 use crate::rows::sessions_from_batch;
+use crate::schema;
 use crate::session::Session;
+
+/// What [`SessionReader::open`] may hold in memory.
+const DEFAULT_MEMORY_BYTES: usize = 512 << 20;
 
 /// Rows turned into sessions at a time, however large the batches of a file are.
 const SLICE_ROWS: usize = 1024;
 
 /// The sessions of one input, in the order of its files and rows.
 ///
-/// Files in the session schema (Parquet, Arrow, JSONL) are streamed. CSV files are grouped, and the layouts UBI, TREC and
-/// BEIR are joined, in memory. The iterator ends after its first error. [`SessionReader::dirt`] is complete when it has
+/// Files in the session schema (Parquet, Arrow, JSONL), TREC and BEIR are streamed. CSV files are grouped, and UBI is
+/// joined, in memory, within a limit. The iterator ends after its first error. [`SessionReader::dirt`] is complete when it has
 /// ended.
 pub struct SessionReader {
     source: Source,
     dirt: Dirt,
     place: PathBuf,
     row: u64,
+    origin: Option<Origin>,
 }
 
+/// What a reader was opened with, so that it can be opened again.
+#[derive(Clone)]
+struct Origin {
+    path: SessionsPath,
+    format: Option<SessionFormat>,
+    memory_bytes: usize,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one of it per input")]
 enum Source {
-    Files { paths: VecDeque<PathBuf>, format: Option<SessionFormat>, current: Option<FileSessions> },
-    Joined(std::vec::IntoIter<Session>),
+    Files {
+        paths: VecDeque<PathBuf>,
+        format: Option<SessionFormat>,
+        memory_bytes: usize,
+        current: Option<FileSessions>,
+    },
+    Ubi(std::vec::IntoIter<Session>),
+    Trec(Box<trec::TrecSessions>),
+    Beir(Box<beir::BeirSessions>),
     Ended,
 }
 
@@ -49,6 +70,20 @@ impl SessionReader {
     /// Returns [`LoadError::NoMatch`] when a path or glob names no file, [`LoadError::Io`] when a file cannot be read, and
     /// for UBI, TREC and BEIR whatever is wrong with the files.
     pub fn open(path: &SessionsPath, format: Option<SessionFormat>) -> Result<Self, LoadError> {
+        Self::open_within(path, format, DEFAULT_MEMORY_BYTES)
+    }
+
+    /// Does as [`SessionReader::open`] with another limit of what may be held in memory where rows must be grouped or joined.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`SessionReader::open`] does, and [`LoadError::Memory`] where the limit does not suffice.
+    pub fn open_within(
+        path: &SessionsPath,
+        format: Option<SessionFormat>,
+        memory_bytes: usize,
+    ) -> Result<Self, LoadError> {
+        let origin = Origin { path: path.clone(), format, memory_bytes };
         let mut dirt = Dirt::default();
         let (place, source) = match path {
             SessionsPath::Files(patterns) => {
@@ -56,27 +91,46 @@ impl SessionReader {
                 for pattern in patterns {
                     paths.extend(files::expand(pattern)?);
                 }
-                return Ok(Self::of_files(paths, format));
+                let mut reader = Self::of_files(paths, format);
+                if let Source::Files { memory_bytes: limit, .. } = &mut reader.source {
+                    *limit = memory_bytes;
+                }
+                return Ok(Self { origin: Some(origin), ..reader });
             }
             SessionsPath::Ubi(spec) => {
-                (PathBuf::from(&spec.queries), Source::Joined(ubi::read(spec, &mut dirt)?.into_iter()))
+                let sessions = ubi::read(spec, memory_bytes, &mut dirt)?;
+                (PathBuf::from(&spec.queries), Source::Ubi(sessions.into_iter()))
             }
             SessionsPath::Trec(spec) => {
-                (PathBuf::from(&spec.qrels), Source::Joined(trec::read(spec, &mut dirt)?.into_iter()))
+                let sessions = trec::TrecSessions::open(spec, memory_bytes, &mut dirt)?;
+                (PathBuf::from(&spec.qrels), Source::Trec(Box::new(sessions)))
             }
             SessionsPath::Beir(directory) => {
                 let directory = PathBuf::from(directory);
-                let sessions = beir::read(&directory, &mut dirt)?;
-                (directory, Source::Joined(sessions.into_iter()))
+                let sessions = beir::BeirSessions::open(&directory, memory_bytes, &mut dirt)?;
+                (directory, Source::Beir(Box::new(sessions)))
             }
         };
-        Ok(Self { source, dirt, place, row: 0 })
+        Ok(Self { source, dirt, place, row: 0, origin: Some(origin) })
     }
 
     /// Returns a reader of files in the session schema.
     pub(super) fn of_files(paths: VecDeque<PathBuf>, format: Option<SessionFormat>) -> Self {
         let place = paths.front().cloned().unwrap_or_default();
-        Self { source: Source::Files { paths, format, current: None }, dirt: Dirt::default(), place, row: 0 }
+        let source = Source::Files { paths, format, memory_bytes: DEFAULT_MEMORY_BYTES, current: None };
+        Self { source, dirt: Dirt::default(), place, row: 0, origin: None }
+    }
+
+    /// Returns where the session of that number, counted from 0, stands: its file and 1-based row.
+    pub(super) fn place_of(&self, number: u64) -> Result<(PathBuf, u64), LoadError> {
+        let Some(Origin { path, format, memory_bytes }) = &self.origin else {
+            return Ok((self.place.clone(), number + 1));
+        };
+        let mut again = Self::open_within(path, *format, *memory_bytes)?;
+        for _ in 0..=number {
+            again.next().transpose()?;
+        }
+        Ok((again.place, again.row))
     }
 
     /// Returns what was dirty in the sessions read so far; complete when the iterator has ended.
@@ -98,11 +152,19 @@ impl SessionReader {
     fn advance(&mut self) -> Result<Option<Session>, LoadError> {
         match &mut self.source {
             Source::Ended => Ok(None),
-            Source::Joined(sessions) => {
+            Source::Ubi(sessions) => {
                 self.row += 1;
                 Ok(sessions.next())
             }
-            Source::Files { paths, format, current } => loop {
+            Source::Trec(sessions) => {
+                self.row += 1;
+                sessions.next_session(&mut self.dirt)
+            }
+            Source::Beir(sessions) => {
+                self.row += 1;
+                sessions.next_session(&mut self.dirt)
+            }
+            Source::Files { paths, format, memory_bytes, current } => loop {
                 if let Some(file) = current {
                     if let Some((row, session)) = file.next_session(&mut self.dirt)? {
                         self.row = row;
@@ -112,7 +174,7 @@ impl SessionReader {
                     *current = None;
                 }
                 let Some(path) = paths.pop_front() else { return Ok(None) };
-                *current = Some(FileSessions::open(&path, *format, &mut self.dirt)?);
+                *current = Some(FileSessions::open(&path, *format, *memory_bytes, &mut self.dirt)?);
                 self.place = path;
             },
         }
@@ -142,7 +204,12 @@ fn count_dirt(session: &Session, dirt: &mut Dirt) {
 }
 
 impl FileSessions {
-    fn open(path: &Path, format: Option<SessionFormat>, dirt: &mut Dirt) -> Result<Self, LoadError> {
+    fn open(
+        path: &Path,
+        format: Option<SessionFormat>,
+        memory_bytes: usize,
+        dirt: &mut Dirt,
+    ) -> Result<Self, LoadError> {
         let format = match format {
             Some(format) => format,
             None => session_format(path)?,
@@ -154,7 +221,7 @@ impl FileSessions {
                 Self::Table(TableSessions::open(path, found.unwrap_or(TableFormat::ArrowFile), dirt)?)
             }
             SessionFormat::Jsonl => Self::Jsonl(JsonlSessions::open(path)?),
-            SessionFormat::Csv => Self::Csv(csv::read(path, dirt)?.into_iter()),
+            SessionFormat::Csv => Self::Csv(csv::read(path, memory_bytes, dirt)?.into_iter()),
         })
     }
 
@@ -214,7 +281,8 @@ struct TableSessions {
 
 impl TableSessions {
     fn open(path: &Path, format: TableFormat, dirt: &mut Dirt) -> Result<Self, LoadError> {
-        let reader = TableReader::open(path, format)?;
+        let known: Vec<&str> = schema::SESSIONS.fields().iter().map(|field| field.name().as_str()).collect();
+        let reader = TableReader::open_columns(path, format, Some(&known))?;
         dirt.add_many(DirtKind::IgnoredColumn, unknown_columns(reader.schema()));
         // A file without rows must not hide that it is no file of sessions.
         let empty = datafusion::arrow::array::RecordBatch::new_empty(reader.schema().clone());

@@ -152,7 +152,8 @@ mod tests {
 
     use super::*;
     use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
-    use crate::load::{Document, recorded};
+    use crate::load::Document;
+    use crate::load::recorded::{RecordedSettings, Recording};
     use crate::replay::RetrieveErrorKind;
     use crate::replay::retrievers::bm25::{Bm25Settings, CorpusIndex};
     use crate::replay::retrievers::{Bm25Retriever, RecordedRetriever, ShownRetriever};
@@ -188,8 +189,9 @@ mod tests {
         std::fs::write(&path, lines).unwrap();
         for order in [Compatibility::Strict, Compatibility::TrecEval] {
             for missing in [Missing::Error, Missing::Empty] {
-                let rankings = Arc::new(recorded::read(&path, None, order).unwrap());
-                let retriever = RecordedRetriever::new(rankings, missing);
+                let settings = RecordedSettings { order, ..RecordedSettings::default() };
+                let recording = Recording::open(&path, &settings, folder.path(), 1 << 20).unwrap();
+                let retriever = RecordedRetriever::new(recording, missing);
                 check(&retriever, &[session("s1", None), session("s2", None)]).unwrap();
             }
         }

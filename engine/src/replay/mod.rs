@@ -1,7 +1,7 @@
 //! What does each retriever answer to each session? Pipelines of stages, run concurrently, with latency and errors.
 //!
 //! A [`Retriever`] is what outsiders plug in; every implementation passes [`contract`]. [`Pipeline`] orders stages,
-//! [`replay_chunk`] drives a chunk of sessions through a pipeline.
+//! [`Replayer`] drives a chunk of sessions through a pipeline.
 //!
 //! Not for: judging what comes back. An error is recorded by kind and never becomes an empty ranking or a zero.
 
@@ -13,6 +13,6 @@ mod retriever;
 pub mod retrievers;
 mod runner;
 
-pub use pipeline::{Pipeline, ReplayError};
+pub use pipeline::{Pipeline, ReplayError, Workspace};
 pub use retriever::{RetrieveError, RetrieveErrorKind, Retriever};
-pub use runner::replay_chunk;
+pub use runner::Replayer;

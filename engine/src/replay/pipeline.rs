@@ -5,11 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::arrow::error::ArrowError;
+use tokio::sync::Semaphore;
+
 use super::Retriever;
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
 use super::retrievers::{RecordedRetriever, ShownRetriever};
 use crate::benchmark::{CorpusPlan, PipelinePlan, StagePlan};
-use crate::load::{LoadError, documents, recorded};
+use crate::load::recorded::{RecordedSettings, Recording};
+use crate::load::{LoadError, documents};
 use crate::store::{sha256_of_bytes, sha256_of_file};
 
 /// Why a pipeline cannot be built.
@@ -45,6 +49,18 @@ pub enum ReplayError {
         #[source]
         source: serde_json::Error,
     },
+    /// The thread that read a recording died.
+    #[error("a reader of recorded rankings died")]
+    Reader(#[from] tokio::task::JoinError),
+    /// The answers do not fit into one table.
+    #[error("the answers of retriever `{retriever}` do not fit into a table; a smaller `depth` helps")]
+    Rows {
+        /// The retriever.
+        retriever: String,
+        /// Why.
+        #[source]
+        source: ArrowError,
+    },
     /// The stages do not make a pipeline.
     #[error("retriever `{retriever}` has {count} stages, expected one: every kind of stage is a source")]
     Stages {
@@ -62,26 +78,91 @@ pub struct Pipeline {
     name: String,
     pipeline_hash: String,
     concurrency: NonZeroUsize,
-    source: Arc<dyn Retriever>,
+    /// One for each session that may be in flight, whoever replays it.
+    permits: Arc<Semaphore>,
+    source: Source,
+}
+
+/// Where a pipeline's hits come from.
+#[derive(Clone)]
+pub(super) enum Source {
+    /// A retriever that is asked session by session.
+    Each(Arc<dyn Retriever>),
+    /// A recording, which answers whole chunks.
+    Recorded(Arc<RecordedRetriever>),
+}
+
+impl Source {
+    pub(super) fn retriever(&self) -> &dyn Retriever {
+        match self {
+            Self::Each(retriever) => retriever.as_ref(),
+            Self::Recorded(retriever) => retriever.as_ref(),
+        }
+    }
+}
+
+/// Where retrievers may put what they need, and how much memory they may take for it.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// A folder of this machine for files that nobody needs after the run.
+    pub scratch: PathBuf,
+    /// Memory for sorting, bytes.
+    pub memory_bytes: usize,
+}
+
+impl Workspace {
+    /// Memory for sorting where nothing else is said, bytes.
+    pub const MEMORY_BYTES: usize = 256 << 20;
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { scratch: std::env::temp_dir(), memory_bytes: Self::MEMORY_BYTES }
+    }
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = self.source.kind();
+        let kind = self.source.retriever().kind();
         formatter.debug_struct("Pipeline").field("id", &self.id).field("source", &kind).finish_non_exhaustive()
     }
 }
 
 impl Pipeline {
-    /// Builds every pipeline of a plan, in order. Pipelines that search one corpus share one index over all fields that any
-    /// of them uses. It reads files and uses a whole processor core: call it outside the asynchronous runtime's threads.
+    /// Returns the [`Pipeline::pipeline_hash`] of every pipeline of a plan, in order. It reads every file that they use.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first retriever whose files cannot be read.
+    pub fn hashes(plans: &[PipelinePlan]) -> Result<Vec<String>, ReplayError> {
+        let workspace = Workspace::default();
+        let mut resources = Resources::new(plans, &workspace);
+        plans.iter().map(|plan| resources.pipeline_hash(plan)).collect()
+    }
+
+    /// Builds every pipeline of a plan, in order; `hashes` are those of [`Pipeline::hashes`]. Pipelines that search one
+    /// corpus share one index over all fields that any of them uses. It reads files and uses a whole processor core: call
+    /// it outside the asynchronous runtime's threads.
     ///
     /// # Errors
     ///
     /// Returns an error that names the first retriever that cannot be built.
-    pub fn build(plans: &[PipelinePlan]) -> Result<Vec<Self>, ReplayError> {
-        let mut resources = Resources::new(plans);
-        plans.iter().map(|plan| resources.pipeline(plan)).collect()
+    pub fn build_hashed(
+        plans: &[PipelinePlan],
+        hashes: Vec<String>,
+        workspace: &Workspace,
+    ) -> Result<Vec<Self>, ReplayError> {
+        let mut resources = Resources::new(plans, workspace);
+        plans.iter().zip(hashes).map(|(plan, hash)| resources.pipeline(plan, hash)).collect()
+    }
+
+    /// Builds every pipeline of a plan, in order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first retriever that cannot be built.
+    pub fn build(plans: &[PipelinePlan], workspace: &Workspace) -> Result<Vec<Self>, ReplayError> {
+        Self::build_hashed(plans, Self::hashes(plans)?, workspace)
     }
 
     /// Returns a pipeline around a retriever of the caller's own. `pipeline_hash` must change whenever an answer may.
@@ -93,7 +174,12 @@ impl Pipeline {
         concurrency: NonZeroUsize,
         source: Arc<dyn Retriever>,
     ) -> Self {
-        Self { id, name, pipeline_hash, concurrency, source }
+        Self::of_source(id, name, pipeline_hash, concurrency, Source::Each(source))
+    }
+
+    fn of_source(id: String, name: String, pipeline_hash: String, concurrency: NonZeroUsize, source: Source) -> Self {
+        let permits = Arc::new(Semaphore::new(concurrency.get().min(Semaphore::MAX_PERMITS)));
+        Self { id, name, pipeline_hash, concurrency, permits, source }
     }
 
     /// Returns the retriever's id.
@@ -121,8 +207,12 @@ impl Pipeline {
         self.concurrency
     }
 
-    pub(super) fn source(&self) -> &dyn Retriever {
-        self.source.as_ref()
+    pub(super) fn permits(&self) -> &Semaphore {
+        &self.permits
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 }
 
@@ -132,6 +222,7 @@ type CorpusKey = (PathBuf, String);
 /// What pipelines share while they are built.
 struct Resources<'a> {
     plans: &'a [PipelinePlan],
+    workspace: &'a Workspace,
     /// By corpus: every field that a stage searches.
     fields: BTreeMap<CorpusKey, BTreeSet<String>>,
     indexes: BTreeMap<CorpusKey, Arc<CorpusIndex>>,
@@ -140,28 +231,37 @@ struct Resources<'a> {
 }
 
 impl<'a> Resources<'a> {
-    fn new(plans: &'a [PipelinePlan]) -> Self {
+    fn new(plans: &'a [PipelinePlan], workspace: &'a Workspace) -> Self {
         let mut used: BTreeMap<CorpusKey, BTreeSet<String>> = BTreeMap::new();
         for stage in plans.iter().flat_map(|plan| &plan.stages) {
             if let StagePlan::Bm25 { corpus, fields, .. } = stage {
                 used.entry(key(corpus)).or_default().extend(fields.keys().cloned());
             }
         }
-        Self { plans, fields: used, indexes: BTreeMap::new(), hashes: BTreeMap::new() }
+        Self { plans, workspace, fields: used, indexes: BTreeMap::new(), hashes: BTreeMap::new() }
     }
 
-    fn pipeline(&mut self, plan: &PipelinePlan) -> Result<Pipeline, ReplayError> {
+    fn pipeline_hash(&mut self, plan: &PipelinePlan) -> Result<String, ReplayError> {
+        let canonical = self.canonical(&plan.stages);
+        let canonical = canonical.map_err(|source| ReplayError::Load { retriever: plan.id.clone(), source })?;
+        let canonical = serde_json::to_vec(&canonical)
+            .map_err(|source| ReplayError::Canonical { retriever: plan.id.clone(), source })?;
+        Ok(sha256_of_bytes(&canonical))
+    }
+
+    fn pipeline(&mut self, plan: &PipelinePlan, pipeline_hash: String) -> Result<Pipeline, ReplayError> {
         let [stage] = plan.stages.as_slice() else {
             return Err(ReplayError::Stages { retriever: plan.id.clone(), count: plan.stages.len() });
         };
         let load_error = |source| ReplayError::Load { retriever: plan.id.clone(), source };
-        let canonical = serde_json::to_vec(&self.canonical(&plan.stages).map_err(load_error)?)
-            .map_err(|source| ReplayError::Canonical { retriever: plan.id.clone(), source })?;
-        let pipeline_hash = sha256_of_bytes(&canonical);
         let source: Arc<dyn Retriever> = match stage {
-            StagePlan::Recorded { path, retriever_id, missing, compatibility } => {
-                let rankings = recorded::read(path, retriever_id.as_deref(), *compatibility).map_err(load_error)?;
-                Arc::new(RecordedRetriever::new(Arc::new(rankings), *missing))
+            StagePlan::Recorded { path, missing, .. } => {
+                let Workspace { scratch, memory_bytes } = self.workspace;
+                let settings = recorded_settings(stage);
+                let recording = Recording::open(path, &settings, scratch, *memory_bytes).map_err(load_error)?;
+                let source = Source::Recorded(Arc::new(RecordedRetriever::new(recording, *missing)));
+                let (id, name) = (plan.id.clone(), plan.name.clone());
+                return Ok(Pipeline::of_source(id, name, pipeline_hash, plan.concurrency, source));
             }
             StagePlan::Shown => Arc::new(ShownRetriever),
             StagePlan::Bm25 { corpus, fields, k1, b, combine_fields } => {
@@ -170,7 +270,7 @@ impl<'a> Resources<'a> {
             }
         };
         let (id, name) = (plan.id.clone(), plan.name.clone());
-        Ok(Pipeline { id, name, pipeline_hash, concurrency: plan.concurrency, source })
+        Ok(Pipeline::from_retriever(id, name, pipeline_hash, plan.concurrency, source))
     }
 
     fn index(&mut self, plan: &PipelinePlan, corpus: &CorpusPlan) -> Result<Arc<CorpusIndex>, ReplayError> {
@@ -229,6 +329,18 @@ impl<'a> Resources<'a> {
     }
 }
 
+fn recorded_settings(stage: &StagePlan) -> RecordedSettings {
+    match stage {
+        StagePlan::Recorded { retriever_id, compatibility, session_column, hits_column, .. } => RecordedSettings {
+            retriever_id: retriever_id.clone(),
+            order: *compatibility,
+            session_column: session_column.clone(),
+            hits_column: hits_column.clone(),
+        },
+        _ => RecordedSettings::default(),
+    }
+}
+
 fn key(corpus: &CorpusPlan) -> CorpusKey {
     (corpus.path.clone(), corpus.id.clone())
 }
@@ -254,7 +366,14 @@ mod tests {
 
     fn recorded_run(path: PathBuf) -> StagePlan {
         let (missing, compatibility) = (Missing::Error, Compatibility::Strict);
-        StagePlan::Recorded { path, retriever_id: None, missing, compatibility }
+        StagePlan::Recorded {
+            path,
+            retriever_id: None,
+            session_column: None,
+            hits_column: None,
+            missing,
+            compatibility,
+        }
     }
 
     fn write(folder: &TempDir, name: &str, content: &str) -> PathBuf {
@@ -264,7 +383,7 @@ mod tests {
     }
 
     fn hash(stage: StagePlan) -> String {
-        Pipeline::build(&[plan("any", stage)]).unwrap()[0].pipeline_hash().to_owned()
+        Pipeline::build(&[plan("any", stage)], &Workspace::default()).unwrap()[0].pipeline_hash().to_owned()
     }
 
     const DOCUMENTS: &str = "{\"id\": 1, \"title\": \"a\", \"text\": \"b\"}\n";
@@ -293,7 +412,7 @@ mod tests {
     fn concurrency_and_names_do_not_change_the_hash() {
         let mut other = plan("b", StagePlan::Shown);
         other.concurrency = NonZeroUsize::new(9).unwrap();
-        let pipelines = Pipeline::build(&[plan("a", StagePlan::Shown), other]).unwrap();
+        let pipelines = Pipeline::build(&[plan("a", StagePlan::Shown), other], &Workspace::default()).unwrap();
         assert_eq!(pipelines[0].pipeline_hash(), pipelines[1].pipeline_hash());
         assert_eq!((pipelines[1].id(), pipelines[1].concurrency().get()), ("b", 9));
     }
@@ -303,8 +422,10 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let docs = write(&folder, "docs.jsonl", DOCUMENTS);
         let plans = [plan("a", bm25(docs.clone(), &["title"], 1.2)), plan("b", bm25(docs, &["text"], 1.2))];
-        let mut resources = Resources::new(&plans);
-        let pipelines: Vec<Pipeline> = plans.iter().map(|plan| resources.pipeline(plan).unwrap()).collect();
+        let workspace = Workspace::default();
+        let mut resources = Resources::new(&plans, &workspace);
+        let pipelines: Vec<Pipeline> =
+            plans.iter().map(|plan| resources.pipeline(plan, String::new()).unwrap()).collect();
         assert_eq!((pipelines.len(), resources.indexes.len()), (2, 1));
         let index = resources.indexes.values().next().unwrap();
         assert!(index.has_field("title") && index.has_field("text"));
@@ -316,18 +437,19 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let docs = write(&folder, "docs.jsonl", DOCUMENTS);
         let plans = [plan("fine", bm25(docs.clone(), &["title"], 1.2)), plan("wrong", bm25(docs, &["body"], 1.2))];
-        let error = Pipeline::build(&plans).unwrap_err();
+        let error = Pipeline::build(&plans, &Workspace::default()).unwrap_err();
         assert_eq!(error.to_string(), "retriever `wrong` cannot be built: corpus `docs` cannot be indexed");
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("has no column `body`"), "{source}");
 
-        let error = Pipeline::build(&[plan("absent", recorded_run(folder.path().join("none")))]).unwrap_err();
+        let error = Pipeline::build(&[plan("absent", recorded_run(folder.path().join("none")))], &Workspace::default())
+            .unwrap_err();
         assert!(
             matches!(&error, ReplayError::Load { retriever, source: LoadError::Io { .. } } if retriever == "absent")
         );
         let mut two = plan("two", StagePlan::Shown);
         two.stages.push(StagePlan::Shown);
-        let error = Pipeline::build(&[two]).unwrap_err();
+        let error = Pipeline::build(&[two], &Workspace::default()).unwrap_err();
         assert_eq!(error.to_string(), "retriever `two` has 2 stages, expected one: every kind of stage is a source");
     }
 }

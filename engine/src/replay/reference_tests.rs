@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex};
-use super::{Pipeline, replay_chunk};
+use super::{Pipeline, Replayer, Workspace};
 use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
 use crate::benchmark::{CorpusPlan, PipelinePlan, StagePlan};
 use crate::session::{Ranking, Session};
@@ -49,7 +49,8 @@ fn session((id, query): (String, String)) -> Session {
 
 fn replay(pipeline: &Pipeline, sessions: &Arc<[Session]>, depth: usize) -> Vec<Ranking> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    runtime.block_on(replay_chunk(Arc::new(pipeline.clone()), sessions.clone(), depth))
+    let mut replayer = Replayer::new(Arc::new(pipeline.clone()));
+    runtime.block_on(replayer.replay(sessions.clone(), depth)).unwrap().to_rankings().unwrap()
 }
 
 /// Means over the rankings' queries.
@@ -103,11 +104,9 @@ fn scifact_agrees_with_the_published_lucene_baseline() {
     assert_eq!(sessions.len(), 300);
     let corpus = corpus("scifact", folder.join("corpus.jsonl.gz"), "_id");
     let fields = ["title", "text"];
-    let pipelines = Pipeline::build(&[
-        bm25("bm25f", &corpus, &fields, CombineFields::Bm25f),
-        bm25("sum", &corpus, &fields, CombineFields::Sum),
-    ])
-    .unwrap();
+    let plans =
+        [bm25("bm25f", &corpus, &fields, CombineFields::Bm25f), bm25("sum", &corpus, &fields, CombineFields::Sum)];
+    let pipelines = Pipeline::build(&plans, &Workspace::default()).unwrap();
 
     let bm25f = means(&replay(&pipelines[0], &sessions, 1000), &judgments);
     eprintln!("scifact bm25f {bm25f:?}");
@@ -131,7 +130,9 @@ fn cranfield_agrees_with_another_bm25() {
     let queries = queries.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let sessions: Arc<[Session]> = queries.map(|query| session((text(&query, "id"), text(&query, "text")))).collect();
     let corpus = corpus("cranfield", folder.join("docs.jsonl.gz"), "id");
-    let pipelines = Pipeline::build(&[bm25("cranfield", &corpus, &["title", "text"], CombineFields::Bm25f)]).unwrap();
+    let pipelines =
+        Pipeline::build(&[bm25("cranfield", &corpus, &["title", "text"], CombineFields::Bm25f)], &Workspace::default())
+            .unwrap();
     let means = means(&replay(&pipelines[0], &sessions, 100), &judgments);
     eprintln!("cranfield {means:?}");
     assert_near(means.ndcg_10, 0.367, 0.02, "nDCG@10");
@@ -167,7 +168,8 @@ fn shop_search_agrees_with_another_bm25() {
     assert_eq!(sessions.len(), 150);
     let corpus = corpus("products", folder.join("products.jsonl.gz"), "_id");
     let fields = ["title", "brand", "color", "bullet_points", "description"];
-    let pipelines = Pipeline::build(&[bm25("products", &corpus, &fields, CombineFields::Bm25f)]).unwrap();
+    let pipelines =
+        Pipeline::build(&[bm25("products", &corpus, &fields, CombineFields::Bm25f)], &Workspace::default()).unwrap();
     let means = means(&replay(&pipelines[0], &sessions, 1000), &judgments);
     eprintln!("esci {means:?}");
     assert_near(means.ndcg_10, 0.706, 0.02, "nDCG@10");
@@ -193,14 +195,21 @@ fn official_runs_reproduce_the_leaderboard() {
             continue;
         }
         let (missing, compatibility) = (Missing::Empty, Compatibility::TrecEval);
-        let stage = StagePlan::Recorded { path, retriever_id: None, missing, compatibility };
+        let stage = StagePlan::Recorded {
+            path,
+            retriever_id: None,
+            session_column: None,
+            hits_column: None,
+            missing,
+            compatibility,
+        };
         let plan = PipelinePlan {
             id: row[run].into(),
             name: row[run].into(),
             stages: vec![stage],
             concurrency: NonZeroUsize::MIN,
         };
-        let pipelines = Pipeline::build(&[plan]).unwrap();
+        let pipelines = Pipeline::build(&[plan], &Workspace::default()).unwrap();
         let means = means(&replay(&pipelines[0], &sessions, 1000), &judgments);
         assert_near(means.ndcg_10, row[ndcg].parse().unwrap(), 0.000_051, &format!("nDCG@10 of {}", &row[run]));
         assert_near(means.average_precision, row[map].parse().unwrap(), 0.000_051, &format!("MAP of {}", &row[run]));

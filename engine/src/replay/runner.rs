@@ -10,15 +10,54 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use super::{Pipeline, RetrieveError, RetrieveErrorKind};
+use super::pipeline::Source;
+use super::{Pipeline, ReplayError, RetrieveError, RetrieveErrorKind};
+use crate::load::recorded::RecordedCursor;
+use crate::rows::Answers;
 use crate::session::{Hit, Ranking, Session, StageRecord};
 
-/// Returns the pipeline's ranking for each session, in the order of `sessions`.
-///
-/// As many sessions are in flight as the pipeline's concurrency says, spread over the runtime's threads. Each ranking has
-/// at most `depth` hits and no item twice (the first occurrence stays). A failure, also a panic of the retriever, is
-/// recorded by kind in its own ranking and touches no other. Dropping the future stops the work.
-pub async fn replay_chunk(pipeline: Arc<Pipeline>, sessions: Arc<[Session]>, depth: usize) -> Vec<Ranking> {
+/// Replays chunk after chunk through one pipeline.
+#[derive(Debug)]
+pub struct Replayer {
+    pipeline: Arc<Pipeline>,
+    /// The place in the recording, where there is one.
+    cursor: Option<RecordedCursor>,
+}
+
+impl Replayer {
+    /// Returns a replayer of `pipeline`.
+    #[must_use]
+    pub fn new(pipeline: Arc<Pipeline>) -> Self {
+        Self { pipeline, cursor: None }
+    }
+
+    /// Returns the pipeline's answer to each session of a chunk, in their order.
+    ///
+    /// As many sessions are in flight as the pipeline's concurrency says, over all replayers of it, spread over the
+    /// runtime's threads. Each answer has at most `depth` hits and no item twice (the first occurrence stays). A failure,
+    /// also a panic of the retriever, is recorded by kind in its own answer and touches no other. Dropping the future stops
+    /// the work.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the retriever cannot go on at all.
+    pub async fn replay(&mut self, sessions: Arc<[Session]>, depth: usize) -> Result<Answers, ReplayError> {
+        if let Source::Recorded(retriever) = self.pipeline.source() {
+            let (retriever, pipeline) = (Arc::clone(retriever), Arc::clone(&self.pipeline));
+            let mut cursor = self.cursor.take().unwrap_or_else(|| retriever.cursor());
+            // Reading a file takes a thread of its own.
+            let read = move || (retriever.answers(&mut cursor, pipeline.id(), &sessions, depth), cursor);
+            let (answers, cursor) = tokio::task::spawn_blocking(read).await?;
+            self.cursor = Some(cursor);
+            return answers;
+        }
+        let rankings = one_by_one(&self.pipeline, sessions, depth).await;
+        let retriever = || self.pipeline.id().to_owned();
+        Answers::of(&rankings).map_err(|source| ReplayError::Rows { retriever: retriever(), source })
+    }
+}
+
+async fn one_by_one(pipeline: &Arc<Pipeline>, sessions: Arc<[Session]>, depth: usize) -> Vec<Ranking> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..pipeline.concurrency().get().min(sessions.len()) {
@@ -36,7 +75,7 @@ pub async fn replay_chunk(pipeline: Arc<Pipeline>, sessions: Arc<[Session]>, dep
         // Panics are caught inside; only a runtime that shuts down loses a worker.
         let cancelled =
             || RetrieveError { kind: RetrieveErrorKind::Internal, message: "the replay was cancelled".into() };
-        ranking.unwrap_or_else(|| failed(&pipeline, session, Duration::ZERO, &cancelled()))
+        ranking.unwrap_or_else(|| failed(pipeline, session, Duration::ZERO, &cancelled()))
     };
     rankings.into_iter().zip(sessions.iter()).map(ranking).collect()
 }
@@ -52,6 +91,8 @@ async fn work(
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(session) = sessions.get(index) else { return rankings };
+        // Nobody closes the semaphore.
+        let _permit = pipeline.permits().acquire().await;
         rankings.push((index, replay(&pipeline, session, depth).await));
         // A source that never waits would keep timers and cancellation from this thread.
         tokio::task::yield_now().await;
@@ -59,7 +100,7 @@ async fn work(
 }
 
 async fn replay(pipeline: &Pipeline, session: &Session, depth: usize) -> Ranking {
-    let source = pipeline.source();
+    let source = pipeline.source().retriever();
     let start = Instant::now();
     let answer = AssertUnwindSafe(source.retrieve(session, depth)).catch_unwind().await;
     let elapsed = start.elapsed();
@@ -97,7 +138,7 @@ fn blank(pipeline: &Pipeline, session: &Session, elapsed: Duration) -> Ranking {
 }
 
 fn record(pipeline: &Pipeline, elapsed: Duration, hits: usize) -> StageRecord {
-    let kind = pipeline.source().kind();
+    let kind = pipeline.source().retriever().kind();
     StageRecord {
         name: kind.to_owned(),
         kind: kind.to_owned(),
@@ -173,7 +214,8 @@ mod tests {
         let sessions: Arc<[Session]> = ids.iter().map(session).collect();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build().unwrap();
-        let rankings = runtime.block_on(replay_chunk(Arc::new(pipeline), sessions, 3));
+        let answers = runtime.block_on(Replayer::new(Arc::new(pipeline)).replay(sessions, 3)).expect("answers");
+        let rankings = answers.to_rankings().expect("rankings");
         (rankings, fixture.most_in_flight.load(Ordering::SeqCst))
     }
 

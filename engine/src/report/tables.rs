@@ -16,10 +16,9 @@ pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<
     let columns: Vec<String> =
         report.run.metrics.iter().filter(|name| *name != schema::column::SCENARIO_SCORE).cloned().collect();
     let units = || (0..plan.pipelines.len()).flat_map(move |pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
-    let rankings = units().flat_map(|(pipeline, chunk)| groups(run, layout::rankings_part(pipeline, chunk)));
-    run.write_table(layout::RANKINGS, schema::RANKINGS.clone(), rankings)?;
-    let scores = units().flat_map(|(pipeline, chunk)| groups(run, layout::scores_part(pipeline, chunk)));
-    run.write_table(layout::SCENARIO_SCORES, schema::scores(&columns), scores)?;
+    let parts = || units().map(|(pipeline, chunk)| run.table(layout::part(pipeline, chunk)));
+    run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts())?;
+    run.copy_tables(layout::SCENARIO_SCORES, &schema::scores(&columns), parts())?;
     let failed = |name: &str| {
         let path = run.path(name);
         move |error| StoreError::table(&path, error)
@@ -28,14 +27,6 @@ pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<
     run.write_table(layout::COMPARISONS, schema::COMPARISONS.clone(), std::iter::once(rows))?;
     let rows = taxonomy(report).map_err(failed(layout::TAXONOMY));
     run.write_table(layout::TAXONOMY, schema::TAXONOMY.clone(), std::iter::once(rows))
-}
-
-/// The batches of one part; an unreadable part is one error.
-fn groups(run: &RunDirectory, name: std::path::PathBuf) -> Vec<Result<RecordBatch, StoreError>> {
-    match run.table(name) {
-        Ok(table) => (0..table.groups()).map(|group| table.group(group)).collect(),
-        Err(error) => vec![Err(error)],
-    }
 }
 
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {

@@ -30,6 +30,10 @@ impl<'a> Text<'a> {
         array.as_string_opt::<i32>().map(Self).ok_or_else(|| mismatch(name, array.data_type()))
     }
 
+    pub(super) fn array(&self) -> &'a datafusion::arrow::array::StringArray {
+        self.0
+    }
+
     pub(super) fn get(&self, row: usize) -> Option<String> {
         self.0.is_valid(row).then(|| self.0.value(row).to_owned())
     }

@@ -2,11 +2,15 @@
 //!
 //! Not for: reading foreign layouts; a batch handed in here already has the schema of [`crate::schema`].
 
+mod answers;
 mod fields;
+mod part;
 mod rankings;
 mod scores;
 mod sessions;
 
-pub use rankings::{rankings_from_batch, rankings_to_batch};
+pub use answers::Answers;
+pub use part::{RankingFacts, ScoreColumns, part_to_batch};
+pub use rankings::{rankings_from_batch, rankings_to_batch, stage_column};
 pub use scores::{scores_from_batch, scores_to_batch};
 pub use sessions::{sessions_from_batch, sessions_to_batch};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, StringBuilder};
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::arrow::error::ArrowError;
 
@@ -68,27 +68,46 @@ pub fn rankings_from_batch(batch: &RecordBatch) -> Result<Vec<Ranking>, ArrowErr
 /// Returns an error when the batch would exceed Arrow's 2^31 list elements.
 pub fn rankings_to_batch(rankings: &[Ranking]) -> Result<RecordBatch, ArrowError> {
     let hits = || rankings.iter().flat_map(|ranking| &ranking.hits);
-    let stages = || rankings.iter().flat_map(|ranking| &ranking.stages);
     let hit_columns: Vec<ArrayRef> = vec![
         texts(hits().map(|hit| hit.item_id.as_str())),
         Arc::new(hits().map(|hit| hit.score).collect::<Float64Array>()),
-    ];
-    let stage_columns: Vec<ArrayRef> = vec![
-        texts(stages().map(|stage| stage.name.as_str())),
-        texts(stages().map(|stage| stage.kind.as_str())),
-        Arc::new(Int64Array::from_iter_values(stages().map(|stage| stage.latency_ns))),
-        Arc::new(Int64Array::from_iter_values(stages().map(|stage| stage.hits))),
     ];
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rankings.iter().map(|ranking| &ranking.session_id))),
         Arc::new(StringArray::from_iter_values(rankings.iter().map(|ranking| &ranking.retriever_id))),
         list_of_structs(schema::hit_fields(), hit_columns, rankings.iter().map(|ranking| ranking.hits.len()))?,
         Arc::new(Int64Array::from_iter_values(rankings.iter().map(|ranking| ranking.latency_ns))),
-        list_of_structs(schema::stage_fields(), stage_columns, rankings.iter().map(|ranking| ranking.stages.len()))?,
+        stage_column(rankings.iter().map(|ranking| &ranking.stages))?,
         Arc::new(rankings.iter().map(|ranking| ranking.error_kind.as_deref()).collect::<StringArray>()),
         Arc::new(rankings.iter().map(|ranking| ranking.error.as_deref()).collect::<StringArray>()),
     ];
     RecordBatch::try_new(schema::RANKINGS.clone(), columns)
+}
+
+/// Returns the column `stages`, with one list of records per session.
+///
+/// # Errors
+///
+/// Returns an error when there are more records than Arrow can count (2^31).
+pub fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Result<ArrayRef, ArrowError> {
+    let (mut names, mut kinds) = (StringBuilder::new(), StringBuilder::new());
+    let (mut latencies, mut hits, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        for stage in row.as_ref() {
+            names.append_value(&stage.name);
+            kinds.append_value(&stage.kind);
+            latencies.push(stage.latency_ns);
+            hits.push(stage.hits);
+        }
+        lengths.push(row.as_ref().len());
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(names.finish()),
+        Arc::new(kinds.finish()),
+        Arc::new(Int64Array::from(latencies)),
+        Arc::new(Int64Array::from(hits)),
+    ];
+    list_of_structs(schema::stage_fields(), columns, lengths.into_iter())
 }
 
 /// Nested values come from iterators without a length, which `from_iter_values` would refuse.

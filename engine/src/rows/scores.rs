@@ -60,13 +60,6 @@ pub fn scores_from_batch(batch: &RecordBatch, measures: &[String]) -> Result<Vec
 ///
 /// Returns an error when a row has another number of measures.
 pub fn scores_to_batch(rows: &[ScoreRow], measures: &[String]) -> Result<RecordBatch, ArrowError> {
-    let results = || rows.iter().flat_map(|row| &row.scorers);
-    let scorer_columns: Vec<ArrayRef> = vec![
-        texts(results().map(|result| result.name.as_str())),
-        Arc::new(results().map(|result| result.value).collect::<Float64Array>()),
-        texts(results().map(|result| result.output.as_str())),
-        texts(results().map(|result| result.state.as_str())),
-    ];
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.session_id))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.retriever_id))),
@@ -75,9 +68,23 @@ pub fn scores_to_batch(rows: &[ScoreRow], measures: &[String]) -> Result<RecordB
         let values: Float64Array = rows.iter().map(|row| row.measures.get(index).copied().flatten()).collect();
         columns.push(Arc::new(values));
     }
-    columns.push(list_of_structs(schema::scorer_fields(), scorer_columns, rows.iter().map(|row| row.scorers.len()))?);
+    columns.push(scorers_column(rows.iter().map(|row| row.scorers.as_slice()))?);
     columns.push(Arc::new(rows.iter().map(|row| row.scenario_score).collect::<Float64Array>()));
     RecordBatch::try_new(schema::scores(measures), columns)
+}
+
+/// Returns the column of the scorers' results, one list per session.
+pub(super) fn scorers_column<'a>(
+    rows: impl Iterator<Item = &'a [ScorerResult]> + Clone,
+) -> Result<ArrayRef, ArrowError> {
+    let results = || rows.clone().flatten();
+    let columns: Vec<ArrayRef> = vec![
+        texts(results().map(|result| result.name.as_str())),
+        Arc::new(results().map(|result| result.value).collect::<Float64Array>()),
+        texts(results().map(|result| result.output.as_str())),
+        texts(results().map(|result| result.state.as_str())),
+    ];
+    list_of_structs(schema::scorer_fields(), columns, rows.map(<[ScorerResult]>::len))
 }
 
 /// Nested values come from iterators without a length, which `from_iter_values` would refuse.

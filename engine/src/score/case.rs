@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use datafusion::arrow::error::ArrowError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +179,9 @@ pub enum ScoreError {
     /// The corpus whose fields a scorer reads cannot be read.
     #[error("the items of a scorer cannot be read")]
     Items(#[source] Box<LoadError>),
+    /// What is scored does not have the columns of a ranking.
+    #[error("the rankings to score cannot be read")]
+    Rows(#[from] ArrowError),
     /// The scorers do not fit together, or do not fit the benchmark.
     #[error("{reason}")]
     Contract {

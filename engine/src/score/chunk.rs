@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::measure::{Measure, MeasureKind, measures};
-use super::native::{self, MetricScorer};
+use super::native::{Evaluator, MetricScorer};
 use super::wasm::{PluginHost, WasmScorer};
 use super::{Case, Relevance, ScoreError, ScoreOutcome, Scorer};
 use crate::benchmark::spec::OnScorerError;
 use crate::benchmark::{Plan, ScorerPlan, ScorerSource};
-use crate::session::{Ranking, ScoreRow, ScoreState, ScorerResult, Session};
+use crate::rows::{Answers, ScoreColumns};
+use crate::session::{ScoreState, ScorerResult, Session};
 
 /// The scoring contract, loaded: the scorers with their weights, and what there is to compare.
 pub struct ScoringContract {
@@ -116,8 +117,8 @@ fn check_names(plan: &Plan, measures: &[Measure]) -> Result<(), ScoreError> {
     Ok(())
 }
 
-/// Scores `rankings`, which answer `sessions` one by one. A failed ranking gets no values: every measure of it is
-/// unknown, never zero.
+/// Scores `answers`, which answer `sessions` one by one. A failed answer gets no values: every measure of it is unknown,
+/// never zero.
 ///
 /// # Errors
 ///
@@ -126,47 +127,78 @@ pub fn score_chunk(
     plan: &Plan,
     contract: &ScoringContract,
     sessions: &[Session],
-    rankings: &[Ranking],
-) -> Result<Vec<ScoreRow>, ScoreError> {
-    let relevance: Vec<Relevance> = sessions.iter().map(|session| Relevance::of(session, &plan.relevance)).collect();
-    let answered: Vec<Case<'_>> = sessions
-        .iter()
-        .zip(rankings)
-        .zip(&relevance)
-        .filter(|((_, ranking), _)| !ranking.failed())
-        .map(|((session, ranking), relevance)| Case { session, ranking, relevance })
-        .collect();
-    let mut outcomes = Vec::new();
-    for one in &contract.scorers {
-        outcomes.push((one, one.scorer.score(&answered)?.into_iter()));
+    relevance: &[Relevance],
+    answers: &Answers,
+) -> Result<ScoreColumns, ScoreError> {
+    let metrics = metric_columns(plan, relevance, answers);
+    let mut columns = ScoreColumns {
+        measures: metrics,
+        scorers: vec![Vec::new(); answers.len()],
+        scenario_score: vec![None; answers.len()],
+    };
+    if !contract.scorers.is_empty() {
+        add_scorers(contract, sessions, relevance, answers, &mut columns)?;
     }
-    let mut cases = answered.iter();
-    let mut rows = Vec::with_capacity(rankings.len());
-    for ranking in rankings {
-        let case = if ranking.failed() { None } else { cases.next() };
-        let mut measures = match case {
-            Some(case) => native::evaluate(&plan.metrics, case, &plan.relevance),
-            None => vec![None; plan.metrics.len()],
-        };
-        let mut results = Vec::new();
-        for (one, outcomes) in &mut outcomes {
-            let outcome = case.and_then(|_| outcomes.next()).unwrap_or_else(ScoreOutcome::unknown);
-            let value = counted(one, &outcome, &ranking.session_id)?;
-            let further = one.scorer.metrics().len().saturating_sub(1);
-            measures.push(value);
-            measures.extend((0..further).map(|index| outcome.sub_scores.get(index).copied().flatten()));
+    Ok(columns)
+}
+
+/// One column per metric.
+fn metric_columns(plan: &Plan, relevance: &[Relevance], answers: &Answers) -> Vec<Vec<Option<f64>>> {
+    let mut columns: Vec<Vec<Option<f64>>> = plan.metrics.iter().map(|_| Vec::with_capacity(answers.len())).collect();
+    let mut evaluator = Evaluator::new(&plan.metrics, &plan.relevance);
+    for (row, relevance) in relevance.iter().enumerate() {
+        if answers.failed(row) {
+            columns.iter_mut().for_each(|column| column.push(None));
+        } else {
+            let values = evaluator.evaluate(answers.items(row), relevance);
+            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        }
+    }
+    columns
+}
+
+/// Adds the scorers' columns and the scenario score. Scorers see whole rankings as rows.
+fn add_scorers(
+    contract: &ScoringContract,
+    sessions: &[Session],
+    relevance: &[Relevance],
+    answers: &Answers,
+    columns: &mut ScoreColumns,
+) -> Result<(), ScoreError> {
+    let rankings = answers.to_rankings()?;
+    let cases: Vec<(usize, Case<'_>)> = sessions
+        .iter()
+        .zip(&rankings)
+        .zip(relevance)
+        .enumerate()
+        .filter(|(_, ((_, ranking), _))| !ranking.failed())
+        .map(|(row, ((session, ranking), relevance))| (row, Case { session, ranking, relevance }))
+        .collect();
+    let answered: Vec<Case<'_>> = cases.iter().map(|(_, case)| *case).collect();
+    for one in &contract.scorers {
+        let mut outcomes = vec![ScoreOutcome::unknown(); answers.len()];
+        for ((row, _), outcome) in cases.iter().zip(one.scorer.score(&answered)?) {
+            if let Some(slot) = outcomes.get_mut(*row) {
+                *slot = outcome;
+            }
+        }
+        let further = one.scorer.metrics().len().saturating_sub(1);
+        let sub_scores = (0..further).map(|index| {
+            outcomes.iter().map(|outcome| outcome.sub_scores.get(index).copied().flatten()).collect::<Vec<_>>()
+        });
+        let sub_scores: Vec<Vec<Option<f64>>> = sub_scores.collect();
+        let mut values = Vec::with_capacity(outcomes.len());
+        for ((outcome, session), results) in outcomes.into_iter().zip(sessions).zip(&mut columns.scorers) {
+            let value = counted(one, &outcome, &session.session_id)?;
+            values.push(value);
             let (name, ScoreOutcome { output, state, .. }) = (one.scorer.name().to_owned(), outcome);
             results.push(ScorerResult { name, value, output, state });
         }
-        rows.push(ScoreRow {
-            session_id: ranking.session_id.clone(),
-            retriever_id: ranking.retriever_id.clone(),
-            measures,
-            scenario_score: scenario_score(&results, &contract.scorers),
-            scorers: results,
-        });
+        columns.measures.push(values);
+        columns.measures.extend(sub_scores);
     }
-    Ok(rows)
+    columns.scenario_score = columns.scorers.iter().map(|results| scenario_score(results, &contract.scorers)).collect();
+    Ok(())
 }
 
 /// The value with which a session counts, by the scorer's policy on errors.

@@ -9,6 +9,7 @@
 mod case;
 mod chunk;
 pub mod contract;
+mod facts;
 mod items;
 mod measure;
 pub mod native;
@@ -18,6 +19,7 @@ pub mod wasm;
 
 pub use case::{Case, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 pub use chunk::{ScoringContract, score_chunk};
+pub use facts::ranking_facts;
 pub use items::ItemFields;
 pub use measure::{Measure, MeasureKind};
 pub use relevance::Relevance;

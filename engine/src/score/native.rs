@@ -2,26 +2,50 @@
 
 use rematch_metrics::{Metric, RankedGrades};
 
-use super::{Case, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
+use super::{Case, Relevance, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 use crate::benchmark::RelevancePlan;
 use crate::benchmark::spec::Compatibility;
 
-/// Returns the value of each metric, `None` where it is undefined (zero there in trec_eval's mode).
-#[must_use]
-pub fn evaluate(metrics: &[Metric], case: &Case<'_>, plan: &RelevancePlan) -> Vec<Option<f64>> {
-    let ranked: Vec<Option<f64>> = case.ranking.hits.iter().map(|hit| case.relevance.grade(&hit.item_id)).collect();
-    let judged: Vec<f64> = case.relevance.iter().map(|(_, grade)| grade).collect();
-    evaluate_grades(metrics, &RankedGrades { ranked: &ranked, judged: &judged }, plan)
+/// Evaluates metrics on one ranking after the other.
+#[derive(Debug)]
+pub struct Evaluator<'a> {
+    metrics: &'a [Metric],
+    plan: &'a RelevancePlan,
+    // Kept between rankings: there are many, and they are short.
+    ranked: Vec<Option<f64>>,
+    judged: Vec<f64>,
 }
 
-/// Returns the value of each metric on grades that are already joined.
-#[must_use]
-pub fn evaluate_grades(metrics: &[Metric], grades: &RankedGrades<'_>, plan: &RelevancePlan) -> Vec<Option<f64>> {
-    let undefined = match plan.compatibility {
+impl<'a> Evaluator<'a> {
+    /// Returns an evaluator of `metrics`.
+    #[must_use]
+    pub fn new(metrics: &'a [Metric], plan: &'a RelevancePlan) -> Self {
+        Self { metrics, plan, ranked: Vec::new(), judged: Vec::new() }
+    }
+
+    /// Returns the value of each metric on a ranking, `None` where it is undefined (zero there in trec_eval's mode).
+    /// `items` are the items returned, best first.
+    pub fn evaluate<'i>(
+        &mut self,
+        items: impl Iterator<Item = &'i str>,
+        relevance: &Relevance,
+    ) -> impl Iterator<Item = Option<f64>> {
+        self.ranked.clear();
+        self.ranked.extend(items.map(|item| relevance.grade(item)));
+        self.judged.clear();
+        self.judged.extend(relevance.iter().map(|(_, grade)| grade));
+        let (metrics, plan, undefined) = (self.metrics, self.plan, undefined(self.plan));
+        let grades = RankedGrades { ranked: &self.ranked, judged: &self.judged };
+        metrics.iter().map(move |metric| metric.evaluate(&grades, plan.gain).or(undefined))
+    }
+}
+
+/// What stands for an undefined value.
+fn undefined(plan: &RelevancePlan) -> Option<f64> {
+    match plan.compatibility {
         Compatibility::Strict => None,
         Compatibility::TrecEval => Some(0.0),
-    };
-    metrics.iter().map(|metric| metric.evaluate(grades, plan.gain).or(undefined)).collect()
+    }
 }
 
 /// A built-in metric as a scoring function of the contract.
@@ -58,9 +82,14 @@ impl Scorer for MetricScorer {
     }
 
     fn score(&self, cases: &[Case<'_>]) -> Result<Vec<ScoreOutcome>, ScoreError> {
-        let outcome = |case: &Case<'_>| match evaluate(&[self.metric], case, &self.plan).first() {
-            Some(Some(value)) => ScoreOutcome::complete(*value, String::new()),
-            _ => ScoreOutcome::unknown(),
+        let metric = [self.metric];
+        let mut evaluator = Evaluator::new(&metric, &self.plan);
+        let outcome = |case: &Case<'_>| {
+            let items = case.ranking.hits.iter().map(|hit| hit.item_id.as_str());
+            match evaluator.evaluate(items, case.relevance).next() {
+                Some(Some(value)) => ScoreOutcome::complete(value, String::new()),
+                _ => ScoreOutcome::unknown(),
+            }
         };
         Ok(cases.iter().map(outcome).collect())
     }

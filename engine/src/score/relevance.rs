@@ -30,9 +30,16 @@ pub const OTHER_KIND_WEIGHT: f64 = 1.0;
 
 /// A session's items and their worth. Every item that was judged, or that the user acted on, has an entry; an item
 /// without one is unjudged.
+///
+/// Nearly every hit that is looked up has no entry, so that saying no is what must be fast: a set of 256 bits, one of
+/// which an item's fingerprint picks, answers most questions without comparing texts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Relevance {
-    gains: BTreeMap<String, f64>,
+    /// By item, ascending.
+    gains: Vec<(String, f64)>,
+    /// Fingerprints of the items with their places in `gains`, ascending.
+    fingerprints: Vec<(u64, usize)>,
+    filter: [u64; 4],
 }
 
 impl Relevance {
@@ -48,8 +55,14 @@ impl Relevance {
     }
 
     fn from_judgments(session: &Session) -> Self {
-        let gains = session.judgments.iter().map(|judgment| (judgment.item_id.clone(), f64::from(judgment.grade)));
-        Self { gains: gains.collect() }
+        let graded = session.judgments.iter().map(|judgment| (judgment.item_id.clone(), f64::from(judgment.grade)));
+        let mut gains: Vec<(String, f64)> = graded.collect();
+        // Stable: of several grades of one item the last stays last.
+        gains.sort_by(|left, right| left.0.cmp(&right.0));
+        gains.reverse();
+        gains.dedup_by(|earlier, kept| earlier.0 == kept.0);
+        gains.reverse();
+        Self::of_gains(gains)
     }
 
     fn from_interactions(session: &Session, plan: &RelevancePlan) -> Self {
@@ -69,13 +82,35 @@ impl Relevance {
                 sorted.iter().map(|kind| weight(kind)).sum()
             }
         };
-        Self { gains: kinds.iter().map(|(item, kinds)| ((*item).to_owned(), gain(kinds))).collect() }
+        Self::of_gains(kinds.iter().map(|(item, kinds)| ((*item).to_owned(), gain(kinds))).collect())
+    }
+
+    /// Items ascend, and each stands once.
+    fn of_gains(gains: Vec<(String, f64)>) -> Self {
+        let mut fingerprints: Vec<(u64, usize)> =
+            gains.iter().enumerate().map(|(place, (item, _))| (fingerprint(item), place)).collect();
+        fingerprints.sort_unstable();
+        let mut filter = [0; 4];
+        for (print, _) in &fingerprints {
+            let (word, bit) = place_in_filter(*print);
+            if let Some(word) = filter.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self { gains, fingerprints, filter }
     }
 
     /// Returns the grade of `item_id` (it may be negative), or `None` for an unjudged item.
     #[must_use]
     pub fn grade(&self, item_id: &str) -> Option<f64> {
-        self.gains.get(item_id).copied()
+        let print = fingerprint(item_id);
+        let (word, bit) = place_in_filter(print);
+        if self.filter.get(word)? & bit == 0 {
+            return None;
+        }
+        let first = self.fingerprints.partition_point(|(other, _)| *other < print);
+        let same = self.fingerprints.get(first..)?.iter().take_while(|(other, _)| *other == print);
+        same.filter_map(|(_, place)| self.gains.get(*place)).find(|(item, _)| item == item_id).map(|(_, grade)| *grade)
     }
 
     /// Returns the gain of `item_id`: its grade, at least 0; 0 for an unjudged item.
@@ -92,6 +127,48 @@ impl Relevance {
     /// Returns whether any item has a positive gain.
     #[must_use]
     pub fn any_relevant(&self) -> bool {
-        self.gains.values().any(|grade| *grade > 0.0)
+        self.gains.iter().any(|(_, grade)| *grade > 0.0)
+    }
+}
+
+/// A number that differs for most texts: of their length and last 8 bytes, because ids that are counted up differ there.
+fn fingerprint(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    // The golden ratio spreads neighbours over the upper bits (Knuth, The Art of Computer Programming 3, 6.4).
+    (last ^ (bytes.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The word and the bit of a filter that a fingerprint picks, by its upper bits.
+fn place_in_filter(fingerprint: u64) -> (usize, u64) {
+    let word = (fingerprint >> 62) as usize;
+    (word, 1 << (fingerprint >> 56 & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::session::Judgment;
+
+    proptest! {
+        #[test]
+        fn grades_are_those_of_a_map_that_keeps_the_last(
+            judged in prop::collection::vec(("[a-c]{0,3}|d000000[0-9]{1,3}", -2_i8..4), 0..40),
+            asked in prop::collection::vec("[a-c]{0,3}|d000000[0-9]{1,3}", 0..40),
+        ) {
+            let judgments = judged.iter().map(|(item, grade)| Judgment { item_id: item.clone(), grade: f32::from(*grade) });
+            let relevance = Relevance::from_judgments(&Session { judgments: judgments.collect(), ..Session::default() });
+            let oracle: BTreeMap<&str, f64> =
+                judged.iter().map(|(item, grade)| (item.as_str(), f64::from(*grade))).collect();
+            for item in judged.iter().map(|(item, _)| item).chain(&asked) {
+                prop_assert_eq!(relevance.grade(item), oracle.get(item.as_str()).copied());
+            }
+            prop_assert!(relevance.iter().eq(oracle.iter().map(|(item, grade)| (*item, *grade))));
+        }
     }
 }

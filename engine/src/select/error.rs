@@ -28,6 +28,46 @@ pub enum SelectError {
         /// What each filter removed.
         filters: Vec<FilterCount>,
     },
+    /// The memory does not suffice, even with what can be spilled to disk.
+    #[error(
+        "selecting the sessions needs more than the {} MiB of memory that it may use; raise the limit with `--memory-limit`",
+        limit_bytes >> 20
+    )]
+    Memory {
+        /// The limit.
+        limit_bytes: usize,
+        /// What could not be had.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// There are more strata than fit in memory.
+    #[error(
+        "a sample stratified by `{by}` has more than {strata} strata, too many for the {} MiB of memory that it may use; \
+         stratify by a column with fewer values, or raise the limit with `--memory-limit`",
+        limit_bytes >> 20
+    )]
+    Strata {
+        /// The column.
+        by: String,
+        /// How many strata were met.
+        strata: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// There is no place for what does not fit in memory.
+    #[error("no folder can be made for what does not fit in memory")]
+    Scratch(#[source] std::io::Error),
+    /// The sample's rows did not come in the order of their ids.
+    #[error("the sample is not sorted: session `{after}` came before `{before}`; this is a defect of rematch")]
+    Order {
+        /// The id that came first.
+        after: String,
+        /// The id that should have.
+        before: String,
+    },
+    /// The thread that writes the sample died.
+    #[error("the thread that writes the sample died")]
+    Worker(#[from] tokio::task::JoinError),
     /// DataFusion failed.
     #[error("the sessions cannot be selected")]
     Engine(#[from] DataFusionError),

@@ -1,17 +1,21 @@
 //! The filters of the benchmark file as predicates of DataFusion.
 
+use std::collections::BTreeSet;
+
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::functions_nested::expr_fn::array_length;
 use datafusion::logical_expr::{Expr, Volatility, cast, lit, when};
 use datafusion::prelude::{SessionContext, col};
 
+use super::engine::Engine;
 use super::functions::{any_kind, under_node};
+use super::source::Input;
 use super::{FilterCount, SelectError, Selection};
 use crate::benchmark::spec::{FilterSpec, Instant};
 use crate::schema::{self, column};
@@ -91,6 +95,14 @@ fn parse_predicate(predicate: &str) -> Result<Expr, SelectError> {
     Ok(expression)
 }
 
+/// Returns the columns that the predicates look at.
+pub(super) fn columns(predicates: &[Predicate]) -> BTreeSet<String> {
+    let of_one = |predicate: &Predicate| -> Vec<String> {
+        predicate.expression.column_refs().into_iter().map(|column| column.name.clone()).collect()
+    };
+    predicates.iter().flat_map(of_one).collect()
+}
+
 /// Returns the sessions that pass every filter.
 pub(super) fn apply(table: DataFrame, predicates: &[Predicate]) -> Result<DataFrame, SelectError> {
     match predicates.iter().map(|predicate| predicate.expression.clone()).reduce(Expr::and) {
@@ -99,9 +111,12 @@ pub(super) fn apply(table: DataFrame, predicates: &[Predicate]) -> Result<DataFr
     }
 }
 
-/// Counts, in one pass, what each filter removes of what the ones before it left.
-async fn count_all(table: DataFrame, predicates: &[Predicate]) -> Result<Vec<u64>, SelectError> {
-    let mut aggregates = vec![count(lit(1)).alias("loaded")];
+/// Returns how many sessions each filter leaves of what the ones before it left, counted in one pass.
+async fn count_left(engine: &Engine, input: &Input, predicates: &[Predicate]) -> Result<Vec<u64>, SelectError> {
+    if predicates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut aggregates = Vec::new();
     let mut so_far: Option<Expr> = None;
     for (index, predicate) in predicates.iter().enumerate() {
         let passes = match so_far.take() {
@@ -111,9 +126,10 @@ async fn count_all(table: DataFrame, predicates: &[Predicate]) -> Result<Vec<u64
         aggregates.push(sum(when(passes.clone(), lit(1_i64)).otherwise(lit(0_i64))?).alias(format!("left_{index}")));
         so_far = Some(passes);
     }
-    let batches = table.aggregate(vec![], aggregates)?.collect().await?;
-    let mut counts = vec![0; predicates.len() + 1];
-    for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
+    let table = input.scan(&engine.parallel()?, &columns(predicates))?;
+    let counted = table.aggregate(vec![], aggregates)?.collect().await;
+    let mut counts = vec![0; predicates.len()];
+    for batch in counted.map_err(|error| input.failed(engine, error))?.iter().filter(|batch| batch.num_rows() > 0) {
         for (count, array) in counts.iter_mut().zip(batch.columns()) {
             let values = array.as_primitive_opt::<Int64Type>();
             *count = values.filter(|values| values.is_valid(0)).map_or(0, |values| values.value(0).unsigned_abs());
@@ -123,16 +139,13 @@ async fn count_all(table: DataFrame, predicates: &[Predicate]) -> Result<Vec<u64
 }
 
 /// Returns how many sessions were loaded, what each filter removed, and how many are eligible.
-pub(super) async fn tally(table: DataFrame, predicates: &[Predicate]) -> Result<Selection, SelectError> {
-    let counts = count_all(table, predicates).await?;
-    let removed = counts.windows(2).zip(predicates).map(|(pair, predicate)| FilterCount {
-        filter: predicate.key.to_owned(),
-        removed: pair.first().zip(pair.last()).map_or(0, |(before, after)| before.saturating_sub(*after)),
-    });
-    Ok(Selection {
-        loaded: counts.first().copied().unwrap_or(0),
-        filters: removed.collect(),
-        eligible: counts.last().copied().unwrap_or(0),
-        ..Selection::default()
-    })
+pub(super) async fn tally(engine: &Engine, input: &Input, predicates: &[Predicate]) -> Result<Selection, SelectError> {
+    let mut eligible = input.sessions;
+    let mut filters = Vec::new();
+    for (left, predicate) in count_left(engine, input, predicates).await?.into_iter().zip(predicates) {
+        let removed = eligible.saturating_sub(left);
+        filters.push(FilterCount { filter: predicate.key.to_owned(), removed });
+        eligible = left;
+    }
+    Ok(Selection { loaded: input.sessions, filters, eligible, ..Selection::default() })
 }

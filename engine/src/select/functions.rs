@@ -1,48 +1,44 @@
-//! SQL functions of our own: over taxonomy paths, over interactions, and the keyed hash that orders a draw.
+//! SQL functions of our own: over taxonomy paths and interactions, and the one that says whether a session was drawn.
 
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray, UInt64Array};
+use crate::schema::column;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use sha2::{Digest, Sha256};
 
-use crate::schema::column;
+type Body = Arc<dyn Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync>;
 
-type Body = Arc<dyn Fn(&ArrayRef) -> Result<ArrayRef> + Send + Sync>;
-
-/// A function of one column with parameters that are part of its name.
-struct OneColumn {
+/// A true-or-false function of columns with parameters that are part of its name.
+struct Predicate {
     name: String,
-    returns: DataType,
     signature: Signature,
     body: Body,
 }
 
-impl std::fmt::Debug for OneColumn {
+impl std::fmt::Debug for Predicate {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.name)
     }
 }
 
-impl PartialEq for OneColumn {
+impl PartialEq for Predicate {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for OneColumn {}
+impl Eq for Predicate {}
 
-impl Hash for OneColumn {
+impl Hash for Predicate {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl ScalarUDFImpl for OneColumn {
+impl ScalarUDFImpl for Predicate {
     fn name(&self) -> &str {
         &self.name
     }
@@ -52,19 +48,27 @@ impl ScalarUDFImpl for OneColumn {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.returns.clone())
+        Ok(DataType::Boolean)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let [array] = arrays.as_slice() else { return exec_err!("`{}` takes one column", self.name) };
-        Ok(ColumnarValue::Array((self.body)(array)?))
+        Ok(ColumnarValue::Array((self.body)(&arrays)?))
     }
 }
 
-fn one_column(name: String, returns: DataType, body: Body) -> ScalarUDF {
-    let signature = Signature::any(1, Volatility::Immutable);
-    ScalarUDF::new_from_impl(OneColumn { name, returns, signature, body })
+fn predicate(name: String, columns: usize, body: Body) -> ScalarUDF {
+    let signature = Signature::any(columns, Volatility::Immutable);
+    ScalarUDF::new_from_impl(Predicate { name, signature, body })
+}
+
+fn of_one_column(name: String, body: impl Fn(&ArrayRef) -> Result<ArrayRef> + Send + Sync + 'static) -> ScalarUDF {
+    let called = name.clone();
+    let body = move |arrays: &[ArrayRef]| match arrays {
+        [array] => body(array),
+        _ => exec_err!("`{called}` takes one column"),
+    };
+    predicate(name, 1, Arc::new(body))
 }
 
 /// Returns a function that is true for a taxonomy with one of `nodes`, or with a node below one of them.
@@ -78,7 +82,7 @@ pub(super) fn under_node(nodes: &[String]) -> ScalarUDF {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
-    one_column(name, DataType::Boolean, Arc::new(move |array| any_element(array, strings, &matches)))
+    of_one_column(name, move |array| any_element(array, strings, &matches))
 }
 
 /// Returns a function that is true for interactions with one of `kinds`.
@@ -88,7 +92,7 @@ pub(super) fn any_kind(kinds: &[String]) -> ScalarUDF {
     let matches = move |kind: &str| kinds.iter().any(|wanted| wanted == kind);
     let kind_of =
         |values: &ArrayRef| values.as_struct_opt().and_then(|structs| strings(structs.column_by_name(column::KIND)?));
-    one_column(name, DataType::Boolean, Arc::new(move |array| any_element(array, kind_of, &matches)))
+    of_one_column(name, move |array| any_element(array, kind_of, &matches))
 }
 
 fn strings(values: &ArrayRef) -> Option<StringArray> {
@@ -115,33 +119,10 @@ fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
     if list.is_null(row) { 0..0 } else { offset(row)..offset(row + 1) }
 }
 
-/// Returns a function that gives a session id's place in the draw of `seed`: 64 bits of SHA-256(seed, id). Its order is a
-/// uniform random permutation that depends on nothing but the ids.
-pub(super) fn draw_key(seed: u64) -> ScalarUDF {
-    let body = move |array: &ArrayRef| {
-        let Some(ids) = array.as_string_opt::<i32>() else {
-            return exec_err!("expected text, found {}", array.data_type());
-        };
-        let keys = ids.iter().map(|id| id.map(|id| hash(seed, id)));
-        Ok(Arc::new(keys.collect::<UInt64Array>()) as ArrayRef)
-    };
-    one_column(format!("draw_key[{seed}]"), DataType::UInt64, Arc::new(body))
-}
-
-pub(super) fn hash(seed: u64, id: &str) -> u64 {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(id.as_bytes()).finalize();
-    let head: [u8; 8] = std::array::from_fn(|index| digest[index]);
-    u64::from_be_bytes(head)
-}
-
-/// Returns a function that gives each stratum's number of sessions to draw.
-pub(super) fn quota(quotas: BTreeMap<String, u64>) -> ScalarUDF {
-    let body = move |array: &ArrayRef| {
-        let Some(names) = array.as_string_opt::<i32>() else {
-            return exec_err!("expected text, found {}", array.data_type());
-        };
-        let counts = names.iter().map(|name| name.and_then(|name| quotas.get(name).copied()).or(Some(0)));
-        Ok(Arc::new(counts.collect::<UInt64Array>()) as ArrayRef)
-    };
-    one_column("quota".to_owned(), DataType::UInt64, Arc::new(body))
+/// Returns a function of `columns` columns that says for each row whether it was drawn.
+pub(super) fn drawn(
+    columns: usize,
+    body: impl Fn(&[ArrayRef]) -> Result<BooleanArray> + Send + Sync + 'static,
+) -> ScalarUDF {
+    predicate("drawn".to_owned(), columns, Arc::new(move |arrays| Ok(Arc::new(body(arrays)?) as ArrayRef)))
 }

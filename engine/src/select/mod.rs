@@ -1,23 +1,28 @@
-//! Which sessions are replayed? Filters pushed down to Parquet, then a seeded sample, written as the run's sessions table.
+//! Which sessions are replayed? Filters over the columns that they name, then a seeded sample, written as the run's
+//! sessions table.
 //!
-//! DataFusion does the work, behind this folder: `source` makes a table of the input, `filter` turns the filters into
-//! predicates, `sample` draws, `functions` holds the SQL functions of our own. The same data, predicate and seed give
-//! the same sessions in the same order on any number of threads: a session's place in a draw is a keyed hash of its id.
+//! DataFusion does the work, behind this folder: `engine` gives it memory and a folder to spill to, `source` makes a table
+//! of the input, `filter` turns the filters into predicates, `sample` draws by the `threshold` of each stratum, `functions`
+//! holds the SQL functions of our own, `write` sorts and writes. The same data, predicate and seed give the same sessions
+//! in the same order on any number of threads: a session's place in a draw is a keyed hash of its id.
+//!
+//! Memory does not grow with the number of sessions. Each question (are the ids unique and in order, what does each filter
+//! remove, where does the draw end) is a pass over the few columns that it needs, which keeps counts, not rows; only
+//! sessions whose ids do not come in order are sorted, and the sort spills.
 //!
 //! Not for: repairing what the readers reported.
 
+mod engine;
 mod error;
 mod filter;
 mod functions;
 mod sample;
 mod source;
+mod threshold;
+mod write;
 
 use std::path::Path;
 
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::dataframe::DataFrame;
-use datafusion::prelude::{SessionConfig, SessionContext, col};
-use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +31,10 @@ pub use filter::check_predicate;
 
 use crate::benchmark::Plan;
 use crate::load::ImportSummary;
-use crate::schema::{self, column};
-use crate::store::{RunDirectory, SESSIONS_PER_CHUNK, TableWriter, layout};
+use crate::storage::calls;
+use crate::store::{RunDirectory, StoreError, layout, sessions_per_chunk};
+use engine::Engine;
+use source::Input;
 
 /// How the sample came about: every session that was loaded is sampled or counted under a reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,53 +75,46 @@ pub struct Stratum {
 
 /// Draws the plan's sample and writes it as the run's sessions table, sorted by session id.
 ///
+/// What is sorted or grouped on the way takes at most about `memory_bytes`; what does not fit is spilled to a hidden folder
+/// of the run, which is removed at the end.
+///
 /// # Errors
 ///
-/// Returns an error when the input cannot be read, a predicate is wrong, or nothing is left.
-pub async fn select(plan: &Plan, run: &RunDirectory) -> Result<Selection, SelectError> {
-    let context = context();
-    let loaded = run.path(layout::LOADED);
-    let (table, import) = source::open(&context, plan, &loaded).await?;
+/// Returns an error when the input cannot be read, a session id occurs twice, a predicate is wrong, nothing is left, or the
+/// memory does not suffice ([`SelectError::Memory`]).
+pub async fn select(plan: &Plan, run: &RunDirectory, memory_bytes: usize) -> Result<Selection, SelectError> {
+    let scratch = run.scratch()?;
+    let loaded = scratch.join(layout::LOADED);
+    let mut engine = Engine::new(&scratch, memory_bytes)?;
+    let input = Input::open(plan, &loaded, memory_bytes)?;
+    engine.set_batch_rows(input.batch_rows);
     let filters = filter::predicates(&plan.filter)?;
-    let mut selection = filter::tally(table.clone(), &filters).await?;
-    selection.dirt = import.map(dirt).unwrap_or_default();
+    let mut selection = filter::tally(&engine, &input, &filters).await?;
+    selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();
     if selection.eligible == 0 {
-        run.remove(layout::LOADED)?;
+        clear(&loaded)?;
         return Err(SelectError::Nothing { loaded: selection.loaded, filters: selection.filters });
     }
-    let eligible = filter::apply(table, &filters)?;
+    let at_most = plan.sample.as_ref().map_or(selection.eligible, |sample| sample.count.min(selection.eligible));
     let drawn = match &plan.sample {
-        Some(sample) => sample::draw(eligible, sample, &mut selection).await?,
-        None => eligible,
+        Some(sample) => sample::draw(&engine, &input, &filters, sample, &mut selection).await?,
+        None => None,
     };
-    selection.sampled = write_sample(drawn, &run.path(layout::SESSIONS)).await?;
+    let out = write::Sample { engine: &engine, input: &input, filters: &filters, drawn };
+    selection.sampled = out.write(&run.path(layout::SESSIONS), sessions_per_chunk(at_most)).await?;
     run.write_json(layout::SELECTION, &selection)?;
-    run.remove(layout::LOADED)?;
+    clear(&loaded)?;
     Ok(selection)
 }
 
-fn dirt(summary: ImportSummary) -> std::collections::BTreeMap<String, u64> {
-    summary.dirt.iter().map(|(kind, count)| (kind.to_string(), count)).collect()
-}
-
-/// The one place that configures DataFusion.
-fn context() -> SessionContext {
-    let mut config = SessionConfig::new();
-    config.options_mut().execution.parquet.pushdown_filters = true;
-    config.options_mut().execution.parquet.schema_force_view_types = false;
-    SessionContext::new_with_config(config)
-}
-
-async fn write_sample(drawn: DataFrame, path: &Path) -> Result<u64, SelectError> {
-    let order = vec![col(column::SESSION_ID).sort(true, false)];
-    let mut stream = drawn.sort(order)?.execute_stream().await?;
-    let mut writer = TableWriter::create(path, schema::SESSIONS.clone(), SESSIONS_PER_CHUNK)?;
-    let mut rows = 0;
-    while let Some(batch) = stream.next().await {
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        writer.write(&RecordBatch::try_new(schema::SESSIONS.clone(), batch.columns().to_vec())?)?;
+/// Removes what was converted, where something was.
+fn clear(loaded: &Path) -> Result<(), StoreError> {
+    match calls::remove(loaded) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io(loaded, source)),
+        _ => Ok(()),
     }
-    writer.finish()?;
-    Ok(rows)
+}
+
+fn dirt(summary: &ImportSummary) -> std::collections::BTreeMap<String, u64> {
+    summary.dirt.iter().map(|(kind, count)| (kind.to_string(), count)).collect()
 }

@@ -1,91 +1,225 @@
-//! Draws a sample: random, recent or stratified. Which sessions are drawn is decided on ids alone, then joined back.
+//! Draws a sample: random, recent or stratified. Where the draw of each stratum ends is found on ids alone; a session is
+//! drawn when its place is not behind that.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::{DataType, Int64Type};
-use datafusion::dataframe::DataFrame;
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use datafusion::arrow::datatypes::{DataType, TimestampMillisecondType};
+use datafusion::common::exec_err;
 use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::functions_nested::expr_fn::array_element;
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, cast, lit};
+use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::prelude::col;
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
 
-use super::functions::{draw_key, hash, quota};
-use super::{SelectError, Selection, Stratum};
+use super::engine::Engine;
+use super::filter::{self, Predicate};
+use super::source::Input;
+use super::threshold::{Last, Search};
+use super::{SelectError, Selection, Stratum, functions};
 use crate::benchmark::SamplePlan;
 use crate::benchmark::spec::SampleStrategy;
 use crate::schema::column;
 
 /// The stratum of sessions without a value.
 const NO_STRATUM: &str = "(none)";
-
-const KEY: &str = "draw_key";
 const STRATUM: &str = "stratum";
-const PLACE: &str = "place_in_stratum";
-const CHOSEN: &str = "chosen_session_id";
+/// What a stratum takes besides its name, roughly: its counts, and its place in the maps.
+const STRATUM_BYTES: usize = 160;
 
-/// Draws the sample of `plan` from the eligible sessions.
+/// Draws the sample of `plan` from the sessions that pass the filters. Returns what is true for those that were drawn, or
+/// `None` where all are.
 pub(super) async fn draw(
-    eligible: DataFrame,
+    engine: &Engine,
+    input: &Input,
+    filters: &[Predicate],
     plan: &SamplePlan,
     selection: &mut Selection,
-) -> Result<DataFrame, SelectError> {
-    if selection.eligible <= plan.count && plan.strategy != SampleStrategy::Stratified {
-        return Ok(eligible);
+) -> Result<Option<Expr>, SelectError> {
+    let stratified = plan.strategy == SampleStrategy::Stratified;
+    if selection.eligible <= plan.count && !stratified {
+        return Ok(None);
     }
-    let key = draw_key(plan.seed).call(vec![col(column::SESSION_ID)]).alias(KEY);
-    let by_key = || vec![col(KEY).sort(true, false), col(column::SESSION_ID).sort(true, false)];
-    let limit = Some(usize::try_from(plan.count).unwrap_or(usize::MAX));
-    let ids = match plan.strategy {
-        SampleStrategy::Random => {
-            eligible.clone().select(vec![col(column::SESSION_ID), key])?.sort(by_key())?.limit(0, limit)?
+    let draw = Draw { engine, input, filters, plan };
+    let mut strata = Strata::default();
+    if stratified {
+        selection.strata = allocate(draw.count_strata().await?, plan.count, plan.seed);
+        strata.numbers = selection.strata.iter().map(|stratum| stratum.name.clone()).zip(0..).collect();
+        strata.last = draw.last_of(&strata, selection.strata.iter().map(|s| (s.eligible, s.sampled))).await?;
+    } else {
+        strata.last = draw.last_of(&strata, std::iter::once((selection.eligible, plan.count))).await?;
+    }
+    let (columns, seed) = (draw.columns(), plan.seed);
+    let drawn = functions::drawn(columns.len(), move |arrays| {
+        let Some(rows) = Rows::of(arrays, stratified) else { return exec_err!("ids, times or strata of another type") };
+        let taken = rows.places(seed, &strata).map(|(stratum, place)| strata.takes(stratum, place));
+        Ok(taken.map(Some).collect::<BooleanArray>())
+    });
+    Ok(Some(drawn.call(columns)))
+}
+
+/// A draw under way.
+struct Draw<'a> {
+    engine: &'a Engine,
+    input: &'a Input,
+    filters: &'a [Predicate],
+    plan: &'a SamplePlan,
+}
+
+impl Draw<'_> {
+    /// Returns what a session's place depends on: its id, then its time or its stratum.
+    fn columns(&self) -> Vec<Expr> {
+        let mut columns = vec![col(column::SESSION_ID)];
+        match self.plan.strategy {
+            SampleStrategy::Random => {}
+            SampleStrategy::Recent => columns.push(col(column::TIMESTAMP)),
+            SampleStrategy::Stratified => columns.push(stratum(&self.plan.by).alias(STRATUM)),
         }
-        SampleStrategy::Recent => {
-            let order = [vec![col(column::TIMESTAMP).sort(false, false)], by_key()].concat();
-            eligible
-                .clone()
-                .select(vec![col(column::SESSION_ID), col(column::TIMESTAMP), key])?
-                .sort(order)?
-                .limit(0, limit)?
+        columns
+    }
+
+    /// Makes one pass over the eligible sessions.
+    async fn pass(&self, mut note: impl FnMut(&Rows<'_>) -> Result<(), SelectError>) -> Result<(), SelectError> {
+        let mut names = filter::columns(self.filters);
+        for column in self.columns() {
+            names.extend(column.column_refs().into_iter().map(|column| column.name.clone()));
         }
-        SampleStrategy::Stratified => {
-            let keyed =
-                eligible.clone().select(vec![col(column::SESSION_ID), key, stratum(&plan.by).alias(STRATUM)])?;
-            selection.strata = allocate(strata(keyed.clone()).await?, plan.count, plan.seed);
-            let quotas: BTreeMap<String, u64> =
-                selection.strata.iter().map(|stratum| (stratum.name.clone(), stratum.sampled)).collect();
-            let place = row_number().partition_by(vec![col(STRATUM)]).order_by(by_key()).build()?;
-            let within = cast(col(PLACE), DataType::UInt64).lt_eq(quota(quotas).call(vec![col(STRATUM)]));
-            keyed.window(vec![place.alias(PLACE)])?.filter(within)?
+        let failed = |error| self.input.failed(self.engine, error);
+        let table = self.input.scan(&self.engine.ordered()?, &names)?;
+        let places = filter::apply(table, self.filters)?.select(self.columns())?;
+        let mut stream = places.execute_stream().await.map_err(failed)?;
+        while let Some(batch) = stream.next().await {
+            let batch: RecordBatch = batch.map_err(failed)?;
+            if let Some(rows) = Rows::of(batch.columns(), self.plan.strategy == SampleStrategy::Stratified) {
+                note(&rows)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Returns the strata with their sessions, by name.
+    async fn count_strata(&self) -> Result<Vec<(String, u64)>, SelectError> {
+        let mut counts: HashMap<String, u64> = HashMap::new();
+        let mut bytes = 0;
+        self.pass(|rows| {
+            for name in rows.strata.into_iter().flatten().flatten() {
+                match counts.get_mut(name) {
+                    Some(count) => *count += 1,
+                    None => {
+                        bytes += 2 * name.len() + STRATUM_BYTES;
+                        counts.insert(name.to_owned(), 1);
+                    }
+                }
+            }
+            if bytes > self.engine.memory_bytes() {
+                let (by, limit_bytes) = (self.plan.by.clone(), self.engine.memory_bytes());
+                return Err(SelectError::Strata { by, strata: counts.len(), limit_bytes });
+            }
+            Ok(())
+        })
+        .await?;
+        let mut strata: Vec<(String, u64)> = counts.into_iter().collect();
+        strata.sort_unstable();
+        Ok(strata)
+    }
+
+    /// Returns where the draw of each stratum ends, given its number of sessions and of those to draw.
+    async fn last_of(
+        &self,
+        strata: &Strata,
+        sizes: impl Iterator<Item = (u64, u64)>,
+    ) -> Result<Vec<Last>, SelectError> {
+        let mut search = Search::new(sizes);
+        loop {
+            if search.is_open() {
+                self.pass(|rows| {
+                    for (stratum, (rank, key, id)) in rows.places(self.plan.seed, strata) {
+                        search.note(stratum, rank, key, id);
+                    }
+                    Ok(())
+                })
+                .await?;
+            }
+            if let Some(last) = search.end_pass() {
+                return Ok(last);
+            }
+        }
+    }
+}
+
+/// The strata by name, and where the draw of each ends. A draw without strata has one, without a name.
+#[derive(Default)]
+struct Strata {
+    numbers: HashMap<String, usize>,
+    last: Vec<Last>,
+}
+
+impl Strata {
+    fn takes(&self, stratum: usize, (rank, key, id): (u128, u64, &str)) -> bool {
+        self.last.get(stratum).is_some_and(|last| last.takes(rank, key, id))
+    }
+}
+
+/// What the places of a batch of sessions depend on.
+struct Rows<'a> {
+    ids: &'a StringArray,
+    times: Option<&'a TimestampMillisecondArray>,
+    strata: Option<&'a StringArray>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(arrays: &'a [ArrayRef], stratified: bool) -> Option<Self> {
+        let ids = arrays.first()?.as_string_opt::<i32>()?;
+        let (mut times, mut strata) = (None, None);
+        if let Some(array) = arrays.get(1) {
+            if stratified {
+                strata = Some(array.as_string_opt::<i32>()?);
+            } else {
+                times = Some(array.as_primitive_opt::<TimestampMillisecondType>()?);
+            }
+        }
+        Some(Self { ids, times, strata })
+    }
+
+    /// Returns the stratum and the place of each row.
+    fn places(&self, seed: u64, strata: &Strata) -> impl Iterator<Item = (usize, (u128, u64, &'a str))> {
+        (0..self.ids.len()).map(move |row| {
+            let id = self.ids.value(row);
+            let key = hash(seed, id);
+            let rank = self.times.map_or(u128::from(key), |times| rank_of(times, row, key));
+            let stratum = self.strata.map_or(Some(0), |names| strata.numbers.get(names.value(row)).copied());
+            (stratum.unwrap_or(usize::MAX), (rank, key, id))
+        })
+    }
+}
+
+/// Returns the rank of a draw of the newest: the newest first, those without a time last, by the key within one time.
+fn rank_of(times: &TimestampMillisecondArray, row: usize, key: u64) -> u128 {
+    let age = if times.is_null(row) {
+        1 << 64
+    } else {
+        // Flipping the sign's bit makes the order of the numbers that of the times.
+        u128::from(!(times.value(row).cast_unsigned() ^ (1 << 63)))
     };
-    let chosen = ids.select(vec![col(column::SESSION_ID).alias(CHOSEN)])?;
-    Ok(eligible.join(chosen, JoinType::LeftSemi, &[column::SESSION_ID], &[CHOSEN], None)?)
+    // All that fits beside 65 bits of age in a rank.
+    age << 62 | u128::from(key >> 2)
+}
+
+/// Returns a session id's place in the draw of `seed`: 64 bits of SHA-256(seed, id). Its order is a uniform random
+/// permutation that depends on nothing but the ids.
+fn hash(seed: u64, id: &str) -> u64 {
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(id.as_bytes()).finalize();
+    let head: [u8; 8] = std::array::from_fn(|index| digest[index]);
+    u64::from_be_bytes(head)
 }
 
 /// The value that stratifies: the first taxonomy node, or the column as text.
 fn stratum(by: &str) -> Expr {
     let value = if by == column::TAXONOMY { array_element(col(by), lit(1_i64)) } else { cast(col(by), DataType::Utf8) };
     coalesce(vec![value, lit(NO_STRATUM)])
-}
-
-async fn strata(keyed: DataFrame) -> Result<Vec<(String, u64)>, SelectError> {
-    let counted = keyed
-        .aggregate(vec![col(STRATUM)], vec![count(lit(1)).alias("sessions")])?
-        .sort(vec![col(STRATUM).sort(true, false)])?
-        .collect()
-        .await?;
-    let mut strata = Vec::new();
-    for batch in &counted {
-        let names = batch.column(0).as_string_opt::<i32>();
-        let counts = batch.column(1).as_primitive_opt::<Int64Type>();
-        if let (Some(names), Some(counts)) = (names, counts) {
-            strata.extend((0..names.len()).map(|row| (names.value(row).to_owned(), counts.value(row).unsigned_abs())));
-        }
-    }
-    Ok(strata)
 }
 
 /// Allocates `count` sessions to the strata in proportion to their size: each gets the whole part of its share, the rest

@@ -1,57 +1,138 @@
-//! A DataFusion table of the input: native Parquet as it lies, anything else converted once.
+//! The input as a table of DataFusion: native Parquet as it lies, anything else converted once.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::dataframe::DataFrame;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
-use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::prelude::SessionContext;
 
 use super::SelectError;
+use super::engine::Engine;
 use crate::benchmark::Plan;
 use crate::benchmark::spec::{SessionFormat, SessionsPath};
-use crate::load::{self, ImportSummary, LoadError, SessionReader};
-use crate::schema::{self, column};
+use crate::load::{self, ImportSummary, LoadError, SessionBatches, SessionReader};
+use crate::schema;
 
-/// Opens the plan's sessions. Native Parquet whose columns have the schema's types is scanned in place, with filters
-/// pushed down; any other input is first imported to `loaded`.
-pub(super) async fn open(
-    context: &SessionContext,
-    plan: &Plan,
-    loaded: &Path,
-) -> Result<(DataFrame, Option<ImportSummary>), SelectError> {
-    let native = native_files(plan)?;
-    let (files, summary) = match native {
-        Some(files) => (files, None),
-        None => {
-            let reader = SessionReader::open(&plan.sessions, plan.session_format)?;
-            (vec![loaded.to_owned()], Some(load::import(reader, loaded)?))
-        }
-    };
-    let paths: Vec<String> = files.iter().map(|path| file_url(path)).collect();
-    let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() }.schema(&schema::SESSIONS);
-    let table = context.read_parquet(paths, options).await?;
-    if summary.is_none() {
-        check_unique(table.clone(), &files).await?;
-    }
-    Ok((table, summary))
+/// Batches read ahead of what asks for them.
+const READ_AHEAD: usize = 2;
+
+/// The sessions of a plan as Parquet files in the session schema, every id of which occurs once.
+pub(super) struct Input {
+    files: Vec<PathBuf>,
+    /// Number of sessions.
+    pub(super) sessions: u64,
+    /// Whether their ids ascend.
+    pub(super) ascending: bool,
+    /// Rows that are read at once.
+    pub(super) batch_rows: usize,
+    /// What was converted; `None` for native files.
+    pub(super) import: Option<ImportSummary>,
+    failure: Failure,
 }
 
-/// Returns the path as a URL: DataFusion would take `*`, `?` and `[` of a plain path for a glob.
-fn file_url(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-    let text = absolute.to_string_lossy();
-    let encoded = text.bytes().map(|byte| match byte {
-        byte if plain(byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    format!("file://{}", encoded.collect::<String>())
+impl Input {
+    /// Opens the plan's sessions. Parquet whose columns have the schema's types is read in place; any other input is first
+    /// imported to `loaded`.
+    pub(super) fn open(plan: &Plan, loaded: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
+        let (files, import) = match native_files(plan)? {
+            Some(files) => (files, None),
+            None => {
+                let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
+                (vec![loaded.to_owned()], Some(load::import(reader, loaded)?))
+            }
+        };
+        let mut batch_rows = usize::MAX;
+        for file in &files {
+            batch_rows = batch_rows.min(load::session_count(file)?.batch_rows);
+        }
+        let order = load::check_session_ids(&files)?;
+        let failure = Failure::default();
+        Ok(Self { files, sessions: order.sessions, ascending: order.ascending, batch_rows, import, failure })
+    }
+
+    /// Returns the sessions with these columns (and their ids), in the order of the files and rows.
+    pub(super) fn scan(&self, context: &SessionContext, columns: &BTreeSet<String>) -> Result<DataFrame, SelectError> {
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let schema = Arc::clone(SessionBatches::new(&[], &names).schema());
+        let scan = Scan {
+            files: self.files.clone(),
+            columns: columns.iter().cloned().collect(),
+            schema: Arc::clone(&schema),
+            failure: self.failure.clone(),
+        };
+        Ok(context.read_table(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(scan)])?))?)
+    }
+
+    /// Returns the error of a plan that failed: what reading met, where it is the cause.
+    pub(super) fn failed(&self, engine: &Engine, error: DataFusionError) -> SelectError {
+        self.failure.take().map_or_else(|| engine.failed(error), SelectError::Load)
+    }
+}
+
+/// Carries what reading met around DataFusion, which would wrap it beyond recognition.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<LoadError>>>);
+
+impl Failure {
+    fn put(&self, error: LoadError) -> DataFusionError {
+        let message = error.to_string();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        DataFusionError::Execution(message)
+    }
+
+    fn take(&self) -> Option<LoadError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+struct Scan {
+    files: Vec<PathBuf>,
+    columns: Vec<String>,
+    schema: SchemaRef,
+    failure: Failure,
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("sessions")
+    }
+}
+
+impl PartitionStream for Scan {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), READ_AHEAD);
+        let (sender, failure) = (builder.tx(), self.failure.clone());
+        let (files, columns) = (self.files.clone(), self.columns.clone());
+        builder.spawn_blocking(move || {
+            let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let mut batches = SessionBatches::new(&files, &names);
+            while let Some(batch) = batches.next_batch().map_err(|error| failure.put(error))? {
+                if sender.blocking_send(Ok(batch)).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        builder.build()
+    }
+}
+
+/// Returns the names of all columns of a session.
+pub(super) fn all_columns() -> BTreeSet<String> {
+    schema::SESSIONS.fields().iter().map(|field| field.name().clone()).collect()
 }
 
 /// Returns the input's files if all of them are Parquet whose columns have exactly the schema's types.
@@ -83,59 +164,4 @@ fn exact(found: &SchemaRef) -> bool {
         found.field_with_name(expected.name()).map_or(true, |field| field.data_type() == expected.data_type())
     };
     schema::SESSIONS.fields().iter().all(same)
-}
-
-/// Refuses an input in which a session id occurs twice.
-async fn check_unique(table: DataFrame, files: &[PathBuf]) -> Result<(), SelectError> {
-    let occurrences = "occurrences";
-    let repeated = table
-        .aggregate(vec![col(column::SESSION_ID)], vec![count(lit(1)).alias(occurrences)])?
-        .filter(col(occurrences).gt(lit(1)))?
-        .sort(vec![col(column::SESSION_ID).sort(true, false)])?
-        .limit(0, Some(1))?
-        .collect()
-        .await
-        .map_err(|error| damaged(files, error))?;
-    let Some(batch) = repeated.iter().find(|batch| batch.num_rows() > 0) else { return Ok(()) };
-    let id = batch.column(0).as_string_opt::<i32>().map(|ids| ids.value(0).to_owned()).unwrap_or_default();
-    Err(locate_repeat(files, &id)?.into())
-}
-
-fn damaged(files: &[PathBuf], error: datafusion::error::DataFusionError) -> LoadError {
-    let path = files.first().cloned().unwrap_or_default();
-    LoadError::Damaged { path, format: "Parquet", source: Box::new(error) }
-}
-
-/// Finds the rows in which `id` stands.
-fn locate_repeat(files: &[PathBuf], id: &str) -> Result<LoadError, LoadError> {
-    let mut first = None;
-    for path in files {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| LoadError::Damaged {
-            path: path.clone(),
-            format: "Parquet",
-            source,
-        };
-        let file = File::open(path).map_err(|source| LoadError::Io { path: path.clone(), source })?;
-        let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| failed(error.into()))?;
-        let mask = ProjectionMask::columns(metadata.parquet_schema(), [column::SESSION_ID]);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_projection(mask).build();
-        let mut row = 0;
-        for batch in reader.map_err(|error| failed(error.into()))? {
-            let batch = batch.map_err(|error| failed(error.into()))?;
-            let ids = batch.column(0).as_string_opt::<i32>();
-            for value in ids.into_iter().flat_map(|ids| (0..ids.len()).map(move |index| ids.value(index))) {
-                row += 1;
-                match (value == id, first) {
-                    (false, _) => {}
-                    (true, None) => first = Some(row),
-                    (true, Some(first)) => {
-                        let (path, what, id) = (path.clone(), column::SESSION_ID, id.to_owned());
-                        return Ok(LoadError::Duplicate { path, row, what, id, first });
-                    }
-                }
-            }
-        }
-    }
-    let path = files.first().cloned().unwrap_or_default();
-    Ok(LoadError::Duplicate { path, row: 0, what: column::SESSION_ID, id: id.to_owned(), first: first.unwrap_or(0) })
 }

@@ -1,18 +1,22 @@
 //! The hash of a content, by which runs, pipelines and plugins are known.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Returns the SHA-256 of a file's content, lower-case hex.
+use crate::storage::{Blob, sha256_of_fetched};
+
+/// Returns the SHA-256 of the content of a file, or of the object whose URL the path spells, lower-case hex.
 ///
 /// # Errors
 ///
-/// Returns an error when the file cannot be read.
+/// Returns an error when it cannot be read.
 pub fn sha256_of_file(path: &Path) -> io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    if let Some(sha256) = sha256_of_fetched(path) {
+        return Ok(sha256);
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, Blob::open(path)?.reader(0));
     let mut sha = Sha256::new();
     loop {
         let bytes = reader.fill_buf()?;

@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 /// The resolved plan, versions and hashes: the run's identity.
 pub const MANIFEST: &str = "manifest.json";
+/// The plan with the places of its inputs, as they were when the run began: what `resume` goes by. No part of the run's
+/// identity.
+pub const PLAN: &str = "plan.json";
+/// Is there while the sessions that failed are tried again: the report does not say what the parts say.
+pub const RETRYING: &str = "retrying.json";
 /// Held by the process that works in the directory.
 pub const LOCK: &str = ".lock";
 /// The report.
@@ -27,14 +32,8 @@ pub const LOADED: &str = "loaded.parquet";
 /// Folder of the parts.
 pub const PARTS: &str = "parts";
 
-/// Returns the name of a work unit's rankings: pipeline and chunk count from 0.
+/// Returns the name of what a work unit writes ([`crate::schema::part`]): pipeline and chunk count from 0.
 #[must_use]
-pub fn rankings_part(pipeline: usize, chunk: usize) -> PathBuf {
-    PathBuf::from(PARTS).join(format!("rankings-{pipeline:03}-{chunk:06}.parquet"))
-}
-
-/// Returns the name of a work unit's scores.
-#[must_use]
-pub fn scores_part(pipeline: usize, chunk: usize) -> PathBuf {
-    PathBuf::from(PARTS).join(format!("scores-{pipeline:03}-{chunk:06}.parquet"))
+pub fn part(pipeline: usize, chunk: usize) -> PathBuf {
+    PathBuf::from(PARTS).join(format!("{pipeline:03}-{chunk:06}.parquet"))
 }

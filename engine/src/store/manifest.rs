@@ -7,7 +7,7 @@ use super::content::{sha256_of_bytes, sha256_of_file};
 use crate::benchmark::Plan;
 
 /// The version of the layout of a run directory.
-const LAYOUT_VERSION: u32 = 2;
+const LAYOUT_VERSION: u32 = 3;
 
 /// What a run was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,11 @@ impl Manifest {
         if let Some(object) = plan_json.as_object_mut() {
             object.remove("output_dir");
             object.remove("formats");
+        }
+        for pipeline in plan_json.get_mut("pipelines").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            if let Some(pipeline) = pipeline.as_object_mut() {
+                pipeline.remove("concurrency");
+            }
         }
         keep_file_names(&mut plan_json, false);
         let mut manifest = Self {

@@ -1,19 +1,28 @@
 //! Where does a run live? A directory with a manifest, the sample, one part per work unit, and the published artefacts.
 //!
-//! A file is complete or absent: it is written beside its name, synced, and renamed. Names of everything in a run
-//! directory stand in [`layout`].
+//! A file is complete or absent: it is written beside its name, synced, and renamed; in an object store it is written
+//! elsewhere and put there as a whole. Names of everything in a run directory stand in [`layout`].
 //!
 //! Not for: deciding what is in a file; the stages do.
 
-mod atomic;
+mod catalog;
 mod content;
+mod copy;
+mod error;
+#[cfg(test)]
+mod failpoint_tests;
 pub mod layout;
 mod manifest;
 mod run_directory;
 mod table;
+#[cfg(test)]
+mod tests;
 
-pub use atomic::PendingFile;
+pub use crate::storage::PendingFile;
+pub use catalog::{FoundRun, FoundState, find_runs, remove_run};
 pub use content::{sha256_of_bytes, sha256_of_file};
+pub use copy::copy_tables;
+pub use error::StoreError;
 pub use manifest::{InputHash, Manifest};
-pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, StoreError};
+pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};
 pub use table::{TableReader, TableWriter};

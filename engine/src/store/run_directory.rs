@@ -1,94 +1,35 @@
-//! A run directory on this machine's file system.
+//! A run directory on a file system or in an object store.
 
-use std::error::Error;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 
 use super::manifest::Manifest;
 use super::table::{TableReader, TableWriter};
-use super::{PendingFile, layout};
+use super::{StoreError, copy_tables, layout};
+use crate::storage::{Blob, Location, PendingFile, Put, Remote, TEMPORARY_ENDING, calls};
 
 /// Sessions per chunk: the size of a work unit, and of a row group of the sample.
 pub const SESSIONS_PER_CHUNK: usize = 1024;
 
-/// Why a run directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// A file cannot be read or written.
-    #[error("cannot read or write `{path}`", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A table of the run cannot be read or written.
-    #[error("table `{path}` of the run cannot be read or written; if it is damaged, remove it and run again", path = path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// A JSON file of the run cannot be read or written.
-    #[error("`{path}` is not what this version of rematch writes there; remove the run's directory and run again", path = path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The directory holds another run.
-    #[error(
-        "`{path}` holds run {found}, this benchmark with these inputs is run {expected}; choose another `--out`, or remove it",
-        path = path.display()
-    )]
-    AnotherRun {
-        /// The directory.
-        path: PathBuf,
-        /// The run in it.
-        found: String,
-        /// The run that was asked for.
-        expected: String,
-    },
-    /// Another process works in the directory.
-    #[error("another process works in `{path}`; wait for it, or choose another `--out`", path = path.display())]
-    Locked {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The directory holds something else.
-    #[error("`{path}` is not empty and holds no run; choose another `--out`", path = path.display())]
-    NotARun {
-        /// The directory.
-        path: PathBuf,
-    },
-}
+/// Sessions of a sample up to which chunks stay small, so that even a small run has units enough for every core.
+const SMALL_SAMPLE: u64 = 65_536;
 
-impl StoreError {
-    pub(crate) fn manifest(source: serde_json::Error) -> Self {
-        Self::Json { path: PathBuf::from(layout::MANIFEST), source }
-    }
-
-    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
-    }
-
-    pub(crate) fn table(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Table { path: path.to_owned(), source: source.into() }
-    }
+/// Returns the sessions per chunk of a run that samples at most `sampled` sessions: [`SESSIONS_PER_CHUNK`], and four times as
+/// many in a large run, where every part costs more than its rows.
+#[must_use]
+pub fn sessions_per_chunk(sampled: u64) -> usize {
+    if sampled <= SMALL_SAMPLE { SESSIONS_PER_CHUNK } else { 4 * SESSIONS_PER_CHUNK }
 }
 
 /// How a run directory was found.
@@ -102,12 +43,19 @@ pub enum Opened {
     Finished,
 }
 
-/// A run directory.
+/// A run directory at a path, or at the URL that the path spells.
+///
+/// On a file system one process works in it at a time: the lock is the system's, which takes it back from a process that
+/// dies. Object stores have no locks and need none: a part is written under the condition that it is not there, and who
+/// writes it writes the same bytes, so that processes in one directory only do work twice.
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
     root: PathBuf,
-    /// Held as long as any handle of the directory lives; the system gives it back when the process dies.
-    _lock: Arc<File>,
+    location: Location,
+    /// Held as long as any handle of the directory lives.
+    _lock: Option<Arc<File>>,
+    /// Where an object store cannot be sorted in.
+    scratch: Arc<Mutex<Option<TempDir>>>,
 }
 
 impl RunDirectory {
@@ -115,43 +63,159 @@ impl RunDirectory {
     ///
     /// # Errors
     ///
-    /// Returns an error when it holds another run, or something else, or cannot be written.
+    /// Returns an error when it holds another run, or something else, or another process works in it, or it cannot be
+    /// written.
     pub fn open(root: &Path, manifest: &Manifest) -> Result<(Self, Opened), StoreError> {
-        fs::create_dir_all(root).map_err(|source| StoreError::io(root, source))?;
-        if !root.join(layout::MANIFEST).is_file() && is_occupied(root).map_err(|source| StoreError::io(root, source))? {
+        let directory = Self::at(root)?;
+        if !directory.holds(layout::MANIFEST)? && directory.is_occupied()? {
             return Err(StoreError::NotARun { path: root.to_owned() });
         }
-        let directory = Self { root: root.to_owned(), _lock: Arc::new(lock(root)?) };
-        let path = directory.path(layout::MANIFEST);
-        if path.is_file() {
-            let found: Manifest = directory.read_json(layout::MANIFEST)?;
-            if found.run_id != manifest.run_id {
-                let (found, expected) = (found.run_id, manifest.run_id.clone());
-                return Err(StoreError::AnotherRun { path: root.to_owned(), found, expected });
-            }
-            let finished = directory.path(layout::REPORT_JSON).is_file();
-            return Ok((directory, if finished { Opened::Finished } else { Opened::Unfinished }));
+        let directory = directory.lock()?;
+        if !directory.holds(layout::MANIFEST)? {
+            directory.write_json(layout::MANIFEST, manifest)?;
+            return Ok((directory, Opened::New));
         }
-        directory.write_json(layout::MANIFEST, manifest)?;
-        Ok((directory, Opened::New))
+        let found: Manifest = directory.read_json(layout::MANIFEST)?;
+        if found.run_id != manifest.run_id {
+            let (found, expected) = (found.run_id, manifest.run_id.clone());
+            return Err(StoreError::AnotherRun { path: root.to_owned(), found, expected });
+        }
+        let opened = directory.opened()?;
+        Ok((directory, opened))
     }
 
-    /// Returns the directory's path.
+    /// Opens the directory of a run that is there, to work in it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it holds no run that this version can read, or another process works in it.
+    pub fn attach(root: &Path) -> Result<(Self, Manifest, Opened), StoreError> {
+        let directory = Self::at(root)?;
+        if !directory.holds(layout::MANIFEST)? {
+            return Err(StoreError::NoRun { path: root.to_owned() });
+        }
+        directory.lock()?.described()
+    }
+
+    /// Opens the directory of a run that is there, to look at it; another process may work in it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it holds no run that this version can read.
+    pub fn view(root: &Path) -> Result<(Self, Manifest, Opened), StoreError> {
+        let directory = Self::at(root)?;
+        if !directory.holds(layout::MANIFEST)? {
+            return Err(StoreError::NoRun { path: root.to_owned() });
+        }
+        directory.described()
+    }
+
+    /// Takes the directory for this process, whatever is in it.
+    pub(super) fn taken(root: &Path) -> Result<Self, StoreError> {
+        Self::at(root)?.lock()
+    }
+
+    fn at(root: &Path) -> Result<Self, StoreError> {
+        let location = Location::of(root).map_err(|error| StoreError::io(root, error.into()))?;
+        let remote = Remote::at(&location).map_err(|source| StoreError::io(root, source))?;
+        if remote.is_some_and(|remote| !remote.is_a_store()) {
+            let message =
+                "a run cannot lie behind http; choose a folder of this machine or of an object store (`s3://...`)";
+            return Err(StoreError::io(root, io::Error::new(io::ErrorKind::InvalidInput, message)));
+        }
+        Ok(Self { root: location.to_path(), location, _lock: None, scratch: Arc::default() })
+    }
+
+    fn described(self) -> Result<(Self, Manifest, Opened), StoreError> {
+        let manifest = self.read_json(layout::MANIFEST)?;
+        let opened = self.opened()?;
+        Ok((self, manifest, opened))
+    }
+
+    fn opened(&self) -> Result<Opened, StoreError> {
+        Ok(if self.holds(layout::REPORT_JSON)? { Opened::Finished } else { Opened::Unfinished })
+    }
+
+    /// Takes the directory for this process, and clears away what a process that died left half-written.
+    fn lock(mut self) -> Result<Self, StoreError> {
+        let Some(root) = self.location.local() else { return Ok(self) };
+        let lock = || {
+            calls::create_folder(root)?;
+            let file = calls::create(&root.join(layout::LOCK))?;
+            let is_ours = calls::lock(&file)?;
+            Ok(is_ours.then_some(file))
+        };
+        let file = lock().map_err(|source| StoreError::io(root, source))?;
+        let file = file.ok_or_else(|| StoreError::Locked { path: self.root.clone() })?;
+        for folder in [root.to_owned(), root.join(layout::PARTS)] {
+            remove_leftovers(&folder);
+        }
+        self._lock = Some(Arc::new(file));
+        Ok(self)
+    }
+
+    /// Returns the directory's path, or its URL as a path.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Returns the path of a file of the run.
+    /// Returns where the directory is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Returns the path of a file of the run, or its URL as a path.
     #[must_use]
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.root.join(name)
+        self.location.join(name).to_path()
+    }
+
+    /// Returns whether a file of the run is there, and thus complete; where that cannot be told, it is not.
+    #[must_use]
+    pub fn has(&self, name: impl AsRef<Path>) -> bool {
+        self.holds(name).unwrap_or(false)
     }
 
     /// Returns whether a file of the run is there, and thus complete.
-    #[must_use]
-    pub fn has(&self, name: impl AsRef<Path>) -> bool {
-        self.path(name).is_file()
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be told.
+    pub fn holds(&self, name: impl AsRef<Path>) -> Result<bool, StoreError> {
+        let path = self.path(&name);
+        let holds = || match self.remote(&name)? {
+            Some(remote) => Ok(remote.find()?.is_some()),
+            None => match calls::inspect(&path) {
+                Ok(metadata) => Ok(metadata.is_file()),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            },
+        };
+        holds().map_err(|source| StoreError::io(&path, source))
+    }
+
+    /// Returns the parts that are there, as pipeline and chunk, by one listing.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when they cannot be listed.
+    pub fn parts(&self) -> Result<BTreeSet<(usize, usize)>, StoreError> {
+        let path = self.path(layout::PARTS);
+        let names = || -> io::Result<Vec<String>> {
+            Ok(match self.remote(layout::PARTS)? {
+                Some(remote) => remote.list()?.into_iter().map(|listed| listed.name).collect(),
+                None => match calls::list(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                    entries => entries?.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect(),
+                },
+            })
+        };
+        let names = names().map_err(|source| StoreError::io(&path, source))?;
+        Ok(names.iter().filter_map(|name| part_of(name)).collect())
     }
 
     /// Writes a JSON file, indented, with a final newline.
@@ -172,13 +236,15 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be written.
     pub fn write_bytes(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(name);
-        let write = || {
-            let pending = PendingFile::create(&path)?;
-            pending.file()?.write_all(bytes)?;
-            pending.publish()
-        };
-        write().map_err(|source| StoreError::io(&path, source))
+        let path = self.path(&name);
+        let failed = |source| StoreError::io(&path, source);
+        if let Some(remote) = self.remote(&name).map_err(failed)? {
+            return remote.put(Bytes::copy_from_slice(bytes), Put::Replace).map_err(failed);
+        }
+        let pending = PendingFile::create(&path).map_err(failed)?;
+        let written = pending.writer().write_all(bytes);
+        written.map_err(|error| StoreError::write(&path, &pending, 0, error))?;
+        pending.publish().map_err(failed)
     }
 
     /// Reads a JSON file.
@@ -187,12 +253,24 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be read or has another shape.
     pub fn read_json<T: DeserializeOwned>(&self, name: impl AsRef<Path>) -> Result<T, StoreError> {
-        let path = self.path(name);
-        let text = fs::read(&path).map_err(|source| StoreError::io(&path, source))?;
-        serde_json::from_slice(&text).map_err(|source| StoreError::Json { path, source })
+        let text = self.read_bytes(&name)?;
+        serde_json::from_slice(&text).map_err(|source| StoreError::Json { path: self.path(&name), source })
     }
 
-    /// Writes a table from batches.
+    /// Reads a file as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be read.
+    pub fn read_bytes(&self, name: impl AsRef<Path>) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        let blob = Blob::at(&self.location.join(&name));
+        let read = blob.and_then(|blob| blob.reader(0).read_to_end(&mut bytes));
+        read.map_err(|source| StoreError::io(&self.path(&name), source))?;
+        Ok(bytes)
+    }
+
+    /// Writes a table from batches. What has the name is replaced.
     ///
     /// # Errors
     ///
@@ -203,12 +281,72 @@ impl RunDirectory {
         schema: SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
     ) -> Result<(), StoreError> {
-        let path = self.path(name);
-        let mut writer = TableWriter::create(&path, schema, SESSIONS_PER_CHUNK)?;
+        self.write_table_as(name.as_ref(), schema, batches, SESSIONS_PER_CHUNK, Put::Replace)
+    }
+
+    /// Writes the part of a work unit. In an object store a part that is there stays as it is: whoever wrote it wrote the
+    /// same.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be written.
+    pub fn write_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
+        let rows = std::iter::once(Ok(batch.clone()));
+        self.write_table_as(name.as_ref(), batch.schema(), rows, usize::MAX, Put::Once)
+    }
+
+    /// Writes the part of a work unit in place of the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be written; the old one is then untouched.
+    pub fn replace_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
+        let rows = std::iter::once(Ok(batch.clone()));
+        self.write_table_as(name.as_ref(), batch.schema(), rows, usize::MAX, Put::Replace)
+    }
+
+    fn write_table_as(
+        &self,
+        name: &Path,
+        schema: SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
+        // A part is one row group, however many sessions a chunk has.
+        rows_per_group: usize,
+        put: Put,
+    ) -> Result<(), StoreError> {
+        let mut writer = TableWriter::create(&self.path(name), schema, rows_per_group)?;
         for batch in batches {
             writer.write(&batch?)?;
         }
-        writer.finish()
+        writer.finish_as(put)
+    }
+
+    /// Writes the table of `schema` from the rows of parts, byte for byte ([`copy_tables`]).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a part cannot be read or lacks a column, or when the table cannot be written.
+    pub fn copy_tables(
+        &self,
+        name: impl AsRef<Path>,
+        schema: &SchemaRef,
+        parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
+    ) -> Result<(), StoreError> {
+        copy_tables(&self.path(name), schema, parts)
+    }
+
+    /// Copies a file of another run directory, under the name that it has there.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be read or written.
+    pub fn copy_from(&self, other: &Self, name: impl AsRef<Path>) -> Result<(), StoreError> {
+        let (from, to) = (other.path(&name), self.path(&name));
+        let blob = Blob::at(&other.location.join(&name)).map_err(|source| StoreError::io(&from, source))?;
+        let pending = PendingFile::create(&to).map_err(|source| StoreError::io(&to, source))?;
+        let copied = io::copy(&mut blob.reader(0), &mut pending.writer());
+        copied.map_err(|error| StoreError::write(&to, &pending, blob.length(), error))?;
+        pending.publish().map_err(|source| StoreError::io(&to, source))
     }
 
     /// Opens a table.
@@ -245,27 +383,88 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be removed.
     pub fn remove(&self, name: impl AsRef<Path>) -> Result<(), StoreError> {
-        let path = self.path(name);
-        match fs::remove_file(&path) {
+        let path = self.path(&name);
+        let remove = || match self.remote(&name)? {
+            Some(remote) => remote.remove(),
+            None => calls::remove(&path),
+        };
+        match remove() {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&path, source)),
             _ => Ok(()),
         }
     }
+
+    /// Returns a folder of this machine for what is sorted or converted on the way: in the run directory, or, where that is
+    /// in an object store, a temporary one that lives as long as the directory's handles.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be made.
+    pub fn scratch(&self) -> Result<PathBuf, StoreError> {
+        if let Some(root) = self.location.local() {
+            let folder = root.join(SCRATCH);
+            calls::create_folder(&folder).map_err(|source| StoreError::io(&folder, source))?;
+            return Ok(folder);
+        }
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if scratch.is_none() {
+            let made = tempfile::Builder::new().prefix("rematch-scratch-").tempdir();
+            *scratch = Some(made.map_err(|source| StoreError::io(&self.root, source))?);
+        }
+        Ok(scratch.as_ref().map(|folder| folder.path().to_owned()).unwrap_or_default())
+    }
+
+    /// Removes the folder that [`RunDirectory::scratch`] made, with everything in it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be removed.
+    pub fn remove_scratch(&self) -> Result<(), StoreError> {
+        *self.scratch.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let Some(root) = self.location.local() else { return Ok(()) };
+        let folder = root.join(SCRATCH);
+        match super::catalog::remove_folder_with_content(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&folder, source)),
+            _ => Ok(()),
+        }
+    }
+
+    fn remote(&self, name: impl AsRef<Path>) -> io::Result<Option<Remote>> {
+        Remote::at(&self.location.join(name))
+    }
+
+    /// Returns whether there is anything but hidden files (the lock, files under way).
+    fn is_occupied(&self) -> Result<bool, StoreError> {
+        let occupied = || -> io::Result<bool> {
+            match (Remote::at(&self.location)?, self.location.local()) {
+                (Some(remote), _) => Ok(!remote.list()?.is_empty()),
+                (None, Some(root)) => match calls::list(root) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                    entries => Ok(entries?.iter().any(|(name, _)| !name.to_string_lossy().starts_with('.'))),
+                },
+                (None, None) => Ok(false),
+            }
+        };
+        occupied().map_err(|source| StoreError::io(&self.root, source))
+    }
 }
 
-/// Returns whether the folder holds anything but hidden files (the lock, files under way).
-fn is_occupied(root: &Path) -> io::Result<bool> {
-    let visible = |entry: fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
-    Ok(fs::read_dir(root)?.any(|entry| entry.is_ok_and(visible)))
+/// Folder of what is sorted or converted on the way.
+const SCRATCH: &str = ".scratch";
+
+/// Returns pipeline and chunk of a part's file name.
+pub(super) fn part_of(name: &str) -> Option<(usize, usize)> {
+    let (pipeline, chunk) = name.strip_suffix(".parquet")?.split_once('-')?;
+    let part = (pipeline.parse().ok()?, chunk.parse().ok()?);
+    (layout::part(part.0, part.1).file_name()? == name).then_some(part)
 }
 
-/// Takes the directory for this process.
-fn lock(root: &Path) -> Result<File, StoreError> {
-    let path = root.join(layout::LOCK);
-    let file = File::create(&path).map_err(|source| StoreError::io(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: root.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StoreError::io(&path, source)),
+/// Removes the files that a process did not give their names before it died. Best effort: they cost room and nothing else.
+fn remove_leftovers(folder: &Path) {
+    for (name, is_folder) in calls::list(folder).unwrap_or_default() {
+        let text = name.to_string_lossy();
+        if !is_folder && text.starts_with('.') && text.ends_with(TEMPORARY_ENDING) {
+            let _ = calls::remove(&folder.join(&name));
+        }
     }
 }

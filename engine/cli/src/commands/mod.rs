@@ -3,8 +3,11 @@
 mod import;
 mod init;
 mod inspect;
+mod merge;
 mod plugin;
+mod resume;
 mod run;
+mod runs;
 mod schema;
 mod validate;
 
@@ -18,6 +21,9 @@ use crate::terminal::visible_json;
 pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Resume(arguments) => resume::resume(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Runs(command) => runs::runs(&command),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Init(arguments) => init::init(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
@@ -29,7 +35,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 /// Prints data on stdout; a reader that has gone away (`| head`) is no error.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -37,6 +43,6 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a value as indented JSON on stdout.
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&(visible_json(&serde_json::to_string_pretty(value)?) + "\n"))
 }

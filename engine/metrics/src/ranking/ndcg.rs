@@ -95,7 +95,9 @@ fn ideal_gain(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZ
 }
 
 fn discounted(gains: impl IntoIterator<Item = f64>) -> f64 {
-    sum(gains.into_iter().enumerate().map(|(index, gain)| gain * discount(index)))
+    // Most ranks bring nothing, and a logarithm is dear.
+    let worthy = gains.into_iter().enumerate().filter(|(_, gain)| *gain != 0.0);
+    sum(worthy.map(|(index, gain)| gain * discount(index)))
 }
 
 fn discount(index: usize) -> f64 {

@@ -87,19 +87,73 @@ pub fn cluster_robust_t_of_sums(clusters: &[ClusterSum]) -> Result<ClusterRobust
     }
     let pairs = clusters.iter().map(|cluster| cluster.pairs).sum::<u64>();
     let estimate = sum(clusters.iter().map(|cluster| cluster.sum)) / whole(pairs);
-    let residual = |cluster: &ClusterSum| cluster.sum - whole(cluster.pairs) * estimate;
-    let squares = sum(clusters.iter().map(|cluster| residual(cluster) * residual(cluster)));
-    if !squares.is_finite() {
-        return Err(Untestable::NotFinite);
+    let mut residuals = ClusterResiduals::around(estimate);
+    clusters.iter().for_each(|cluster| residuals.add(*cluster));
+    residuals.statistic()
+}
+
+/// The residuals of clusters that come one by one, when the mean of all deltas is known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClusterResiduals {
+    estimate: f64,
+    pairs: u64,
+    clusters: usize,
+    squares: CompensatedSum,
+    largest: f64,
+}
+
+impl ClusterResiduals {
+    /// Starts without clusters; `mean` is the mean over all pairs that will come.
+    #[must_use]
+    pub fn around(mean: f64) -> Self {
+        Self { estimate: mean, pairs: 0, clusters: 0, squares: CompensatedSum::default(), largest: 0.0 }
     }
-    let largest = clusters.iter().map(|cluster| cluster.sum.abs()).fold(0.0, f64::max);
-    if squares.sqrt() <= ROUNDING * largest {
-        return Err(Untestable::ConstantClusters { clusters: clusters.len(), delta: estimate });
+
+    /// Adds a cluster, whole; one without pairs is none.
+    pub fn add(&mut self, cluster: ClusterSum) {
+        if cluster.pairs == 0 {
+            return;
+        }
+        let residual = cluster.sum - whole(cluster.pairs) * self.estimate;
+        self.pairs += cluster.pairs;
+        self.clusters += 1;
+        self.squares.add(residual * residual);
+        self.largest = self.largest.max(cluster.sum.abs());
     }
-    let number = count(clusters.len());
-    let standard_error = (number / (number - 1.0) * squares).sqrt() / whole(pairs);
-    let statistic = TStatistic { estimate, standard_error, degrees_of_freedom: number - 1.0 };
-    Ok(ClusterRobustT { pairs, clusters: clusters.len(), statistic })
+
+    /// Returns the number of clusters that have pairs.
+    #[must_use]
+    pub fn clusters(&self) -> usize {
+        self.clusters
+    }
+
+    /// Returns the cluster-robust t-test ([`cluster_robust_t`]); `deltas` are the moments of all pairs.
+    ///
+    /// # Errors
+    ///
+    /// As [`cluster_robust_t`].
+    pub fn test(&self, deltas: &Moments) -> Result<ClusterRobustT, Untestable> {
+        deltas.testable()?;
+        self.statistic()
+    }
+
+    fn statistic(&self) -> Result<ClusterRobustT, Untestable> {
+        let Self { estimate, pairs, clusters, largest, .. } = *self;
+        if clusters < 2 {
+            return Err(Untestable::TooFewClusters { found: clusters });
+        }
+        let squares = self.squares.total();
+        if !squares.is_finite() {
+            return Err(Untestable::NotFinite);
+        }
+        if squares.sqrt() <= ROUNDING * largest {
+            return Err(Untestable::ConstantClusters { clusters, delta: estimate });
+        }
+        let number = count(clusters);
+        let standard_error = (number / (number - 1.0) * squares).sqrt() / whole(pairs);
+        let statistic = TStatistic { estimate, standard_error, degrees_of_freedom: number - 1.0 };
+        Ok(ClusterRobustT { pairs, clusters, statistic })
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod bisection;
 mod bootstrap;
 mod cluster_robust;
 mod counter_random;
+mod delta_sums;
 mod exact_sign_flip;
 mod mcnemar;
 mod moments;
@@ -35,7 +36,10 @@ mod untestable;
 mod wilcoxon;
 
 pub use bootstrap::{BootstrapInterval, BootstrapMethod, bootstrap_interval, bootstrap_means, resampled_units};
-pub use cluster_robust::{ClusterRobustT, ClusterSum, cluster_robust_t, cluster_robust_t_of_sums, cluster_sums};
+pub use cluster_robust::{
+    ClusterResiduals, ClusterRobustT, ClusterSum, cluster_robust_t, cluster_robust_t_of_sums, cluster_sums,
+};
+pub use delta_sums::DeltaSums;
 pub use exact_sign_flip::{ExactSignFlip, exact_sign_flip};
 pub use mcnemar::{McNemar, mcnemar_exact};
 pub use moments::Moments;

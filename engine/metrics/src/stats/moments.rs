@@ -31,6 +31,11 @@ impl Moments {
         }
     }
 
+    /// Returns moments that were found elsewhere.
+    pub(super) fn of_parts(count: usize, mean: f64, squared_deviations: f64, range: Option<(f64, f64)>) -> Self {
+        Self { count, mean, squared_deviations, range }
+    }
+
     /// Adds the values of other moments.
     pub fn merge(&mut self, other: Self) {
         let total = count(self.count + other.count);

@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::model::{FileFormat, FileKind};
 use crate::load::LoadError;
-use crate::load::beir::HEADER as BEIR_HEADER;
 use crate::load::dirt::Dirt;
 use crate::load::files::{Lines, plain_name};
 use crate::load::native::{TableFormat, TableReader, table_format};
-use crate::load::trec::{is_comment, parse_qrel};
+use crate::load::trec::{BEIR_HEADER, is_comment, parse_qrel};
 use crate::load::ubi::{Records, look};
 use crate::schema::column;
 

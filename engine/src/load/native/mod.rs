@@ -6,14 +6,20 @@
 //!
 //! Not for: layouts that must be joined or grouped first.
 
+mod arrow_ipc;
+mod batches;
 mod jsonl;
 mod normalise;
+mod parquet_file;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batches::{SessionBatches, session_count};
 pub(super) use jsonl::JsonlSessions;
 pub use normalise::normalise;
 pub(super) use normalise::{normalise_after, unknown_columns};
+pub(super) use tables::guarded;
+pub(crate) use tables::without_panic;
 pub(super) use tables::{TableFormat, TableReader, table_format};
 pub use tables::{decoder_panics_are_caught, parquet_schema};

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float32Type, Float64Type, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float32Type, Float64Type, Schema, SchemaRef};
 
 use crate::load::LoadError;
 use crate::load::validity::number_fault;
@@ -35,9 +35,19 @@ pub(in crate::load) fn normalise_after(
     path: &Path,
     rows_before: u64,
 ) -> Result<RecordBatch, LoadError> {
+    normalise_to(&schema::SESSIONS, batch, path, rows_before)
+}
+
+/// Does as [`normalise_after`] for a target that has some columns of the session schema, the `session_id` first.
+pub(super) fn normalise_to(
+    target: &SchemaRef,
+    batch: &RecordBatch,
+    path: &Path,
+    rows_before: u64,
+) -> Result<RecordBatch, LoadError> {
     let table = Table { path, rows_before };
-    let mut columns = Vec::with_capacity(schema::SESSIONS.fields().len());
-    for field in schema::SESSIONS.fields() {
+    let mut columns = Vec::with_capacity(target.fields().len());
+    for field in target.fields() {
         columns.push(match table.find(batch, field.name())? {
             Some(found) => table.required(found, field, field.name(), None)?,
             None if field.is_nullable() => new_null_array(field.data_type(), batch.num_rows()),
@@ -46,7 +56,7 @@ pub(in crate::load) fn normalise_after(
     }
     table.refuse_empty_ids(&columns)?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema::SESSIONS.clone(), columns, &options)
+    RecordBatch::try_new_with_options(Arc::clone(target), columns, &options)
         .map_err(|error| LoadError::Format { path: path.to_owned(), reason: error.to_string() })
 }
 
@@ -117,6 +127,10 @@ impl Table<'_> {
         name: &str,
         offsets: Option<&[i32]>,
     ) -> Result<ArrayRef, LoadError> {
+        if !field.is_nullable() {
+            // Before the cast: a column of nulls costs nothing, one of as many empty texts does.
+            self.refuse_nulls(array, name, offsets)?;
+        }
         let array = self.cast(array, field.data_type(), name, offsets)?;
         if !field.is_nullable() {
             self.refuse_nulls(&array, name, offsets)?;
@@ -226,8 +240,11 @@ impl Table<'_> {
     }
 
     fn refuse_nulls(&self, array: &ArrayRef, name: &str, offsets: Option<&[i32]>) -> Result<(), LoadError> {
-        if array.null_count() == 0 {
+        if array.logical_null_count() == 0 {
             return Ok(());
+        }
+        if array.data_type() == &DataType::Null {
+            return Err(self.row(0, offsets, format!("`{name}` is null, expected a value")));
         }
         match (0..array.len()).find(|index| array.is_null(*index)) {
             Some(index) => Err(self.row(index, offsets, format!("`{name}` is null, expected a value"))),

@@ -1,183 +1,350 @@
 //! Rankings in Parquet: one row per session with nested hits, or one row per hit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, StringArray, UInt64Array,
+};
+use datafusion::arrow::compute::{filter, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, UInt64Type};
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
+};
+use datafusion::parquet::file::metadata::ParquetMetaData;
 
-use super::{Entry, RecordedFailure, Recording};
-use crate::load::LoadError;
-use crate::load::columnar::{self, ParquetBatches};
+use super::block::{Block, Failures, Rows};
+use super::columns::{self, Columns, ORIGINAL_ROW, RANK, Shape};
+use super::index::{self, Index};
+use super::runs::Runs;
+use crate::load::native::{TableFormat, guarded};
+use crate::load::{LoadError, columnar};
 use crate::schema::column;
+use crate::storage::Blob;
 
-/// Names of the session's column in flat tables, the first that exists counts.
-const SESSION_NAMES: &[&str] = &[column::SESSION_ID, "query_id", "q_id", "qid"];
-/// Names of the item's column in flat tables.
-const ITEM_NAMES: &[&str] = &[column::ITEM_ID, "doc_id", "docno", "pid"];
-const RANK: &str = "rank";
+/// Hits per block.
+const BLOCK_HITS: usize = 1 << 16;
 
-/// Reads a table of either shape.
-pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), LoadError> {
-    let mut batches = ParquetBatches::open(path, |schema| {
-        let wanted = [column::RETRIEVER_ID, column::HITS, column::ERROR_KIND, column::ERROR, column::SCORE, RANK];
-        let wanted = wanted.iter().chain(SESSION_NAMES).chain(ITEM_NAMES);
-        Ok(wanted.filter_map(|name| schema.index_of(name).ok()).collect())
-    })?;
-    let shape = Shape::of(path, batches.schema())?;
-    let mut rows = 0;
-    while let Some(batch) = batches.next_batch()? {
-        match &shape {
-            Shape::Nested => read_nested(&batch, rows, recording)?,
-            Shape::Flat { session, item } => read_flat(&batch, session, item, rows, recording)?,
+/// A Parquet file of rankings.
+#[derive(Debug)]
+pub(super) struct Table {
+    path: PathBuf,
+    blob: Blob,
+    metadata: ArrowReaderMetadata,
+    columns: Columns,
+    /// The first row of each row group, and the number of all rows.
+    group_rows: Vec<u64>,
+    block_rows: usize,
+}
+
+impl Table {
+    /// Opens a table whose columns `columns` finds. Messages call it `path`.
+    pub(super) fn open(
+        path: &Path,
+        blob: Blob,
+        columns: impl FnOnce(&Schema) -> Result<Columns, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let options = || ArrowReaderOptions::new();
+        let metadata = decoded(path, || Ok(ArrowReaderMetadata::load(&blob, options())?))?;
+        let columns = columns(metadata.schema())?;
+        let schema = hinted(metadata.schema(), metadata.metadata(), &columns);
+        // A type that the decoder does not give is cast later.
+        let hinted = decoded(path, || {
+            let options = options().with_schema(Arc::new(schema));
+            Ok(ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).ok())
+        })?;
+        let metadata = hinted.unwrap_or(metadata);
+        let mut group_rows = vec![0];
+        let mut rows: u64 = 0;
+        for group in metadata.metadata().row_groups() {
+            let more = u64::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more));
+            rows = more.ok_or_else(|| columnar::damaged(path, "a row group with an impossible number of rows"))?;
+            group_rows.push(rows);
         }
-        rows += batch.num_rows() as u64;
+        let block_rows = block_rows(metadata.metadata(), &columns, rows);
+        Ok(Self { path: path.to_owned(), blob, metadata, columns, group_rows, block_rows })
     }
-    recording.check_one_retriever()
-}
 
-enum Shape {
-    Nested,
-    Flat { session: &'static str, item: &'static str },
-}
-
-impl Shape {
-    fn of(path: &Path, schema: &SchemaRef) -> Result<Self, LoadError> {
-        let has = |name: &str| schema.index_of(name).is_ok();
-        if has(column::HITS) {
-            columnar::index_of(path, schema, column::SESSION_ID)?;
-            return Ok(Self::Nested);
-        }
-        let first = |names: &[&'static str]| names.iter().copied().find(|name| has(name));
-        match (first(SESSION_NAMES), first(ITEM_NAMES)) {
-            (Some(session), Some(item)) if has(column::SCORE) || has(RANK) => Ok(Self::Flat { session, item }),
-            _ => Err(LoadError::Format {
-                path: path.to_owned(),
-                reason: format!(
-                    "not a table of rankings: expected `session_id` and `hits`, or one row per hit with `session_id`, \
-                     `item_id` and `score` or `rank`; it has {}",
-                    columnar::listed(schema.fields().iter().map(|field| field.name().as_str())),
-                ),
-            }),
-        }
+    pub(super) fn columns(&self) -> &Columns {
+        &self.columns
     }
-}
 
-fn read_nested(batch: &RecordBatch, rows_before: u64, recording: &mut Recording<'_>) -> Result<(), LoadError> {
-    let path = recording.path;
-    let session = required_text(path, batch, column::SESSION_ID)?;
-    let retriever = optional_text(path, batch, column::RETRIEVER_ID)?;
-    let error_kind = optional_text(path, batch, column::ERROR_KIND)?;
-    let error = optional_text(path, batch, column::ERROR)?;
-    let list = columnar::column(path, batch, column::HITS)?;
-    let wrong_type = || columnar::type_error(path, column::HITS, list.data_type(), "a list of `item_id` and `score`");
-    let lists =
-        columnar::element_type(list.data_type()).map(|_| columnar::as_list(path, list)).ok_or_else(wrong_type)??;
-    let elements = lists.values().as_struct_opt().ok_or_else(wrong_type)?;
-    let item = text(path, column::ITEM_ID, elements.column_by_name(column::ITEM_ID).ok_or_else(wrong_type)?)?;
-    let score = elements.column_by_name(column::SCORE).map(|array| numbers(path, column::SCORE, array)).transpose()?;
-
-    for index in 0..batch.num_rows() {
-        let row = rows_before + index as u64 + 1;
-        if !retriever.as_ref().is_none_or(|ids| recording.wants(value(ids, index).unwrap_or_default())) {
-            continue;
-        }
-        let session_id = required(recording, &session, index, column::SESSION_ID, row)?;
-        if recording.check_one_retriever().is_err() {
-            // The table is refused at its end, when all retrievers are known.
-            continue;
-        }
-        if recording.entries.contains_key(session_id) || recording.failures.contains_key(session_id) {
-            return Err(recording.row_error(row, format!("a second ranking of session `{session_id}`")));
-        }
-        if let Some(kind) = error_kind.as_ref().and_then(|kinds| value(kinds, index)) {
-            let message = error.as_ref().and_then(|errors| value(errors, index)).unwrap_or_default().to_owned();
-            recording.failures.insert(session_id.to_owned(), RecordedFailure { kind: kind.to_owned(), message });
-            continue;
-        }
-        recording.entries.insert(session_id.to_owned(), Vec::new());
-        for (rank, element) in (1..).zip(columnar::range(&lists, index)) {
-            let item_id = required(recording, &item, element, column::ITEM_ID, row)?.to_owned();
-            let score = score.as_ref().and_then(|scores| number(scores, element));
-            recording.push(session_id, Entry { item_id, rank, score, row })?;
-        }
+    pub(super) fn block_rows(&self) -> u64 {
+        self.block_rows as u64
     }
-    Ok(())
-}
 
-fn read_flat(
-    batch: &RecordBatch,
-    session_name: &str,
-    item_name: &str,
-    rows_before: u64,
-    recording: &mut Recording<'_>,
-) -> Result<(), LoadError> {
-    let path = recording.path;
-    let session = required_text(path, batch, session_name)?;
-    let item = required_text(path, batch, item_name)?;
-    let retriever = optional_text(path, batch, column::RETRIEVER_ID)?;
-    let score = batch.column_by_name(column::SCORE).map(|array| numbers(path, column::SCORE, array)).transpose()?;
-    let rank = batch.column_by_name(RANK).map(|array| numbers(path, RANK, array)).transpose()?;
-    for index in 0..batch.num_rows() {
-        let row = rows_before + index as u64 + 1;
-        if !retriever.as_ref().is_none_or(|ids| recording.wants(value(ids, index).unwrap_or_default())) {
-            continue;
-        }
-        let session_id = required(recording, &session, index, session_name, row)?;
-        let item_id = required(recording, &item, index, item_name, row)?.to_owned();
-        let score = score.as_ref().and_then(|scores| number(scores, index));
-        let rank = match rank.as_ref() {
-            Some(ranks) => {
-                let rank = number(ranks, index).filter(|rank| rank.is_finite());
-                let missing = || recording.row_error(row, "no rank, expected a whole number".to_owned());
-                #[expect(clippy::cast_possible_truncation, reason = "ranks are small whole numbers")]
-                let rank = rank.ok_or_else(missing)? as i64;
-                rank
+    /// Passes over the session ids.
+    pub(super) fn scan(&self) -> Result<Index, LoadError> {
+        index::scan_parts(self.group_rows.len() - 1, |group| self.scan_group(group))
+    }
+
+    fn scan_group(&self, group: usize) -> Result<Index, LoadError> {
+        let wanted = self.columns.for_scanning(self.metadata.schema());
+        let mut reader = self.group_reader(group, 0, &wanted, BLOCK_HITS)?;
+        let first_row = self.group_rows.get(group).copied().unwrap_or_default();
+        let mut index = Index::new();
+        while let Some(batch) = decoded(&self.path, || Ok(reader.next().transpose()?))? {
+            let mut sessions = Arc::clone(columnar::column(&self.path, &batch, &self.columns.session)?);
+            let mut rows = Rows::From(index.rows);
+            if let Some(retrievers) = self.retrievers(&batch)? {
+                index.retrievers.extend(retrievers.ids.iter().flatten().map(str::to_owned));
+                if let Some(mask) = self.mask(&retrievers, batch.num_rows()) {
+                    sessions = filter(&sessions, &mask).map_err(|error| columnar::damaged(&self.path, error))?;
+                    rows = Rows::OfHits(kept(&mask, index.rows));
+                }
             }
-            None => 0,
+            let row = |place: usize| match &rows {
+                Rows::OfHits(rows) => rows.value(place),
+                _ => index.rows + place as u64,
+            };
+            let runs = Runs::of(&self.path, &self.columns.session, &sessions, |place| first_row + row(place) + 1)?;
+            let starts: Vec<u64> = runs.bounds.iter().map(|bounds| row(bounds.start)).collect();
+            // A row of a nested table is a ranking of its own.
+            let sessions = runs.ids.iter().flatten().zip(&runs.bounds);
+            let mut repeats = sessions.filter(|(_, bounds)| bounds.len() > 1 && self.columns.is_nested());
+            let repeat = repeats.next().map(|(id, bounds)| (row(bounds.start + 1), id));
+            if let Some((row, id)) = repeat {
+                index.repeat(row, id);
+            }
+            for (id, row) in runs.ids.iter().flatten().zip(starts) {
+                index.note(id, row, row, self.block_rows as u64);
+            }
+            index.rows += batch.num_rows() as u64;
+        }
+        index.length = index.rows;
+        Ok(index)
+    }
+
+    /// Returns a reader of some rows of a row group, from its row `skipped` on.
+    fn group_reader(
+        &self,
+        group: usize,
+        skipped: u64,
+        wanted: &[usize],
+        batch_rows: usize,
+    ) -> Result<ParquetRecordBatchReader, LoadError> {
+        let rows = self.group_rows.get(group + 1).zip(self.group_rows.get(group)).map_or(0, |(end, start)| end - start);
+        decoded(&self.path, || {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.blob.clone(), self.metadata.clone());
+            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+            let builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch_rows);
+            if skipped == 0 {
+                return Ok(builder.build()?);
+            }
+            let skip = RowSelector::skip(usize::try_from(skipped)?);
+            let select = RowSelector::select(usize::try_from(rows.saturating_sub(skipped))?);
+            Ok(builder.with_row_selection(RowSelection::from(vec![skip, select])).build()?)
+        })
+    }
+
+    /// Groups a batch's rows by retriever; a null is the empty id.
+    fn retrievers(&self, batch: &RecordBatch) -> Result<Option<Runs>, LoadError> {
+        let Some(array) = batch.column_by_name(column::RETRIEVER_ID) else { return Ok(None) };
+        let array: ArrayRef = if array.logical_nulls().is_some_and(|nulls| nulls.null_count() > 0) {
+            let texts = columns::text(&self.path, column::RETRIEVER_ID, array)?;
+            Arc::new(StringArray::from_iter_values(texts.iter().map(Option::unwrap_or_default)))
+        } else {
+            Arc::clone(array)
         };
-        recording.push(session_id, Entry { item_id, rank, score, row })?;
+        Runs::of(&self.path, column::RETRIEVER_ID, &array, |_| 0).map(Some)
     }
-    Ok(())
-}
 
-fn required_text(path: &Path, batch: &RecordBatch, name: &str) -> Result<StringArray, LoadError> {
-    text(path, name, columnar::column(path, batch, name)?)
-}
-
-fn optional_text(path: &Path, batch: &RecordBatch, name: &str) -> Result<Option<StringArray>, LoadError> {
-    batch.column_by_name(name).map(|array| text(path, name, array)).transpose()
-}
-
-fn text(path: &Path, name: &str, array: &ArrayRef) -> Result<StringArray, LoadError> {
-    let found = array.data_type();
-    if !columnar::is_text(found) && !found.is_integer() && !found.is_null() {
-        return Err(columnar::type_error(path, name, found, "text or whole numbers"));
+    /// Returns which rows are of the wanted retriever, or `None` where all are.
+    fn mask(&self, retrievers: &Runs, rows: usize) -> Option<BooleanArray> {
+        let wanted = self.columns.retriever.as_deref()?;
+        if retrievers.ids.iter().flatten().all(|id| id == wanted) {
+            return None;
+        }
+        let mut mask = BooleanBufferBuilder::new(rows);
+        for (id, bounds) in retrievers.ids.iter().zip(&retrievers.bounds) {
+            mask.append_n(bounds.len(), id == Some(wanted));
+        }
+        Some(BooleanArray::new(mask.finish(), None))
     }
-    columnar::as_text(path, array)
-}
 
-fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Float64Array, LoadError> {
-    let found = array.data_type();
-    if !found.is_numeric() && !found.is_null() {
-        return Err(columnar::type_error(path, name, found, "numbers"));
+    fn block(&self, batch: RecordBatch, first_row: u64) -> Result<Block, LoadError> {
+        let mut batch = batch;
+        let mut rows = None;
+        if let Some(retrievers) = self.retrievers(&batch)?
+            && let Some(mask) = self.mask(&retrievers, batch.num_rows())
+        {
+            batch = filter_record_batch(&batch, &mask).map_err(|error| columnar::damaged(&self.path, error))?;
+            rows = Some(kept(&mask, first_row + 1));
+        }
+        if self.columns.has_original_row {
+            rows = batch.column_by_name(ORIGINAL_ROW).and_then(|rows| rows.as_primitive_opt::<UInt64Type>()).cloned();
+        }
+        match &self.columns.shape {
+            Shape::Flat { item } => self.flat_block(&batch, item, rows.map_or(Rows::From(first_row + 1), Rows::OfHits)),
+            Shape::Nested { hits } => {
+                let rows = match rows {
+                    Some(rows) => rows.values().to_vec(),
+                    None => (0..batch.num_rows() as u64).map(|row| first_row + row + 1).collect(),
+                };
+                self.nested_block(&batch, hits, rows)
+            }
+        }
     }
-    columnar::as_numbers(path, array)
+
+    fn flat_block(&self, batch: &RecordBatch, item: &str, rows: Rows) -> Result<Block, LoadError> {
+        let path = &self.path;
+        let sessions = columnar::column(path, batch, &self.columns.session)?;
+        let items = columns::required_text(path, batch, item)?;
+        let numbers = |array| columns::numbers(path, column::SCORE, array);
+        let scores = batch.column_by_name(column::SCORE).map(numbers).transpose()?;
+        let ranks = |array| columns::whole_numbers(path, RANK, array);
+        let ranks = batch.column_by_name(RANK).map(ranks).transpose()?;
+        let Runs { ids, bounds } = Runs::of(path, &self.columns.session, sessions, |hit| match &rows {
+            Rows::OfHits(rows) => rows.value(hit),
+            Rows::From(first) => first + hit as u64,
+            Rows::OfRuns(_) => 0,
+        })?;
+        Ok(Block { ids, bounds, items, scores, ranks, rows, failures: None, latencies: None, faults: Vec::new() })
+    }
+
+    fn nested_block(&self, batch: &RecordBatch, hits: &str, rows: Vec<u64>) -> Result<Block, LoadError> {
+        let path = &self.path;
+        let ids = columns::required_text(path, batch, &self.columns.session)?;
+        if let Some(null) = (0..ids.len()).find(|row| ids.is_null(*row)) {
+            let row = rows.get(null).copied().unwrap_or_default();
+            let reason = format!("`{}` is null", self.columns.session);
+            return Err(LoadError::Row { path: path.clone(), row, reason });
+        }
+        let kinds = columns::optional_text(path, batch, column::ERROR_KIND)?;
+        let messages = columns::optional_text(path, batch, column::ERROR)?;
+        let latencies = |array| columns::whole_numbers(path, column::LATENCY_NS, array);
+        let latencies = batch.column_by_name(column::LATENCY_NS).map(latencies).transpose()?;
+        let list = columnar::column(path, batch, hits)?;
+        let wrong_type = || columnar::type_error(path, hits, list.data_type(), "a list of `item_id` and `score`");
+        columnar::element_type(list.data_type()).ok_or_else(wrong_type)?;
+        let lists = columnar::as_list(path, list)?;
+        let (items, scores) = match lists.values().as_struct_opt() {
+            Some(elements) => {
+                let item = columns::item_field(|name| elements.column_by_name(name)).ok_or_else(wrong_type)?;
+                let score = elements.column_by_name(column::SCORE);
+                let score = score.map(|array| columns::numbers(path, column::SCORE, array)).transpose()?;
+                (columns::text(path, column::ITEM_ID, item)?, score)
+            }
+            None if columnar::is_text(lists.values().data_type()) || lists.values().data_type().is_integer() => {
+                (columns::text(path, hits, lists.values())?, None)
+            }
+            None => return Err(wrong_type()),
+        };
+        let bounds = (0..lists.len()).map(|row| columnar::range(&lists, row)).collect();
+        let failures = kinds.map(|kinds| Failures { kinds, messages });
+        let rows = Rows::OfRuns(rows);
+        Ok(Block { ids, bounds, items, scores, ranks: None, rows, failures, latencies, faults: Vec::new() })
+    }
 }
 
-fn value(texts: &StringArray, index: usize) -> Option<&str> {
-    texts.is_valid(index).then(|| texts.value(index))
-}
-
-fn number(numbers: &Float64Array, index: usize) -> Option<f64> {
-    numbers.is_valid(index).then(|| numbers.value(index))
-}
-
-fn required<'a>(
-    recording: &Recording<'_>,
-    texts: &'a StringArray,
-    index: usize,
-    name: &str,
+/// The blocks of a table from a row on.
+pub(super) struct TableBlocks {
+    table: Arc<Table>,
+    wanted: Vec<usize>,
+    group: usize,
     row: u64,
-) -> Result<&'a str, LoadError> {
-    value(texts, index).ok_or_else(|| recording.row_error(row, format!("`{name}` is null")))
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl TableBlocks {
+    pub(super) fn from_row(table: Arc<Table>, row: u64) -> Self {
+        let wanted = table.columns.for_reading(table.metadata.schema());
+        let group = table.group_rows.partition_point(|first| *first <= row).saturating_sub(1);
+        Self { table, wanted, group, row, reader: None }
+    }
+
+    /// Returns the first row of the next block.
+    pub(super) fn position(&self) -> u64 {
+        self.row
+    }
+
+    /// Returns the next block, or `None` at the end.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>, LoadError> {
+        let table = Arc::clone(&self.table);
+        loop {
+            let (start, end) = match table.group_rows.get(self.group..) {
+                Some(&[start, end, ..]) => (start, end),
+                _ => return Ok(None),
+            };
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                empty => {
+                    let skipped = self.row.saturating_sub(start);
+                    empty.insert(table.group_reader(self.group, skipped, &self.wanted, table.block_rows)?)
+                }
+            };
+            if let Some(batch) = decoded(&table.path, || Ok(reader.next().transpose()?))? {
+                let row = self.row;
+                self.row += batch.num_rows() as u64;
+                return table.block(batch, row).map(Some);
+            }
+            if self.row != end {
+                let reason = format!("row group {} ends at row {}, expected row {end}", self.group, self.row);
+                return Err(columnar::damaged(&table.path, reason));
+            }
+            self.reader = None;
+            self.group += 1;
+        }
+    }
+}
+
+fn decoded<T>(
+    path: &Path,
+    decode: impl FnOnce() -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
+) -> Result<T, LoadError> {
+    guarded(path, TableFormat::Parquet, decode)
+}
+
+/// Returns the numbers of the rows that a mask keeps, the first row's being `first`.
+fn kept(mask: &BooleanArray, first: u64) -> UInt64Array {
+    mask.values().set_indices().map(|row| first + row as u64).collect::<Vec<_>>().into()
+}
+
+/// Returns the file's schema with the types that columns are wanted in: text with 32-bit offsets, and a dictionary where
+/// ids repeat row by row and the file has one.
+fn hinted(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Schema {
+    let text = |field: &Field| {
+        let name = field.name().as_str();
+        let repeats = match &columns.shape {
+            Shape::Flat { item } if name == item => Some(false),
+            Shape::Flat { .. } if name == columns.session => Some(true),
+            _ if name == column::RETRIEVER_ID => Some(true),
+            _ => None,
+        };
+        let repeats = repeats.filter(|_| columnar::is_text(field.data_type()))?;
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        Some(if repeats && has_dictionary(metadata, name) { dictionary } else { DataType::Utf8 })
+    };
+    let fields = schema.fields().iter().map(|field| match text(field) {
+        Some(data_type) => Arc::new(field.as_ref().clone().with_data_type(data_type)),
+        None => Arc::clone(field),
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
+}
+
+/// Returns whether every row group has a dictionary of the column.
+fn has_dictionary(metadata: &ParquetMetaData, name: &str) -> bool {
+    let columns = metadata.file_metadata().schema_descr().columns();
+    let Some(leaf) = columns.iter().position(|column| matches!(column.path().parts(), [only] if only == name)) else {
+        return false;
+    };
+    let chunk = |group: &datafusion::parquet::file::metadata::RowGroupMetaData| {
+        group.columns().get(leaf).is_some_and(|chunk| chunk.dictionary_page_offset().is_some())
+    };
+    metadata.row_groups().iter().all(chunk)
+}
+
+/// Returns how many rows hold about [`BLOCK_HITS`] hits.
+fn block_rows(metadata: &ParquetMetaData, columns: &Columns, rows: u64) -> usize {
+    let Shape::Nested { hits } = &columns.shape else { return BLOCK_HITS };
+    let leaves = metadata.file_metadata().schema_descr().columns();
+    let leaf = leaves.iter().position(|leaf| leaf.path().parts().first() == Some(hits));
+    let values = |leaf: usize| {
+        let chunks = metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf));
+        chunks.filter_map(|chunk| u64::try_from(chunk.num_values()).ok()).fold(0, u64::saturating_add)
+    };
+    let per_row = leaf.map_or(0, values).div_ceil(rows.max(1)).max(1);
+    usize::try_from(BLOCK_HITS as u64 / per_row).unwrap_or(1).max(1)
 }

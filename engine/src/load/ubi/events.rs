@@ -8,9 +8,13 @@ use serde_json::Value;
 use super::records::{Records, look, plain_text, timestamp};
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
+use crate::load::held::Held;
 
 /// The kind of an event that says that an item was seen.
 pub(in crate::load) const IMPRESSION: &str = "impression";
+
+/// What an event takes in memory besides its texts.
+const EVENT_BYTES: usize = 240;
 
 /// A row of `ubi_events` that names an object.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl Events {
         paths: &[PathBuf],
         application: Option<&str>,
         applications: &mut BTreeSet<String>,
+        held: &mut Held,
         dirt: &mut Dirt,
     ) -> Result<Self, LoadError> {
         let mut events = Self::default();
@@ -59,7 +64,7 @@ impl Events {
                     continue;
                 }
                 applications.extend(found);
-                events.add(&record, dirt);
+                held.add(path, events.add(&record, dirt))?;
             }
         }
         dirt.add_many(DirtKind::ClickWithoutImpression, events.clicks_without_impression());
@@ -72,15 +77,17 @@ impl Events {
         self.without_id + orphans.map(|(_, count)| *count).sum::<u64>()
     }
 
-    fn add(&mut self, record: &Value, dirt: &mut Dirt) {
+    /// Adds a row, and returns about how much more is held in memory.
+    fn add(&mut self, record: &Value, dirt: &mut Dirt) -> usize {
         let query_id = plain_text(record, "query_id");
         match &query_id {
             Some(query_id) => *self.counts.entry(query_id.clone()).or_default() += 1,
             None => self.without_id += 1,
         }
+        let id_bytes = query_id.as_ref().map_or(0, |id| 2 * id.len() + 16);
         let Some(action) = plain_text(record, "action_name") else {
             dirt.add(DirtKind::EventWithoutAction);
-            return;
+            return id_bytes;
         };
         let kind = event_kind(&action);
         if contradicts(plain_text(record, "message_type").as_deref(), &kind) {
@@ -89,18 +96,22 @@ impl Events {
         let timestamp = timestamp(record, dirt);
         let Some(item_id) = plain_text(record, "event_attributes.object.object_id") else {
             dirt.add(DirtKind::EventWithoutObject);
-            return;
+            return id_bytes;
         };
         let visit = ["session_id", "event_attributes.session_id", "client_id"];
-        let Some(query_id) = query_id else { return };
-        self.by_query.entry(query_id).or_default().push(Event {
+        let Some(query_id) = query_id else { return id_bytes };
+        let event = Event {
             kind,
             item_id,
             ordinal: logged_ordinal(record),
             visit_id: visit.into_iter().find_map(|name| plain_text(record, name)),
             client_id: plain_text(record, "client_id"),
             timestamp,
-        });
+        };
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let bytes = event.kind.len() + event.item_id.len() + text(&event.visit_id) + text(&event.client_id);
+        self.by_query.entry(query_id).or_default().push(event);
+        id_bytes + bytes + EVENT_BYTES
     }
 
     fn clicks_without_impression(&self) -> u64 {

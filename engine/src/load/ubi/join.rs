@@ -10,6 +10,7 @@ use crate::benchmark::spec::UbiSpec;
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
 use crate::load::files;
+use crate::load::held::Held;
 use crate::session::{Interaction, Session, ShownItem};
 
 /// Returns one session per query, in order of the queries.
@@ -18,12 +19,14 @@ use crate::session::{Interaction, Session, ShownItem};
 ///
 /// Returns [`LoadError::NoMatch`] or [`LoadError::Io`] when a file is missing or cannot be read, [`LoadError::Damaged`] for
 /// a damaged table, [`LoadError::Row`] for a line that is no JSON object, and [`LoadError::Format`] when the log holds
-/// several applications and none, or one that is not there, is chosen.
-pub(in crate::load) fn read(spec: &UbiSpec, dirt: &mut Dirt) -> Result<Vec<Session>, LoadError> {
+/// several applications and none, or one that is not there, is chosen, and [`LoadError::Memory`] when the log takes more than
+/// about `memory_bytes`.
+pub(in crate::load) fn read(spec: &UbiSpec, memory_bytes: usize, dirt: &mut Dirt) -> Result<Vec<Session>, LoadError> {
     let application = spec.application.as_deref();
     let mut applications = BTreeSet::new();
-    let queries = Queries::read(&files::expand(&spec.queries)?, application, &mut applications, dirt)?;
-    let mut events = Events::read(&files::expand(&spec.events)?, application, &mut applications, dirt)?;
+    let mut held = Held::new(memory_bytes, "joining the events of each query");
+    let queries = Queries::read(&files::expand(&spec.queries)?, application, &mut applications, &mut held, dirt)?;
+    let mut events = Events::read(&files::expand(&spec.events)?, application, &mut applications, &mut held, dirt)?;
     check_applications(Path::new(&spec.queries), application, &applications)?;
     dirt.add_many(DirtKind::EventWithoutQuery, events.orphans(&queries.positions));
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::records::{Records, look, plain_text, timestamp};
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
+use crate::load::held::Held;
 
 /// A row of `ubi_queries`.
 #[derive(Debug, Default)]
@@ -18,6 +19,15 @@ pub(super) struct Query {
     pub(super) attributes: Option<String>,
     pub(super) served: Vec<String>,
     pub(super) timestamp: Option<i64>,
+}
+
+impl Query {
+    /// Returns about how much it takes in memory, with its place in the map.
+    fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let served: usize = self.served.iter().map(|id| id.len() + 56).sum();
+        2 * self.query_id.len() + text(&self.client_id) + text(&self.text) + text(&self.attributes) + served + 480
+    }
 }
 
 /// The queries in order of first appearance, and where each id stands.
@@ -33,6 +43,7 @@ impl Queries {
         paths: &[PathBuf],
         application: Option<&str>,
         applications: &mut BTreeSet<String>,
+        held: &mut Held,
         dirt: &mut Dirt,
     ) -> Result<Self, LoadError> {
         let mut queries = Self::default();
@@ -47,7 +58,10 @@ impl Queries {
                 }
                 applications.extend(found);
                 match query(&record, dirt) {
-                    Some(query) => queries.add(query, dirt),
+                    Some(query) => {
+                        held.add(path, query.bytes())?;
+                        queries.add(query, dirt);
+                    }
                     None => dirt.add(DirtKind::QueryWithoutId),
                 }
             }

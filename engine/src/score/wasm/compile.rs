@@ -84,7 +84,9 @@ fn compile_in_child(
     let mut component = tempfile::NamedTempFile::new_in(cache.folder()).map_err(no_child)?;
     component.write_all(&file.bytes).map_err(no_child)?;
     let mut words = tempfile::tempfile_in(cache.folder()).map_err(no_child)?;
+    // The last line of what it says is the reason, not advice on backtraces.
     let mut child = Command::new(&compiler.program)
+        .env_remove("RUST_BACKTRACE")
         .args(&compiler.arguments)
         .arg(component.path())
         .arg(cache.folder())

@@ -1,10 +1,10 @@
 //! From a file to the bytes of a component: size, kind and pinned hash.
 
-use std::fs::File;
 use std::io::Read;
 
 use crate::benchmark::PluginPlan;
 use crate::score::ScoreError;
+use crate::storage::Blob;
 use crate::store::sha256_of_bytes;
 
 pub(super) const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -21,8 +21,8 @@ pub(super) struct ComponentFile {
 pub(super) fn read(scorer: &str, plugin: &PluginPlan) -> Result<ComponentFile, ScoreError> {
     let mut bytes = Vec::new();
     let limit = plugin.limits.component_bytes;
-    let file = File::open(&plugin.path);
-    file.and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+    let file = Blob::open(&plugin.path);
+    file.and_then(|file| file.reader(0).take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(|source| ScoreError::Read { scorer: scorer.to_owned(), path: plugin.path.clone(), source })?;
     if bytes.len() as u64 > limit {
         return Err(refused(scorer, plugin, format!("it is larger than the limit of {limit} bytes")));

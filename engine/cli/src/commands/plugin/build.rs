@@ -86,7 +86,7 @@ fn summary(out: &Path, component: &[u8], how: &str, tried: &Tried) -> Result<Str
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let pending = PendingFile::create(path);
     let written = pending.and_then(|pending| {
-        pending.file()?.write_all(content)?;
+        pending.writer().write_all(content)?;
         pending.publish()
     });
     let path: PathBuf = path.to_owned();

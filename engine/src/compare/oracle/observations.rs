@@ -7,15 +7,10 @@ use rematch_metrics::position::{PositionDeltaTally, RankTally};
 use rematch_metrics::sum::CompensatedSum;
 
 use crate::benchmark::{Plan, RelevancePlan};
-use crate::rows::{rankings_from_batch, scores_from_batch, sessions_from_batch};
 use crate::schema::column;
 use crate::score::relevance::OTHER_KIND_WEIGHT;
-use crate::score::{Measure, MeasureKind, Relevance};
+use crate::score::{Measure, Relevance};
 use crate::session::{Interaction, Ranking, ScoreRow, ScoreState, Session};
-use crate::store::{RunDirectory, StoreError, layout};
-
-/// Ranks looked at for exposure where the primary metric has no cutoff.
-const DEFAULT_SUPPORT_DEPTH: usize = 10;
 
 /// Kinds of stage that look an answer up: the time of that is not the retriever's latency, which is then unknown.
 const LOOKED_UP: [&str; 2] = ["recorded", "shown"];
@@ -98,65 +93,51 @@ impl ArmObservations {
 }
 
 impl Observations {
-    /// Reads the run's sample, rankings and scores, a chunk at a time.
+    /// Gathers what is given, one list of rankings and of scores per arm.
     pub(super) fn gather(
         plan: &Plan,
         measures: &[Measure],
-        arms: usize,
-        run: &RunDirectory,
-    ) -> Result<Self, StoreError> {
-        let sample = run.table(layout::SESSIONS)?;
-        let stored = measures.iter().filter(|measure| measure.kind != MeasureKind::ScenarioScore);
-        let columns: Vec<String> = stored.map(|measure| measure.name.clone()).collect();
-        let cutoff = plan.primary_metric().and_then(|metric| metric.cutoff());
-        let support_depth = cutoff.map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get);
+        sessions: &[Session],
+        answers: &[Vec<Ranking>],
+        scores: &[Vec<ScoreRow>],
+    ) -> Self {
+        let support_depth = plan.support_depth();
         let mut clusters = Clusters::default();
         let mut observations = Self {
             sessions: Vec::new(),
-            arms: (0..arms).map(|_| ArmObservations::default()).collect(),
+            arms: answers.iter().map(|_| ArmObservations::default()).collect(),
             nodes: BTreeMap::new(),
             cluster_by: column::SESSION_ID,
             support_depth,
             measures: measures.to_vec(),
             primary: measures.iter().position(|measure| measure.name == plan.primary).unwrap_or(0),
         };
-        for chunk in 0..sample.groups() {
-            let path = run.path(layout::SESSIONS);
-            let sessions =
-                sessions_from_batch(&sample.group(chunk)?).map_err(|error| StoreError::table(&path, error))?;
-            let mut answers: Vec<Vec<Ranking>> = Vec::new();
-            for (arm, observed) in observations.arms.iter_mut().enumerate() {
-                let rankings = run.rows(layout::rankings_part(arm, chunk), rankings_from_batch)?;
-                let scores = run.rows(layout::scores_part(arm, chunk), |batch| scores_from_batch(batch, &columns))?;
-                observed.record_scores(&scores, measures.len());
-                observed.record_rankings(&rankings);
-                answers.push(rankings);
+        for (arm, observed) in observations.arms.iter_mut().enumerate() {
+            observed.record_scores(&scores[arm], measures.len());
+            observed.record_rankings(&answers[arm]);
+        }
+        for (row, session) in sessions.iter().enumerate() {
+            for node in nodes_of(session) {
+                observations.nodes.entry(node).or_default().push(row);
             }
-            for (row, session) in sessions.iter().enumerate() {
-                let index = observations.sessions.len();
-                for node in nodes_of(session) {
-                    observations.nodes.entry(node).or_default().push(index);
-                }
-                let relevance = Relevance::of(session, &plan.relevance);
-                let click_derived = session.judgments.is_empty() && relevance.any_relevant();
-                observations.sessions.push(SessionFacts { cluster: clusters.of(session), click_derived });
-                let baseline = answers.first().and_then(|rankings| rankings.get(row));
-                for (arm, observed) in observations.arms.iter_mut().enumerate() {
-                    let Some(ranking) = answers.get(arm).and_then(|rankings| rankings.get(row)) else { continue };
-                    let reference = if arm == 0 { None } else { baseline };
-                    observed.positions.push(positions(plan, session, ranking, reference));
-                    let exposure = Exposed { session, relevance: &relevance };
-                    observed.support.push(exposure.support(ranking, support_depth));
-                    if let Some(baseline) = reference {
-                        let [of_baseline, of_arm] = exposure.on_common_support(baseline, ranking, support_depth);
-                        observed.common_support[0].push(of_baseline);
-                        observed.common_support[1].push(of_arm);
-                    }
+            let relevance = Relevance::of(session, &plan.relevance);
+            let click_derived = session.judgments.is_empty() && relevance.any_relevant();
+            observations.sessions.push(SessionFacts { cluster: clusters.of(session), click_derived });
+            for (arm, observed) in observations.arms.iter_mut().enumerate() {
+                let ranking = &answers[arm][row];
+                let reference = (arm > 0).then(|| &answers[0][row]);
+                observed.positions.push(positions(plan, session, ranking, reference));
+                let exposure = Exposed { session, relevance: &relevance };
+                observed.support.push(exposure.support(ranking, support_depth));
+                if let Some(baseline) = reference {
+                    let [of_baseline, of_arm] = exposure.on_common_support(baseline, ranking, support_depth);
+                    observed.common_support[0].push(of_baseline);
+                    observed.common_support[1].push(of_arm);
                 }
             }
         }
         observations.cluster_by = clusters.column();
-        Ok(observations)
+        observations
     }
 
     pub(super) fn sessions(&self) -> usize {
@@ -169,7 +150,6 @@ impl Observations {
 
     /// Returns an arm's observations; `index` counts the plan's pipelines.
     pub(super) fn arm(&self, index: usize) -> &ArmObservations {
-        #[expect(clippy::indexing_slicing, reason = "the index counts the arms that `gather` was called with")]
         &self.arms[index]
     }
 
@@ -308,9 +288,9 @@ impl ArmObservations {
 }
 
 /// What the user of a session could have seen.
-struct Exposed<'a> {
-    session: &'a Session,
-    relevance: &'a Relevance,
+pub(super) struct Exposed<'a> {
+    pub(super) session: &'a Session,
+    pub(super) relevance: &'a Relevance,
 }
 
 impl Exposed<'_> {
@@ -319,7 +299,7 @@ impl Exposed<'_> {
     }
 
     /// The number of hits in the top `depth`, and of those among them that were shown or judged.
-    fn support(&self, ranking: &Ranking, depth: usize) -> (u64, u64) {
+    pub(super) fn support(&self, ranking: &Ranking, depth: usize) -> (u64, u64) {
         let top = ranking.hits.iter().take(depth);
         let covered = top.clone().filter(|hit| self.holds(&hit.item_id)).count();
         (top.count() as u64, covered as u64)
@@ -393,7 +373,7 @@ fn items(session: &Session, counts: impl Fn(&Interaction) -> bool) -> Vec<&str> 
     items
 }
 
-fn rank(ranking: &Ranking, item: &str) -> Option<NonZeroUsize> {
+pub(super) fn rank(ranking: &Ranking, item: &str) -> Option<NonZeroUsize> {
     let index = ranking.hits.iter().position(|hit| hit.item_id == item)?;
     NonZeroUsize::new(index + 1)
 }

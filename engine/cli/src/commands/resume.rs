@@ -1,0 +1,12 @@
+//! `rematch resume`.
+
+use crate::arguments::ResumeArguments;
+use crate::exit::{Exit, Failure};
+use crate::worker::Worker;
+
+/// Goes on with a run and prints its verdict.
+pub(crate) fn resume(arguments: &ResumeArguments) -> Result<Exit, Failure> {
+    let worker = Worker::new(&arguments.work)?;
+    let surroundings = worker.surroundings(None, None, true)?;
+    worker.finish(rematch_engine::run::resume(&arguments.directory, surroundings))
+}

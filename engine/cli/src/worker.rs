@@ -1,0 +1,138 @@
+//! What every command that works on a run has in common: progress, signals, threads, and how the outcome is told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rematch_engine::compare::outcome::GateState;
+use rematch_engine::report::{Report, RunState};
+use rematch_engine::run::{Finished, Outcome, RunError, Shard, Surroundings};
+use rematch_engine::score::wasm::{HostSettings, PluginHost};
+
+use crate::arguments::WorkArguments;
+use crate::commands::{print, print_json};
+use crate::exit::{Exit, Failure};
+use crate::plugin_host::{Say, plugin_host};
+use crate::progress::Progress;
+use crate::{signals, summary};
+
+/// Works on a run.
+pub(crate) struct Worker<'a> {
+    arguments: &'a WorkArguments,
+    progress: Arc<Progress>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl<'a> Worker<'a> {
+    /// Returns a worker with its threads and its progress bar.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the system gives no threads.
+    pub(crate) fn new(arguments: &'a WorkArguments) -> Result<Self, Failure> {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = arguments.threads {
+            runtime.worker_threads(threads.get());
+        }
+        let progress = Arc::new(Progress::new(arguments.quiet));
+        Ok(Self { arguments, progress, runtime: runtime.enable_all().build()? })
+    }
+
+    /// Returns what the run needs to know of this process. From here on signals stop the run.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when plugins cannot be run on this machine.
+    pub(crate) fn surroundings(
+        &self,
+        out: Option<PathBuf>,
+        shard: Option<Shard>,
+        may_have_plugins: bool,
+    ) -> Result<Surroundings, Failure> {
+        // A run without plugins needs no place to keep them.
+        let plugins = match may_have_plugins {
+            true => plugin_host(self.says())?,
+            false => Arc::new(PluginHost::new(HostSettings::default())?),
+        };
+        let stop = plugins.stop();
+        signals::stop_on_signal(Arc::clone(&stop))?;
+        Ok(Surroundings {
+            out,
+            threads: self.arguments.threads,
+            memory_bytes: self.arguments.memory_limit,
+            shard,
+            retry_errors: self.arguments.retry_errors,
+            listener: self.progress.clone(),
+            stop,
+            plugins,
+        })
+    }
+
+    /// Messages of plugins go where the progress is shown; quiet, they go nowhere.
+    fn says(&self) -> Option<Say> {
+        let progress = Arc::clone(&self.progress);
+        (!self.arguments.quiet).then(|| -> Say { Arc::new(move |line| progress.line(line)) })
+    }
+
+    /// Waits for the run, and tells what became of it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the run.
+    pub(crate) fn finish(self, run: impl Future<Output = Result<Outcome, RunError>>) -> Result<Exit, Failure> {
+        let outcome = self.runtime.block_on(run);
+        self.progress.finish();
+        // Work that was dropped is done anew another time: nobody waits for it.
+        self.runtime.shutdown_background();
+        match outcome? {
+            Outcome::Finished(finished) => {
+                if self.arguments.json {
+                    print_json(&finished.report)?;
+                } else if !self.arguments.quiet {
+                    print(&summary::render(&finished))?;
+                }
+                tell_failures(&finished);
+                Ok(exit_of(&finished.report))
+            }
+            Outcome::Shard { directory, shard, units } => {
+                if !self.arguments.quiet {
+                    let (index, count, directory) = (shard.index, shard.count, directory.display());
+                    print(&format!(
+                        "Shard {index} of {count} is done: {units} work units in {directory}\n\
+                         `rematch merge` makes one run of all shards and writes the report.\n"
+                    ))?;
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+/// An arm that never ran is said on stderr too, so that it is seen whatever becomes of stdout.
+#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
+fn tell_failures(finished: &Finished) {
+    for result in &finished.report.results {
+        if result.answered_sessions == 0 {
+            let kinds: Vec<String> =
+                result.error_summary.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+            eprintln!(
+                "error: retriever `{}` failed on every session ({}); it is not scored",
+                result.retriever_id,
+                kinds.join(", ")
+            );
+        }
+    }
+}
+
+/// Returns how a run with that report ends.
+pub(crate) fn exit_of(report: &Report) -> Exit {
+    let gates = || report.comparison.comparisons.iter().flat_map(|comparison| &comparison.gates);
+    if report.run.state == RunState::Failed {
+        Exit::Incomplete
+    } else if gates().any(|gate| gate.state == GateState::Failed) {
+        Exit::GateFailed
+    } else if gates().any(|gate| gate.state == GateState::Inconclusive) {
+        Exit::GateInconclusive
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,161 @@
+//! Which sessions depend on one another? Those of one user, or of one visit where no user is known.
+//!
+//! Keys are compared as texts; hashes only decide what is looked at together, so that memory stays bounded.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+
+use datafusion::arrow::array::{Array, RecordBatch, StringArray};
+
+use super::columns::{Damaged, text_column};
+use super::fold::in_order;
+use crate::schema::column;
+use crate::store::{RunDirectory, StoreError, TableReader, layout};
+
+/// Hashes that are sorted at once: 64 MiB of them.
+const HASHES_AT_ONCE: u64 = 1 << 23;
+
+/// Keys that look repeated and are compared as texts at once.
+const SUSPECTS_AT_ONCE: usize = 1 << 12;
+
+/// What a cluster is named by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Key<'a> {
+    User(&'a str),
+    Visit(&'a str),
+}
+
+impl Key<'_> {
+    /// Returns a hash that is the same on every machine and in every version.
+    pub(super) fn hash(self) -> u64 {
+        let (kind, text) = match self {
+            Self::User(text) => (1, text),
+            Self::Visit(text) => (2, text),
+        };
+        // FNV-1a, whose low bits are then mixed by SplitMix64's finaliser.
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let mut bits = text.bytes().fold(step(0xcbf2_9ce4_8422_2325, kind), step);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}
+
+/// The keys of a chunk's sessions.
+pub(super) struct Keys {
+    users: StringArray,
+    visits: StringArray,
+}
+
+impl Keys {
+    pub(super) fn read(run: &RunDirectory, sample: &TableReader, chunk: usize) -> Result<Self, StoreError> {
+        let batch = sample.group_columns(chunk, &[column::VISIT_ID, column::USER_ID])?;
+        Self::of(&batch).map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
+    }
+
+    fn of(batch: &RecordBatch) -> Result<Self, Damaged> {
+        let text = |name| text_column(batch, name).cloned();
+        Ok(Self { users: text(column::USER_ID)?, visits: text(column::VISIT_ID)? })
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Returns what names the row's cluster; `None` for a session that names neither user nor visit and stands alone.
+    pub(super) fn get(&self, row: usize) -> Option<Key<'_>> {
+        let named = |texts: &StringArray| texts.is_valid(row) && !texts.value(row).trim().is_empty();
+        if named(&self.users) {
+            Some(Key::User(self.users.value(row)))
+        } else {
+            named(&self.visits).then(|| Key::Visit(self.visits.value(row)))
+        }
+    }
+}
+
+/// Numbers keys in the order in which they first come.
+#[derive(Default)]
+pub(super) struct Numbers {
+    users: HashMap<Box<str>, u32>,
+    visits: HashMap<Box<str>, u32>,
+}
+
+impl Numbers {
+    /// Returns the key's number, and whether it is new; `next` is the number of a new key.
+    pub(super) fn of(&mut self, key: Key<'_>, next: u32) -> (u32, bool) {
+        let (numbers, text) = match key {
+            Key::User(text) => (&mut self.users, text),
+            Key::Visit(text) => (&mut self.visits, text),
+        };
+        if let Some(number) = numbers.get(text) {
+            return (*number, false);
+        }
+        numbers.insert(text.into(), next);
+        (next, true)
+    }
+}
+
+/// Returns the column that clusters are named by in a run in which one repeats, or `None` where none does.
+pub(super) fn repeated(
+    run: &RunDirectory,
+    sample: &TableReader,
+    threads: NonZeroUsize,
+) -> Result<Option<&'static str>, StoreError> {
+    let buckets = sample.rows().div_ceil(HASHES_AT_ONCE).max(1);
+    let mut users = false;
+    for bucket in 0..buckets {
+        let mut hashes: Vec<u64> = Vec::new();
+        let read = |chunk: usize| {
+            let keys = Keys::read(run, sample, chunk)?;
+            let user = (0..keys.rows()).any(|row| matches!(keys.get(row), Some(Key::User(_))));
+            let hashes = (0..keys.rows()).filter_map(|row| keys.get(row)).map(Key::hash);
+            Ok::<_, StoreError>((user, hashes.filter(|hash| hash % buckets == bucket).collect::<Vec<u64>>()))
+        };
+        in_order(sample.groups(), threads, read, |_, (user, found)| {
+            users |= user;
+            hashes.extend(found);
+            Ok(())
+        })?;
+        hashes.sort_unstable();
+        let mut suspects: Vec<u64> = Vec::new();
+        suspects.extend(hashes.windows(2).filter(|pair| pair.first() == pair.last()).filter_map(|pair| pair.first()));
+        suspects.dedup();
+        drop(hashes);
+        for suspects in suspects.chunks(SUSPECTS_AT_ONCE) {
+            if any_twice(run, sample, suspects)? {
+                return Ok(Some(if users { column::USER_ID } else { column::VISIT_ID }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether two keys of these hashes are the same text.
+fn any_twice(run: &RunDirectory, sample: &TableReader, suspects: &[u64]) -> Result<bool, StoreError> {
+    let suspects: HashSet<u64> = suspects.iter().copied().collect();
+    let mut numbers = Numbers::default();
+    for chunk in 0..sample.groups() {
+        let keys = Keys::read(run, sample, chunk)?;
+        let suspected = (0..keys.rows()).filter_map(|row| keys.get(row)).filter(|key| suspects.contains(&key.hash()));
+        for key in suspected {
+            if !numbers.of(key, 0).1 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_and_a_visit_of_one_name_are_two_clusters() {
+        assert_ne!(Key::User("a").hash(), Key::Visit("a").hash());
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.of(Key::User("a"), 0), (0, true));
+        assert_eq!(numbers.of(Key::Visit("a"), 1), (1, true));
+        assert_eq!(numbers.of(Key::User("a"), 2), (0, false));
+    }
+}

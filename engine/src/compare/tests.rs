@@ -1,0 +1,264 @@
+//! The sums against the comparison of whole lists, on random runs.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, ListArray, RecordBatch, UInt32Array};
+use datafusion::arrow::datatypes::UInt32Type;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
+use super::{Arm, Comparison, compare, oracle};
+use crate::benchmark::{Plan, SpecSource};
+use crate::rows::{rankings_to_batch, scores_to_batch, sessions_to_batch};
+use crate::schema::{self, column};
+use crate::score::ScoringContract;
+use crate::score::wasm::{HostSettings, PluginHost};
+use crate::session::{
+    Hit, Interaction, Judgment, Ranking, ScoreRow, ScoreState, ScorerResult, Session, ShownItem, StageRecord,
+};
+use crate::store::{Manifest, RunDirectory, TableWriter, layout};
+
+const BENCHMARK: &str = r#"
+name = "sums"
+baseline = "a"
+candidates = ["b", "c"]
+depth = 6
+[sessions]
+path = "sessions.parquet"
+[metrics]
+k = [3]
+primary = "nDCG@3"
+[[retriever]]
+id = "a"
+stages = [{ kind = "shown" }]
+[[retriever]]
+id = "b"
+stages = [{ kind = "shown" }]
+[[retriever]]
+id = "c"
+stages = [{ kind = "shown" }]
+[[scorer]]
+name = "one"
+metric = "nDCG@3"
+weight = 0.5
+[[scorer]]
+name = "two"
+metric = "R@3"
+weight = 0.5
+[[gate]]
+metric = "R@3"
+max-regression = 0.01
+"#;
+
+struct Case {
+    plan: Plan,
+    contract: ScoringContract,
+    arms: Vec<Arm>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let plan =
+            Plan::resolve(&SpecSource::of(Path::new("sums.toml"), BENCHMARK, &[]).expect("a spec")).expect("a plan");
+        let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
+        let contract = ScoringContract::load(&plan, &plugins).expect("a contract");
+        let arm = |id: &str| Arm { id: id.into(), name: id.into(), pipeline_hash: id.into() };
+        Self { plan, contract, arms: ["a", "b", "c"].map(arm).into() }
+    }
+
+    fn write(&self, root: &Path, run: &Run, rows_per_chunk: usize) -> RunDirectory {
+        let manifest = Manifest::of(&self.plan, Vec::new()).expect("a manifest");
+        let (directory, _) = RunDirectory::open(root, &manifest).expect("a directory");
+        let path = directory.path(layout::SESSIONS);
+        let mut writer = TableWriter::create(&path, schema::SESSIONS.clone(), rows_per_chunk).expect("a table");
+        writer.write(&sessions_to_batch(&run.sessions).expect("a batch")).expect("written");
+        writer.finish().expect("finished");
+        let columns = self.contract.columns();
+        for arm in 0..3 {
+            for (chunk, start) in (0..run.sessions.len()).step_by(rows_per_chunk).enumerate() {
+                let rows = start..(start + rows_per_chunk).min(run.sessions.len());
+                let batch = self.part(
+                    &columns,
+                    &run.sessions[rows.clone()],
+                    &run.rankings[arm][rows.clone()],
+                    &run.scores[arm][rows],
+                );
+                let batches = std::iter::once(Ok(batch));
+                directory.write_table(layout::part(arm, chunk), schema::part(&columns), batches).expect("a part");
+            }
+        }
+        directory
+    }
+
+    fn part(&self, columns: &[String], sessions: &[Session], rankings: &[Ranking], scores: &[ScoreRow]) -> RecordBatch {
+        let (of_rankings, of_scores) =
+            (rankings_to_batch(rankings).expect("a batch"), scores_to_batch(scores, columns).expect("a batch"));
+        let facts: Vec<_> = sessions
+            .iter()
+            .zip(rankings)
+            .map(|(session, ranking)| oracle::facts(&self.plan, session, ranking))
+            .collect();
+        let ranks = facts.iter().map(|facts| Some(facts.2.iter().copied().map(Some).collect::<Vec<_>>()));
+        let schema = schema::part(columns);
+        let column = |name: &str| -> ArrayRef {
+            match name {
+                column::HIT_COUNT => Arc::new(facts.iter().map(|facts| facts.0).collect::<UInt32Array>()),
+                column::TOP_COVERED => Arc::new(facts.iter().map(|facts| facts.1).collect::<UInt32Array>()),
+                column::TOUCHED_RANKS => Arc::new(ListArray::from_iter_primitive::<UInt32Type, _, _>(ranks.clone())),
+                _ => Arc::clone(of_rankings.column_by_name(name).or(of_scores.column_by_name(name)).expect("a column")),
+            }
+        };
+        let arrays = schema.fields().iter().map(|field| column(field.name())).collect();
+        RecordBatch::try_new(schema, arrays).expect("a part")
+    }
+
+    fn compare(&self, run: &Run, rows_per_chunk: usize, threads: usize) -> Comparison {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = self.write(folder.path(), run, rows_per_chunk);
+        let threads = NonZeroUsize::new(threads).expect("threads");
+        compare(&self.plan, &self.contract, &self.arms, &directory, threads).expect("a comparison")
+    }
+}
+
+#[derive(Debug)]
+struct Run {
+    sessions: Vec<Session>,
+    rankings: Vec<Vec<Ranking>>,
+    scores: Vec<Vec<ScoreRow>>,
+}
+
+const ITEMS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+fn session(clusters: u32) -> impl Strategy<Value = Session> {
+    let act = (select(&ITEMS[..]), select(&["click", "purchase", "skip", "odd"][..]), prop::option::of(0_u32..9));
+    let acts = prop::collection::vec(act, 0..4);
+    let judged = prop_oneof![3 => Just(Vec::new()), 1 => Just(vec![Judgment { item_id: "a".into(), grade: 1.0 }])];
+    let taxonomy = prop::collection::vec(select(&["x/y", "x/z", "w"][..]), 0..3);
+    let shown = prop::collection::vec(select(&ITEMS[..]), 0..5);
+    (acts, judged, taxonomy, shown, prop::option::of(0..clusters), prop::option::of(0..clusters)).prop_map(
+        |(acts, judgments, taxonomy, shown, user, visit)| Session {
+            user_id: user.map(|user| format!("u{user}")),
+            visit_id: visit.map(|visit| format!("v{visit}")),
+            taxonomy: taxonomy.into_iter().map(str::to_owned).collect(),
+            shown: shown.into_iter().map(|item| ShownItem { item_id: item.into(), ..ShownItem::default() }).collect(),
+            interactions: acts
+                .into_iter()
+                .map(|(item, kind, position)| Interaction {
+                    item_id: item.into(),
+                    kind: kind.into(),
+                    position,
+                    ..Interaction::default()
+                })
+                .collect(),
+            judgments,
+            ..Session::default()
+        },
+    )
+}
+
+fn answer(measures: usize) -> impl Strategy<Value = (Ranking, ScoreRow)> {
+    let hits = Just(ITEMS.to_vec()).prop_shuffle();
+    let value = || prop_oneof![1 => Just(None), 5 => (0_u32..1000).prop_map(|value| Some(f64::from(value) / 999.0))];
+    let values = prop::collection::vec(value(), measures);
+    let states = prop::collection::vec(0_usize..9, 2);
+    (hits, 0_usize..7, 0_usize..9, values, states, 0_i64..90_000_000, value()).prop_map(
+        |(hits, depth, odd, values, states, latency_ns, scenario)| {
+            let failed = odd == 0;
+            let kind = if odd == 1 { "shown" } else { "bm25" };
+            let stage = StageRecord { name: kind.into(), kind: kind.into(), latency_ns: latency_ns / 2, hits: 0 };
+            let hits = hits.into_iter().take(if failed { 0 } else { depth });
+            let ranking = Ranking {
+                hits: hits.map(|item| Hit { item_id: item.into(), score: None }).collect(),
+                latency_ns,
+                stages: vec![stage],
+                error_kind: failed.then(|| "timeout".to_owned()),
+                ..Ranking::default()
+            };
+            let scorer = |(index, state): (usize, usize)| ScorerResult {
+                name: ["one", "two"][index].into(),
+                output: format!("o{state}"),
+                state: match state {
+                    _ if failed => ScoreState::Unknown,
+                    0 => ScoreState::Error,
+                    1 => ScoreState::Unknown,
+                    _ => ScoreState::Complete,
+                },
+                ..ScorerResult::default()
+            };
+            let row = ScoreRow {
+                measures: values.into_iter().map(|value| value.filter(|_| !failed)).collect(),
+                scorers: states.into_iter().enumerate().map(scorer).collect(),
+                scenario_score: scenario.filter(|_| !failed),
+                ..ScoreRow::default()
+            };
+            (ranking, row)
+        },
+    )
+}
+
+fn run(measures: usize) -> impl Strategy<Value = Run> {
+    (1_usize..70, select(&[1_u32, 8, 1_000_000_000][..])).prop_flat_map(move |(rows, clusters)| {
+        let sessions = prop::collection::vec(session(clusters), rows);
+        let answers = prop::collection::vec(prop::collection::vec(answer(measures), rows), 3);
+        (sessions, answers).prop_map(|(mut sessions, answers)| {
+            let (mut rankings, mut scores) = (Vec::new(), Vec::new());
+            for (arm, answers) in answers.into_iter().enumerate() {
+                let (mut of_arm, mut scores_of_arm): (Vec<Ranking>, Vec<ScoreRow>) = answers.into_iter().unzip();
+                for (row, session) in sessions.iter_mut().enumerate() {
+                    session.session_id = format!("s{row:04}");
+                    of_arm[row].session_id.clone_from(&session.session_id);
+                    scores_of_arm[row].session_id.clone_from(&session.session_id);
+                    of_arm[row].retriever_id = ITEMS[arm].into();
+                }
+                rankings.push(of_arm);
+                scores.push(scores_of_arm);
+            }
+            Run { sessions, rankings, scores }
+        })
+    })
+}
+
+/// Returns where two reports differ: numbers by more than 1e-12 of them, percentiles of latency by more than 0.1 %.
+fn difference(path: &str, found: &Value, expected: &Value) -> Option<String> {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) if found.len() == expected.len() => {
+            found.iter().find_map(|(key, value)| {
+                difference(&format!("{path}.{key}"), value, expected.get(key).unwrap_or(&Value::Null))
+            })
+        }
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            found.iter().zip(expected).find_map(|(found, expected)| difference(path, found, expected))
+        }
+        (Value::Number(one), Value::Number(other)) => {
+            let (one, other) = (one.as_f64().unwrap_or(f64::NAN), other.as_f64().unwrap_or(f64::NAN));
+            let share = if path.contains("latency.p") { 1e-3 } else { 1e-12 };
+            // A t, p or mean near 0 is a small difference of larger numbers: what they lost is measured by those.
+            let close = (one - other).abs() <= share * one.abs().max(other.abs()).max(1e-3);
+            (!close).then(|| format!("{path}: {one} {other}"))
+        }
+        _ => (found != expected).then(|| format!("{path}: {found} {expected}")),
+    }
+}
+
+fn json(comparison: &Comparison) -> Value {
+    serde_json::to_value(comparison).expect("JSON")
+}
+
+#[test]
+fn sums_of_chunks_say_what_whole_lists_say() {
+    let case = Case::new();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+        let expected =
+            oracle::compare(&case.plan, &case.contract, &case.arms, &run.sessions, &run.rankings, &run.scores);
+        let found = case.compare(&run, rows_per_chunk, 1);
+        prop_assert_eq!(difference("", &json(&found), &json(&expected)), None);
+        let threaded = case.compare(&run, rows_per_chunk, 3);
+        prop_assert_eq!(json(&threaded).to_string(), json(&found).to_string());
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}

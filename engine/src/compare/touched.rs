@@ -1,0 +1,207 @@
+//! The items that users acted on, and what each act was worth; and the taxonomy nodes of a chunk's sessions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use datafusion::arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, StructArray};
+use datafusion::arrow::datatypes::UInt32Type;
+
+use super::columns::{Damaged, field, list, texts};
+use crate::benchmark::RelevancePlan;
+use crate::benchmark::spec::Combine;
+use crate::schema::column;
+use crate::score::relevance::OTHER_KIND_WEIGHT;
+
+/// Kinds of interaction that have a mean rank of their own.
+const CLICK: &str = "click";
+const PURCHASE: &str = "purchase";
+
+/// A session whose user acted on something.
+pub(super) struct TouchedSession {
+    /// Its row in the chunk.
+    pub(super) row: usize,
+    /// The distinct items, as [`crate::session::Session::touched_items`] orders them.
+    pub(super) items: Vec<TouchedItem>,
+    /// The items of positive gain by id: sums over them are made in this order.
+    pub(super) relevant: Vec<usize>,
+    /// Whether relevance comes from these acts.
+    pub(super) click_derived: bool,
+}
+
+/// One item that the user of a session acted on.
+pub(super) struct TouchedItem {
+    pub(super) clicked: bool,
+    pub(super) purchased: bool,
+    /// Whether one of the acts has a positive weight, so that it matters where the item went.
+    pub(super) interesting: bool,
+    gain: f64,
+    /// Where the item stood when the session was logged.
+    pub(super) logged: Option<NonZeroUsize>,
+}
+
+impl TouchedItem {
+    /// Returns the item's gain over the probability that a user looks at its logged position: 1 / rank, the stated default
+    /// where no curve was fitted to the log. `None` where that position is unknown.
+    pub(super) fn weighted_gain(&self) -> Option<f64> {
+        let examination = 1.0 / self.logged?.get() as f64;
+        Some(self.gain / examination)
+    }
+}
+
+/// Reads what the users of a chunk did. `more` reads further columns of the chunk, which few runs need.
+pub(super) fn read(
+    relevance: &RelevancePlan,
+    sessions: &RecordBatch,
+    more: impl Fn(&str) -> Result<RecordBatch, Damaged>,
+) -> Result<Vec<TouchedSession>, Damaged> {
+    let acts = Acts::of(list(sessions, column::INTERACTIONS)?)?;
+    let mut found = Vec::new();
+    for row in 0..sessions.num_rows() {
+        let range = range(acts.list, row);
+        if !range.is_empty() {
+            found.push((row, acts.session(range, relevance)));
+        }
+    }
+    if found.iter().any(|(_, drafts)| drafts.iter().any(|draft| draft.item.logged.is_none())) {
+        let batch = more(column::SHOWN)?;
+        let shown = list(&batch, column::SHOWN)?;
+        let items: &StringArray = texts(field(structs(shown, column::SHOWN)?, column::ITEM_ID)?, column::ITEM_ID)?;
+        for (row, drafts) in &mut found {
+            let range = range(shown, *row);
+            for draft in drafts.iter_mut().filter(|draft| draft.item.logged.is_none()) {
+                let rank = range.clone().position(|index| items.value(index) == draft.id);
+                draft.item.logged = rank.and_then(|rank| NonZeroUsize::new(rank + 1));
+            }
+        }
+    }
+    let judged = match found.iter().any(|(_, drafts)| drafts.iter().any(|draft| draft.item.gain > 0.0)) {
+        true => Some(more(column::JUDGMENTS)?),
+        false => None,
+    };
+    let judgments = judged.as_ref().map(|batch| list(batch, column::JUDGMENTS)).transpose()?;
+    let session = |(row, drafts): (usize, Vec<Draft<'_>>)| {
+        let mut relevant: Vec<usize> = Vec::new();
+        relevant.extend(drafts.iter().enumerate().filter(|(_, draft)| draft.item.gain > 0.0).map(|(index, _)| index));
+        relevant.sort_unstable_by_key(|index| drafts.get(*index).map(|draft| draft.id));
+        let judged = judgments.is_some_and(|judgments| !range(judgments, row).is_empty());
+        let click_derived = !judged && !relevant.is_empty();
+        TouchedSession { row, items: drafts.into_iter().map(|draft| draft.item).collect(), relevant, click_derived }
+    };
+    Ok(found.into_iter().map(session).collect())
+}
+
+/// The range of a row's elements; empty for a null row.
+pub(super) fn range(list: &ListArray, row: usize) -> Range<usize> {
+    if list.is_null(row) {
+        return 0..0;
+    }
+    let offset = |row: usize| list.value_offsets().get(row).and_then(|offset| usize::try_from(*offset).ok());
+    offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0)
+}
+
+pub(super) fn structs<'a>(list: &'a ListArray, name: &str) -> Result<&'a StructArray, Damaged> {
+    list.values().as_struct_opt().ok_or_else(|| super::columns::mismatch(name, list.values().data_type()))
+}
+
+struct Draft<'a> {
+    id: &'a str,
+    kinds: Vec<&'a str>,
+    item: TouchedItem,
+}
+
+struct Acts<'a> {
+    list: &'a ListArray,
+    items: &'a StringArray,
+    kinds: &'a StringArray,
+    positions: &'a datafusion::arrow::array::UInt32Array,
+}
+
+impl<'a> Acts<'a> {
+    fn of(list: &'a ListArray) -> Result<Self, Damaged> {
+        let acts = structs(list, column::INTERACTIONS)?;
+        let positions = field(acts, column::POSITION)?;
+        let positions = positions
+            .as_primitive_opt::<UInt32Type>()
+            .ok_or_else(|| super::columns::mismatch(column::POSITION, positions.data_type()))?;
+        let items = texts(field(acts, column::ITEM_ID)?, column::ITEM_ID)?;
+        Ok(Self { list, items, kinds: texts(field(acts, column::KIND)?, column::KIND)?, positions })
+    }
+
+    fn session(&self, acts: Range<usize>, relevance: &RelevancePlan) -> Vec<Draft<'a>> {
+        let mut drafts: Vec<Draft<'a>> = Vec::new();
+        for act in acts {
+            let (id, kind) = (self.items.value(act), self.kinds.value(act));
+            let place = drafts.iter().position(|draft| draft.id == id).unwrap_or_else(|| {
+                let item =
+                    TouchedItem { clicked: false, purchased: false, interesting: false, gain: 0.0, logged: None };
+                drafts.push(Draft { id, kinds: Vec::new(), item });
+                drafts.len() - 1
+            });
+            let Some(draft) = drafts.get_mut(place) else { continue };
+            draft.item.clicked |= kind == CLICK;
+            draft.item.purchased |= kind == PURCHASE;
+            draft.item.interesting |= weight(relevance, kind) > 0.0;
+            if draft.item.logged.is_none() && self.positions.is_valid(act) {
+                draft.item.logged = usize::try_from(self.positions.value(act)).ok().and_then(NonZeroUsize::new);
+            }
+            if !draft.kinds.contains(&kind) {
+                draft.kinds.push(kind);
+            }
+        }
+        for draft in &mut drafts {
+            draft.item.gain = gain(relevance, &mut draft.kinds);
+        }
+        drafts
+    }
+}
+
+fn weight(relevance: &RelevancePlan, kind: &str) -> f64 {
+    relevance.weights.get(kind).copied().unwrap_or(OTHER_KIND_WEIGHT)
+}
+
+/// The gain of distinct kinds of act, as [`crate::score::Relevance`] defines it, without a copy of their names.
+fn gain(relevance: &RelevancePlan, kinds: &mut [&str]) -> f64 {
+    kinds.sort_unstable();
+    let weights = kinds.iter().map(|kind| weight(relevance, kind));
+    match relevance.combine {
+        Combine::Max => weights.fold(0.0, f64::max),
+        Combine::Sum => weights.sum(),
+    }
+}
+
+/// Returns the rows under every taxonomy node that occurs, ancestors included; a row once, however many of its paths pass
+/// through the node.
+pub(super) fn nodes(sessions: &RecordBatch) -> Result<BTreeMap<String, Vec<u32>>, Damaged> {
+    let taxonomy = list(sessions, column::TAXONOMY)?;
+    let mut nodes: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    if taxonomy.values().is_empty() {
+        return Ok(nodes);
+    }
+    let paths = texts(taxonomy.values(), column::TAXONOMY)?;
+    let mut known: HashMap<&str, Vec<String>> = HashMap::new();
+    for (row, number) in (0..sessions.num_rows()).zip(0_u32..) {
+        for index in range(taxonomy, row) {
+            let path = paths.value(index);
+            for node in known.entry(path).or_insert_with(|| ancestry(path)) {
+                match nodes.get_mut(node) {
+                    Some(rows) if rows.last() == Some(&number) => {}
+                    Some(rows) => rows.push(number),
+                    None => {
+                        nodes.insert(node.clone(), vec![number]);
+                    }
+                }
+            }
+        }
+    }
+    Ok(nodes)
+}
+
+/// The node at a path and all its ancestors.
+fn ancestry(path: &str) -> Vec<String> {
+    let mut nodes: Vec<String> = Vec::new();
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        nodes.push(nodes.last().map_or_else(|| segment.to_owned(), |parent| format!("{parent}/{segment}")));
+    }
+    nodes
+}

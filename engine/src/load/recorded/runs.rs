@@ -1,0 +1,71 @@
+//! Consecutive rows of one session, told without looking at more than needs be.
+
+use std::ops::Range;
+use std::path::Path;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use datafusion::arrow::datatypes::{DataType, Int32Type};
+
+use super::columns::text;
+use crate::load::LoadError;
+
+/// Rows of a batch grouped by session.
+pub(super) struct Runs {
+    /// One per run, none null.
+    pub ids: StringArray,
+    pub bounds: Vec<Range<usize>>,
+}
+
+impl Runs {
+    /// Groups consecutive rows of the same session. A dictionary is compared by its keys.
+    ///
+    /// # Errors
+    ///
+    /// Names the first row, numbered by `row`, whose session is null.
+    pub(super) fn of(
+        path: &Path,
+        name: &str,
+        sessions: &ArrayRef,
+        row: impl Fn(usize) -> u64,
+    ) -> Result<Self, LoadError> {
+        if let Some(nulls) = sessions.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
+            let index = (0..nulls.len()).find(|index| nulls.is_null(*index)).unwrap_or_default();
+            let reason = format!("`{name}` is null");
+            return Err(LoadError::Row { path: path.to_owned(), row: row(index), reason });
+        }
+        let by_key = match sessions.data_type() {
+            DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8 => {
+                sessions.as_dictionary_opt::<Int32Type>().and_then(|array| array.downcast_dict::<StringArray>())
+            }
+            _ => None,
+        };
+        if let Some(dictionary) = by_key {
+            let keys = dictionary.keys().values();
+            let id = |index: usize| {
+                let key = keys.get(index).and_then(|key| usize::try_from(*key).ok());
+                key.map(|key| dictionary.values().value(key)).unwrap_or_default()
+            };
+            // Two keys may stand for equal text.
+            let starts = starts(keys.windows(2).map(|pair| matches!(pair, [left, right] if left != right)), keys.len());
+            return Ok(Self::new(starts, keys.len(), id));
+        }
+        let texts = text(path, name, sessions)?;
+        let same = |index: usize| texts.value(index) != texts.value(index + 1);
+        let starts = starts((0..texts.len().saturating_sub(1)).map(same), texts.len());
+        Ok(Self::new(starts, texts.len(), |index| texts.value(index)))
+    }
+
+    fn new<'a>(mut starts: Vec<usize>, rows: usize, id: impl Fn(usize) -> &'a str) -> Self {
+        starts.dedup_by(|next, start| id(*next) == id(*start));
+        let ids = StringArray::from_iter_values(starts.iter().map(|start| id(*start)));
+        let ends = starts.iter().skip(1).copied().chain([rows]);
+        let bounds = starts.iter().zip(ends).map(|(start, end)| *start..end).collect();
+        Self { ids, bounds }
+    }
+}
+
+/// Returns the rows that start a run: the first, and those at which the value changes.
+fn starts(changes: impl Iterator<Item = bool>, rows: usize) -> Vec<usize> {
+    let first = (rows > 0).then_some(0);
+    first.into_iter().chain((1..).zip(changes).filter_map(|(row, changed)| changed.then_some(row))).collect()
+}

@@ -1,0 +1,312 @@
+//! TREC runs: `topic Q0 item rank score tag`, columns separated by spaces or tabs; what follows is ignored, as by trec_eval.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::array::StringBuilder;
+use datafusion::arrow::array::{Float64Array, Int64Array, UInt64Array};
+
+use super::block::{Block, Fault, Rows};
+use super::chunks::Chunks;
+use super::index::{self, Index};
+use super::number::parse_score;
+use crate::benchmark::spec::Compatibility;
+use crate::load::LoadError;
+use crate::storage::Blob;
+
+/// Bytes of a file that one thread scans at a time.
+const PART_BYTES: u64 = 16 << 20;
+/// Bytes between two entries of the index.
+pub(super) const ENTRY_BYTES: u64 = 1 << 20;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A TREC run, not compressed.
+#[derive(Debug)]
+pub(super) struct Text {
+    path: PathBuf,
+    blob: Blob,
+    /// Where the first line starts.
+    start: u64,
+    /// The tag of the lines that count.
+    tag: Option<String>,
+    compatibility: Compatibility,
+}
+
+impl Text {
+    /// Opens a run. Messages call it `path`.
+    pub(super) fn open(
+        path: &Path,
+        blob: Blob,
+        tag: Option<String>,
+        compatibility: Compatibility,
+    ) -> Result<Self, LoadError> {
+        let mut head = [0; 3];
+        let io = |source| LoadError::Io { path: path.to_owned(), source };
+        let read = blob.read_at(0, &mut head).map_err(io)?;
+        let marked = head.get(..read) == Some(BYTE_ORDER_MARK);
+        let start = if marked { BYTE_ORDER_MARK.len() as u64 } else { 0 };
+        Ok(Self { path: path.to_owned(), blob, start, tag, compatibility })
+    }
+
+    /// Passes over the topics.
+    pub(super) fn scan(&self) -> Result<Index, LoadError> {
+        let bytes = self.blob.length().saturating_sub(self.start);
+        let parts = usize::try_from(bytes.div_ceil(PART_BYTES)).unwrap_or(usize::MAX);
+        let mut index = Index::new();
+        index.length = self.start;
+        index.append(index::scan_parts(parts, |part| self.scan_part(part as u64))?);
+        Ok(index)
+    }
+
+    fn scan_part(&self, part: u64) -> Result<Index, LoadError> {
+        let start = self.start + part * PART_BYTES;
+        let end = (start + PART_BYTES).min(self.blob.length());
+        let io = |source| LoadError::Io { path: self.path.clone(), source };
+        let mut chunks = Chunks::new(self.blob.clone(), start);
+        if part > 0 {
+            // The line that the part starts in is the part's before.
+            chunks = Chunks::new(self.blob.clone(), start - 1);
+            chunks.skip_line().map_err(io)?;
+        }
+        let mut index = Index::new();
+        let mut topic = Vec::new();
+        while chunks.position() < end {
+            let Some((mut offset, chunk)) = chunks.next_chunk().map_err(io)? else { break };
+            for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+                if offset >= end {
+                    break;
+                }
+                if self.tag.is_some() || !continues(line, &topic) {
+                    self.scan_line(line, &mut topic, offset - start, &mut index, start)?;
+                }
+                index.rows += 1;
+                offset += line.len() as u64;
+            }
+        }
+        index.length = end - start;
+        Ok(index)
+    }
+
+    fn scan_line(
+        &self,
+        line: &[u8],
+        topic: &mut Vec<u8>,
+        place: u64,
+        index: &mut Index,
+        start: u64,
+    ) -> Result<(), LoadError> {
+        let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty());
+        let Some(first) = columns.next() else { return Ok(()) };
+        if let Some(wanted) = &self.tag {
+            let Some(tag) = columns.nth(4) else {
+                let row = self.row_of(start + place)?;
+                return Err(LoadError::Row { path: self.path.clone(), row, reason: too_few_columns(line) });
+            };
+            if tag != wanted.as_bytes() {
+                index.retrievers.insert(String::from_utf8_lossy(tag).into_owned());
+                return Ok(());
+            }
+            if index.retrievers.is_empty() || !index.retrievers.contains(wanted) {
+                index.retrievers.insert(wanted.clone());
+            }
+        }
+        let Ok(id) = std::str::from_utf8(first) else {
+            let row = self.row_of(start + place)?;
+            return Err(LoadError::Row { path: self.path.clone(), row, reason: "not UTF-8 text".into() });
+        };
+        if first != topic.as_slice() {
+            topic.clear();
+            topic.extend_from_slice(first);
+            index.note(id, place, index.rows, ENTRY_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Returns the 1-based number of the line that starts at a byte.
+    fn row_of(&self, place: u64) -> Result<u64, LoadError> {
+        let mut chunks = Chunks::new(self.blob.clone(), self.start);
+        let mut row = 1;
+        while let Some((offset, chunk)) =
+            chunks.next_chunk().map_err(|source| LoadError::Io { path: self.path.clone(), source })?
+        {
+            let before = usize::try_from(place.saturating_sub(offset)).unwrap_or(usize::MAX).min(chunk.len());
+            row += memchr::memchr_iter(b'\n', chunk.get(..before).unwrap_or(chunk)).count() as u64;
+            if before < chunk.len() {
+                break;
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// Returns whether a line is of the same topic as the line before.
+fn continues(line: &[u8], topic: &[u8]) -> bool {
+    !topic.is_empty() && line.starts_with(topic) && line.get(topic.len()).is_some_and(u8::is_ascii_whitespace)
+}
+
+fn too_few_columns(line: &[u8]) -> String {
+    let found = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty()).count();
+    format!("{found} columns, expected 6: `topic Q0 item rank score tag`")
+}
+
+/// The blocks of a run from a line on.
+pub(super) struct TextBlocks {
+    text: Arc<Text>,
+    chunks: Chunks,
+    /// Lines before the next block.
+    lines: u64,
+}
+
+impl TextBlocks {
+    /// Starts at a line's first byte, so many lines being before it.
+    pub(super) fn from_line(text: Arc<Text>, place: u64, lines: u64) -> Self {
+        let chunks = Chunks::new(text.blob.clone(), place.max(text.start));
+        Self { text, chunks, lines }
+    }
+
+    /// Returns the first byte of the next block.
+    pub(super) fn position(&self) -> u64 {
+        self.chunks.position()
+    }
+
+    /// Returns the next block, or `None` at the end.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>, LoadError> {
+        let io = |source| LoadError::Io { path: self.text.path.clone(), source };
+        let Some((_, chunk)) = self.chunks.next_chunk().map_err(io)? else { return Ok(None) };
+        let mut parsed = Parsed::new(&self.text, chunk.len());
+        match std::str::from_utf8(chunk) {
+            Ok(chunk) => {
+                for line in chunk.split_inclusive('\n') {
+                    self.lines += 1;
+                    parsed.add(line, self.lines);
+                }
+            }
+            Err(_) => {
+                for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+                    self.lines += 1;
+                    match std::str::from_utf8(line) {
+                        Ok(line) => parsed.add(line, self.lines),
+                        Err(_) => parsed.add_not_text(line, self.lines),
+                    }
+                }
+            }
+        }
+        Ok(Some(parsed.finish()))
+    }
+}
+
+/// Hits that were read from lines.
+struct Parsed<'a> {
+    text: &'a Text,
+    topic: String,
+    ids: StringBuilder,
+    starts: Vec<usize>,
+    items: StringBuilder,
+    scores: Vec<f64>,
+    ranks: Vec<i64>,
+    rows: Vec<u64>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Parsed<'a> {
+    fn new(text: &'a Text, bytes: usize) -> Self {
+        // Shorter lines than this only make the vectors grow.
+        let lines = bytes / 24;
+        Self {
+            text,
+            topic: String::new(),
+            ids: StringBuilder::new(),
+            starts: Vec::new(),
+            items: StringBuilder::with_capacity(lines, bytes / 2),
+            scores: Vec::with_capacity(lines),
+            ranks: Vec::with_capacity(lines),
+            rows: Vec::with_capacity(lines),
+            faults: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, line: &str, row: u64) {
+        let Some((topic, rest)) = next_column(line) else { return };
+        let columns = (|| {
+            let (_, rest) = next_column(rest)?;
+            let (item, rest) = next_column(rest)?;
+            let (rank, rest) = next_column(rest)?;
+            let (score, rest) = next_column(rest)?;
+            let (tag, _) = next_column(rest)?;
+            Some((item, rank, score, tag))
+        })();
+        let Some((item, rank, score, tag)) = columns else {
+            self.start(topic);
+            return self.fault(row, too_few_columns(line.as_bytes()));
+        };
+        if self.text.tag.as_ref().is_some_and(|wanted| wanted != tag) {
+            return;
+        }
+        self.start(topic);
+        let Some(number) = parse_score(score) else {
+            return self.fault(row, format!("score `{score}`, expected a number"));
+        };
+        if self.text.compatibility == Compatibility::Strict {
+            let Ok(rank) = rank.parse() else {
+                return self.fault(row, format!("rank `{rank}`, expected a number"));
+            };
+            self.ranks.push(rank);
+        }
+        if !number.is_finite() {
+            self.ranks.truncate(self.scores.len());
+            return self.fault(row, format!("score `{number}`, expected a finite number"));
+        }
+        self.items.append_value(item);
+        self.scores.push(number);
+        self.rows.push(row);
+    }
+
+    /// Adds a line that is not text; its topic is, or the file would have been refused when it was opened.
+    fn add_not_text(&mut self, line: &[u8], row: u64) {
+        let mut columns = line.split(u8::is_ascii_whitespace).filter(|column| !column.is_empty());
+        let topic = columns.next().and_then(|topic| std::str::from_utf8(topic).ok());
+        let tag = columns.nth(4);
+        if self.text.tag.as_ref().is_none_or(|wanted| tag == Some(wanted.as_bytes())) {
+            self.start(topic.unwrap_or_default());
+            self.fault(row, "not UTF-8 text".to_owned());
+        }
+    }
+
+    fn start(&mut self, topic: &str) {
+        if self.starts.is_empty() || self.topic != topic {
+            self.topic.clear();
+            self.topic.push_str(topic);
+            self.ids.append_value(topic);
+            self.starts.push(self.scores.len());
+        }
+    }
+
+    fn fault(&mut self, row: u64, reason: String) {
+        self.faults.push(Fault { run: self.starts.len().saturating_sub(1), row, reason });
+    }
+
+    fn finish(mut self) -> Block {
+        let ends = self.starts.iter().skip(1).copied().chain([self.scores.len()]);
+        let bounds = self.starts.iter().zip(ends).map(|(start, end)| *start..end).collect();
+        let ranked = self.text.compatibility == Compatibility::Strict;
+        Block {
+            ids: self.ids.finish(),
+            bounds,
+            items: self.items.finish(),
+            scores: Some(Float64Array::from(self.scores)),
+            ranks: ranked.then(|| Int64Array::from(self.ranks)),
+            rows: Rows::OfHits(UInt64Array::from(self.rows)),
+            failures: None,
+            latencies: None,
+            faults: self.faults,
+        }
+    }
+}
+
+/// Returns the next column and what follows it, or `None` where there is none.
+fn next_column(text: &str) -> Option<(&str, &str)> {
+    let start = text.bytes().position(|byte| !byte.is_ascii_whitespace())?;
+    let text = text.get(start..)?;
+    let end = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
+    text.split_at_checked(end)
+}

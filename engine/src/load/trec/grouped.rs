@@ -1,0 +1,328 @@
+//! Judgments grouped by topic, in memory that does not grow with their number.
+//!
+//! Judgments that fit are grouped in one pass, in order of first appearance. Of more than that, files whose topics stand
+//! together (nearly all do) are streamed, topic by topic; others are read in several passes, each of which groups one share
+//! of the topics.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+use super::judgment_rows::JudgmentRows;
+use crate::load::LoadError;
+use crate::load::dirt::{Dirt, DirtKind};
+use crate::load::repeats::{Ids, find_repeat};
+use crate::session::Judgment;
+
+/// What a judgment takes in memory besides its document, and a topic besides its name.
+const JUDGMENT_BYTES: usize = 56;
+const TOPIC_BYTES: usize = 160;
+
+/// How the judgments of some files are best grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::load) enum Grouping {
+    /// In so many passes, each over one share of the topics; 1 where all fit in memory.
+    Passes(u64),
+    /// Topic by topic, as they stand.
+    Streamed,
+}
+
+impl Grouping {
+    /// Looks at the files. `memory_bytes` is what grouped judgments may take.
+    ///
+    /// # Errors
+    ///
+    /// Returns what reading the files meets.
+    pub(in crate::load) fn of(paths: &[PathBuf], memory_bytes: usize, streamable: bool) -> Result<Self, LoadError> {
+        let mut rows = JudgmentRows::new(paths);
+        let (mut ignored, mut bytes, mut runs, mut ascending) = (Dirt::default(), 0, 0, true);
+        let mut last = String::new();
+        while rows.advance(&mut ignored)?.is_some() {
+            bytes += rows.document().len() + JUDGMENT_BYTES;
+            if rows.topic() != last {
+                bytes += 2 * rows.topic().len() + TOPIC_BYTES;
+                ascending &= last.as_str() < rows.topic();
+                runs += 1;
+                last.clear();
+                last.push_str(rows.topic());
+            }
+        }
+        if bytes <= memory_bytes {
+            return Ok(Self::Passes(1));
+        }
+        if streamable && (ascending || find_repeat(&TopicRuns(paths), runs)?.is_none()) {
+            return Ok(Self::Streamed);
+        }
+        Ok(Self::Passes(bytes.div_ceil(memory_bytes.max(1)) as u64))
+    }
+}
+
+/// The topic of each run of judgments of one topic.
+struct TopicRuns<'a>(&'a [PathBuf]);
+
+impl Ids for TopicRuns<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), LoadError> {
+        let mut rows = JudgmentRows::new(self.0);
+        let mut last = String::new();
+        while rows.advance(&mut Dirt::default())?.is_some() {
+            if rows.topic() != last {
+                if !visit(rows.topic()) {
+                    break;
+                }
+                last.clear();
+                last.push_str(rows.topic());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One share of all topics.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::load) struct Share {
+    /// Its number, counted from 0.
+    pub(in crate::load) number: u64,
+    /// How many there are.
+    pub(in crate::load) of: u64,
+}
+
+impl Share {
+    /// Returns whether the topic is in this share.
+    pub(in crate::load) fn holds(self, topic: &str) -> bool {
+        if self.of == 1 {
+            return true;
+        }
+        let mut hasher = DefaultHasher::new();
+        topic.hash(&mut hasher);
+        hasher.finish() % self.of == self.number
+    }
+
+    /// Returns the next share, or `None` after the last.
+    pub(in crate::load) fn next(self) -> Option<Self> {
+        let number = self.number + 1;
+        (number < self.of).then_some(Self { number, ..self })
+    }
+}
+
+/// Judgments by topic, in order of first appearance.
+#[derive(Debug, Default)]
+pub(in crate::load) struct Qrels {
+    topics: Vec<(String, Vec<Judgment>)>,
+    positions: HashMap<String, usize>,
+}
+
+impl Qrels {
+    /// Reads the judgments of one share of the topics.
+    ///
+    /// # Errors
+    ///
+    /// Returns what reading the files meets.
+    pub(in crate::load) fn read(paths: &[PathBuf], share: Share, dirt: &mut Dirt) -> Result<Self, LoadError> {
+        let mut qrels = Self::default();
+        let mut rows = JudgmentRows::new(paths);
+        let mut seen = Dirt::default();
+        // What is dirty about lines is counted by the first pass, what is dirty about judgments by the one that keeps them.
+        let of_rows = if share.number == 0 { dirt } else { &mut seen };
+        while let Some(grade) = rows.advance(of_rows)? {
+            if share.holds(rows.topic()) {
+                qrels.add(rows.topic(), rows.document(), grade);
+            }
+        }
+        Ok(qrels)
+    }
+
+    fn add(&mut self, topic: &str, document: &str, grade: f32) {
+        let judgment = Judgment { item_id: document.to_owned(), grade };
+        if let Some((_, judgments)) = self.topics.last_mut().filter(|(last, _)| last == topic) {
+            judgments.push(judgment);
+            return;
+        }
+        match self.positions.get(topic).and_then(|position| self.topics.get_mut(*position)) {
+            Some((_, judgments)) => judgments.push(judgment),
+            None => {
+                self.positions.insert(topic.to_owned(), self.topics.len());
+                self.topics.push((topic.to_owned(), vec![judgment]));
+            }
+        }
+    }
+
+    /// Returns the judgments of the topic and forgets them, or `None` where it has none.
+    pub(in crate::load) fn take(&mut self, topic: &str, dirt: &mut Dirt) -> Option<Vec<Judgment>> {
+        let position = *self.positions.get(topic)?;
+        let judgments = self.topics.get_mut(position).map(|(_, judgments)| std::mem::take(judgments))?;
+        (!judgments.is_empty()).then(|| settled(judgments, dirt))
+    }
+
+    /// Returns the topics that were not taken, in order of first appearance; their judgments are not [`settled`] yet.
+    pub(in crate::load) fn into_rest(self) -> impl Iterator<Item = (String, Vec<Judgment>)> + Send {
+        self.topics.into_iter().filter(|(_, judgments)| !judgments.is_empty())
+    }
+}
+
+/// Topics that stand together, one at a time.
+pub(in crate::load) struct StreamedTopics {
+    rows: JudgmentRows,
+    /// The first judgment of the next topic.
+    next: Option<f32>,
+    started: bool,
+}
+
+impl StreamedTopics {
+    /// Returns a reader of the files.
+    pub(in crate::load) fn new(paths: &[PathBuf]) -> Self {
+        Self { rows: JudgmentRows::new(paths), next: None, started: false }
+    }
+
+    /// Returns the next topic with its judgments, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Returns what reading the files meets.
+    pub(in crate::load) fn next(&mut self, dirt: &mut Dirt) -> Result<Option<(String, Vec<Judgment>)>, LoadError> {
+        if !self.started {
+            self.started = true;
+            self.next = self.rows.advance(dirt)?;
+        }
+        let Some(mut grade) = self.next.take() else { return Ok(None) };
+        let topic = self.rows.topic().to_owned();
+        let mut judgments = Vec::new();
+        loop {
+            judgments.push(Judgment { item_id: self.rows.document().to_owned(), grade });
+            match self.rows.advance(dirt)? {
+                Some(next) if self.rows.topic() == topic => grade = next,
+                next => {
+                    self.next = next;
+                    return Ok(Some((topic, settled(judgments, dirt))));
+                }
+            }
+        }
+    }
+}
+
+/// Returns the judgments of a topic with each document once: at its first place, with its last grade.
+pub(in crate::load) fn settled(judgments: Vec<Judgment>, dirt: &mut Dirt) -> Vec<Judgment> {
+    dirt.add_many(DirtKind::NegativeGrade, judgments.iter().filter(|judgment| judgment.grade < 0.0).count() as u64);
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(judgments.len());
+    let mut kept: Vec<(usize, f32)> = Vec::with_capacity(judgments.len());
+    for (index, judgment) in judgments.iter().enumerate() {
+        let place = *places.entry(&judgment.item_id).or_insert(kept.len());
+        match kept.get_mut(place) {
+            None => kept.push((index, judgment.grade)),
+            Some((_, grade)) if *grade == judgment.grade => dirt.add(DirtKind::DuplicateJudgment),
+            Some((_, grade)) => {
+                dirt.add(DirtKind::ContradictingJudgment);
+                *grade = judgment.grade;
+            }
+        }
+    }
+    if kept.len() == judgments.len() {
+        return judgments;
+    }
+    let mut kept = kept.into_iter().peekable();
+    let mut settled = Vec::with_capacity(kept.len());
+    for (index, judgment) in judgments.into_iter().enumerate() {
+        if let Some((_, grade)) = kept.next_if(|(place, _)| *place == index) {
+            settled.push(Judgment { grade, ..judgment });
+        }
+    }
+    settled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const ALL: Share = Share { number: 0, of: 1 };
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        file
+    }
+
+    type Topics = Vec<(String, Vec<Judgment>)>;
+
+    fn read(text: &str) -> (Result<Topics, LoadError>, Dirt) {
+        let file = file(text);
+        let mut dirt = Dirt::default();
+        let qrels = Qrels::read(&[file.path().to_owned()], ALL, &mut dirt);
+        let topics =
+            qrels.map(|qrels| qrels.into_rest().map(|(topic, raw)| (topic, settled(raw, &mut dirt))).collect());
+        (topics, dirt)
+    }
+
+    #[test]
+    fn judgments_with_every_oddity_are_read_and_counted() {
+        let text = "\u{feff}# comment here\n1 0.5  a 2\r\n1\t1\tb#3\t-1\n\n2 Q0 a 0\n1 0 a 2\n1 0 a 1\n  # indented\n";
+        let (topics, dirt) = read(text);
+        let topics = topics.expect("judgments");
+        let judgment = |item: &str, grade| Judgment { item_id: item.into(), grade };
+        assert_eq!(topics[0], ("1".into(), vec![judgment("a", 1.0), judgment("b#3", -1.0)]));
+        assert_eq!(topics[1], ("2".into(), vec![judgment("a", 0.0)]));
+        for (kind, count) in [
+            (DirtKind::CommentLine, 2),
+            (DirtKind::BlankLine, 1),
+            (DirtKind::NonIntegerIteration, 2),
+            (DirtKind::NegativeGrade, 1),
+            (DirtKind::DuplicateJudgment, 1),
+            (DirtKind::ContradictingJudgment, 1),
+        ] {
+            assert_eq!(dirt.count(kind), count, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        for (text, row, part) in [
+            ("1 0 a 1\n1 0 a\n", 2, "found 3 fields"),
+            ("1 0 a 1.5\n", 1, "grade `1.5`"),
+            ("1 0 a b c\n", 1, "found 5 fields"),
+            ("# x\n1 0 a 99999999999\n", 2, "grade `99999999999`"),
+            ("1 0 a \0\n", 1, "grade"),
+        ] {
+            let error = read(text).0.expect_err("an error");
+            let LoadError::Row { row: found, reason, .. } = error else { panic!("{error}") };
+            assert_eq!(found, row);
+            assert!(reason.contains(part), "{reason}");
+        }
+    }
+
+    #[test]
+    fn topics_that_stand_together_are_streamed_and_others_shared_out() {
+        let together = file("b 0 x 1\nb 0 y 2\na 0 x 1\nc 0 x 3\n");
+        let apart = file("b 0 x 1\na 0 x 1\nb 0 y 2\nb 0 x 0\nc 0 x 3\n");
+        let grouping = |file: &tempfile::NamedTempFile, memory| {
+            Grouping::of(&[file.path().to_owned()], memory, true).expect("judgments")
+        };
+        assert_eq!(grouping(&together, 1 << 20), Grouping::Passes(1));
+        assert_eq!(grouping(&together, 100), Grouping::Streamed);
+        let Grouping::Passes(passes) = grouping(&apart, 100) else { panic!("not streamed") };
+        assert!(passes > 1);
+
+        let mut dirt = Dirt::default();
+        let mut streamed = StreamedTopics::new(&[together.path().to_owned()]);
+        let mut topics = Vec::new();
+        while let Some((topic, judgments)) = streamed.next(&mut dirt).expect("judgments") {
+            topics.push((topic, judgments.len()));
+        }
+        assert_eq!(topics, [("b".to_owned(), 2), ("a".to_owned(), 1), ("c".to_owned(), 1)]);
+
+        let paths = [apart.path().to_owned()];
+        let mut share = Some(Share { number: 0, of: passes });
+        let mut all = Vec::new();
+        while let Some(one) = share {
+            all.extend(Qrels::read(&paths, one, &mut dirt).expect("judgments").into_rest());
+            share = one.next();
+        }
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        let (mut whole, _) = read("b 0 x 1\na 0 x 1\nb 0 y 2\nc 0 x 3\n");
+        let whole = whole.as_mut().expect("judgments");
+        whole.sort_by(|one, other| one.0.cmp(&other.0));
+        let all: Vec<_> = all.into_iter().map(|(topic, raw)| (topic, settled(raw, &mut dirt).len())).collect();
+        let whole: Vec<_> = whole.iter().map(|(topic, judgments)| (topic.clone(), judgments.len())).collect();
+        assert_eq!(all, whole);
+        assert_eq!(dirt.count(DirtKind::ContradictingJudgment), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! Why a run did not finish.
+
+use std::path::PathBuf;
+
+use crate::compare::CompareError;
+use crate::load::LoadError;
+use crate::replay::ReplayError;
+use crate::score::ScoreError;
+use crate::select::SelectError;
+use crate::store::StoreError;
+use crate::unit::UnitError;
+
+/// Why a run did not finish.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// No sample could be drawn.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// A retriever cannot be built.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A scorer cannot be used.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// A scorer failed on every session that it was given.
+    #[error("scorer `{scorer}` failed on every session that it was given ({sessions}); the first failure: {first}")]
+    ScorerFailed {
+        /// The scorer.
+        scorer: String,
+        /// Sessions that it was given.
+        sessions: u64,
+        /// The first failure in words.
+        first: String,
+    },
+    /// The run directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A unit cannot be done.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// The scores cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// The run was asked to stop; what is done is kept.
+    #[error("interrupted; what is done is kept in `{directory}`", directory = directory.display())]
+    Interrupted {
+        /// The run's directory.
+        directory: PathBuf,
+    },
+    /// A worker of the engine died.
+    #[error("a worker of the engine died")]
+    Worker(#[from] tokio::task::JoinError),
+    /// Runs that are no shards of one another.
+    #[error("`{other}` holds run {found}, `{first}` holds run {expected}: shards of one run have the same id", first = first.display(), other = other.display())]
+    OtherRun {
+        /// The first directory.
+        first: PathBuf,
+        /// Its run.
+        expected: String,
+        /// Another directory.
+        other: PathBuf,
+        /// Its run.
+        found: String,
+    },
+    /// No shard was given.
+    #[error("no shards to merge, expected the run directories of all of them")]
+    NothingToMerge,
+    /// Shards are missing.
+    #[error("{missing} of {units} work units are missing; run the shards that hold chunks {chunks}, then merge again")]
+    Missing {
+        /// Units without a part.
+        missing: usize,
+        /// Units in all.
+        units: usize,
+        /// The chunks that lack one, as ranges.
+        chunks: String,
+    },
+}

@@ -1,0 +1,87 @@
+//! What a run is made from, and by what content it is known. Nothing is built here: whether there is anything to do is
+//! not known yet.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::RunError;
+use crate::benchmark::spec::SessionsPath;
+use crate::benchmark::{Plan, ScorerSource};
+use crate::load::{self, LoadError};
+use crate::replay::Pipeline;
+use crate::score::ScoringContract;
+use crate::score::wasm::PluginHost;
+use crate::store::{InputHash, Manifest, StoreError};
+
+/// A run whose identity is known.
+pub(super) struct Prepared {
+    pub(super) contract: ScoringContract,
+    /// The pipelines' hashes.
+    pub(super) hashes: Vec<String>,
+    pub(super) manifest: Manifest,
+}
+
+/// Loads the scorers and reads every input once, for its hash.
+pub(super) fn prepare(plan: &Plan, plugins: &Arc<PluginHost>) -> Result<Prepared, RunError> {
+    let hashes = Pipeline::hashes(&plan.pipelines)?;
+    let contract = ScoringContract::load(plan, plugins)?;
+    let manifest = Manifest::of(plan, inputs(plan, &contract, &hashes)?).map_err(StoreError::manifest)?;
+    Ok(Prepared { contract, hashes, manifest })
+}
+
+/// The content of everything that the run depends on.
+fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<Vec<InputHash>, LoadError> {
+    let mut inputs = Vec::new();
+    let mut add = |name: String, path: &Path| {
+        let hash = InputHash::of_file(name, path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
+        inputs.push(hash);
+        Ok::<(), LoadError>(())
+    };
+    for path in session_files(&plan.sessions)? {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        add(format!("sessions {name}"), &path)?;
+    }
+    for scorer in &plan.scorers {
+        if let ScorerSource::Plugin(plugin) = &scorer.source
+            && let Some(items) = &plugin.items
+        {
+            for path in load::documents::corpus_files(&items.corpus)? {
+                add(format!("items of plugin {}", scorer.name), &path)?;
+            }
+        }
+    }
+    for scorer in contract.scorers() {
+        if let Some(sha256) = scorer.content_hash() {
+            inputs.push(InputHash { name: format!("plugin {}", scorer.name()), sha256: sha256.to_owned() });
+        }
+    }
+    for (pipeline, sha256) in plan.pipelines.iter().zip(hashes) {
+        inputs.push(InputHash { name: format!("pipeline {}", pipeline.id), sha256: sha256.clone() });
+    }
+    Ok(inputs)
+}
+
+fn session_files(sessions: &SessionsPath) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    match sessions {
+        SessionsPath::Files(patterns) => {
+            for pattern in patterns {
+                files.extend(load::expand(pattern)?);
+            }
+        }
+        SessionsPath::Ubi(ubi) => {
+            files.extend(load::expand(&ubi.queries)?);
+            files.extend(load::expand(&ubi.events)?);
+        }
+        SessionsPath::Trec(trec) => {
+            files.extend(trec.topics.iter().map(PathBuf::from));
+            files.push(PathBuf::from(&trec.qrels));
+        }
+        SessionsPath::Beir(directory) => {
+            for pattern in ["queries.jsonl*", "qrels/*"] {
+                files.extend(load::expand(&format!("{directory}/{pattern}"))?);
+            }
+        }
+    }
+    Ok(files)
+}

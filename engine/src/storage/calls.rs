@@ -1,0 +1,197 @@
+//! Every call of the file system that storage and runs make, by name: the one place where a failure can be armed.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::failpoint::{self, Failure};
+
+/// Most bytes that a file of this process may have (`ulimit -f`).
+static LARGEST_FILE: LazyLock<u64> =
+    LazyLock::new(|| rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX));
+
+/// A call of the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Call {
+    /// A folder, with those above it, is made.
+    CreateFolder,
+    /// A file is made, or emptied.
+    Create,
+    /// A file is opened for reading.
+    Open,
+    /// A file is locked for this process.
+    Lock,
+    /// Bytes are read.
+    Read,
+    /// Bytes are written.
+    Write,
+    /// The bytes of a file are made durable.
+    Sync,
+    /// The names in a folder are made durable.
+    SyncFolder,
+    /// A file gets its name.
+    Rename,
+    /// A file is removed.
+    Remove,
+    /// An empty folder is removed.
+    RemoveFolder,
+    /// A folder is listed.
+    List,
+    /// Size and kind of a file are asked for.
+    Inspect,
+}
+
+impl Call {
+    /// Every call, in the order of their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::CreateFolder,
+        Self::Create,
+        Self::Open,
+        Self::Lock,
+        Self::Read,
+        Self::Write,
+        Self::Sync,
+        Self::SyncFolder,
+        Self::Rename,
+        Self::Remove,
+        Self::RemoveFolder,
+        Self::List,
+        Self::Inspect,
+    ];
+
+    /// Returns the call's name in a failpoint.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateFolder => "create-folder",
+            Self::Create => "create",
+            Self::Open => "open",
+            Self::Lock => "lock",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::SyncFolder => "sync-folder",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::RemoveFolder => "remove-folder",
+            Self::List => "list",
+            Self::Inspect => "inspect",
+        }
+    }
+}
+
+/// Makes a call, unless a failure is armed for it.
+fn call<T>(call: Call, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match failpoint::reached(call) {
+        None => act(),
+        Some(Failure::Crash) => {
+            let _done = act();
+            failpoint::crash()
+        }
+        Some(Failure::Error | Failure::Short) => Err(armed_error()),
+    }
+}
+
+fn armed_error() -> io::Error {
+    rustix::io::Errno::IO.into()
+}
+
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    call(Call::CreateFolder, || fs::create_dir_all(path))
+}
+
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    call(Call::Create, || File::create(path))
+}
+
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    call(Call::Open, || File::open(path))
+}
+
+/// Locks a file for this process; `false` where another has it.
+pub(crate) fn lock(file: &File) -> io::Result<bool> {
+    call(Call::Lock, || match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    })
+}
+
+/// Reads from a place; 0 only at the end or for an empty buffer.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let read = |buffer: &mut [u8]| loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    };
+    match failpoint::reached(Call::Read) {
+        None => read(buffer),
+        Some(Failure::Error) => Err(armed_error()),
+        Some(Failure::Short) => {
+            let half = buffer.len().div_ceil(2);
+            read(buffer.get_mut(..half).unwrap_or_default())
+        }
+        Some(Failure::Crash) => {
+            let _done = read(buffer);
+            failpoint::crash()
+        }
+    }
+}
+
+/// Writes bytes, all or some of them, to a file that has `written` bytes.
+pub(crate) fn write(mut file: &File, bytes: &[u8], written: u64) -> io::Result<usize> {
+    match failpoint::reached(Call::Write) {
+        // The system would kill the process (`SIGXFSZ`), which could then not say why.
+        None if written.saturating_add(bytes.len() as u64) > *LARGEST_FILE => Err(rustix::io::Errno::FBIG.into()),
+        None => file.write(bytes),
+        Some(Failure::Error) => Err(armed_error()),
+        Some(Failure::Short) => {
+            file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+            Err(armed_error())
+        }
+        Some(Failure::Crash) => {
+            let _done = file.write(bytes);
+            failpoint::crash()
+        }
+    }
+}
+
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    call(Call::Sync, || file.sync_all())
+}
+
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    call(Call::SyncFolder, || File::open(path)?.sync_all())
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    call(Call::Rename, || fs::rename(from, to))
+}
+
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    call(Call::Remove, || fs::remove_file(path))
+}
+
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    call(Call::RemoveFolder, || fs::remove_dir(path))
+}
+
+pub(crate) fn inspect(path: &Path) -> io::Result<Metadata> {
+    call(Call::Inspect, || fs::metadata(path))
+}
+
+/// Returns the names in a folder, sorted, with whether each is a folder.
+pub(crate) fn list(path: &Path) -> io::Result<Vec<(std::ffi::OsString, bool)>> {
+    call(Call::List, || {
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name(), entry.file_type()?.is_dir()))
+        };
+        let mut entries: Vec<_> = fs::read_dir(path)?.map(entry).collect::<io::Result<_>>()?;
+        entries.sort();
+        Ok(entries)
+    })
+}

@@ -1,0 +1,154 @@
+//! Why a run directory cannot be used.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::layout;
+use crate::storage::{PendingFile, advice, free_bytes, io_error_of};
+
+/// Why a run directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file cannot be read or written.
+    #[error("cannot read or write `{path}`{advice}", path = path.display(), advice = Advice(source))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be written to its end.
+    #[error(
+        "cannot write `{path}`: it needs at least {needed} bytes, {written} are written{free}{advice}; what was done \
+         before is kept, the run goes on from there when it is resumed",
+        path = path.display(),
+        free = Free(*free),
+        advice = Advice(source)
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it would have with all that was to be written so far.
+        needed: u64,
+        /// Bytes of it that were written.
+        written: u64,
+        /// Bytes that are free where it lies, if the system says.
+        free: Option<u64>,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A table of the run cannot be read or written.
+    #[error("table `{path}` of the run cannot be read or written; if it is damaged, remove it and run again", path = path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A JSON file of the run cannot be read or written.
+    #[error("`{path}` is not what this version of rematch writes there; remove the run's directory and run again", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The directory holds another run.
+    #[error(
+        "`{path}` holds run {found}, this benchmark with these inputs is run {expected}; choose another `--out`, or remove it",
+        path = path.display()
+    )]
+    AnotherRun {
+        /// The directory.
+        path: PathBuf,
+        /// The run in it.
+        found: String,
+        /// The run that was asked for.
+        expected: String,
+    },
+    /// Another process works in the directory.
+    #[error("another process works in `{path}`; wait for it, or choose another `--out`", path = path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error("`{path}` is not empty and holds no run; choose another `--out`", path = path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no run in the directory.
+    #[error("`{path}` holds no run: there is no `{manifest}` in it", path = path.display(), manifest = layout::MANIFEST)]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn manifest(source: serde_json::Error) -> Self {
+        Self::Json { path: PathBuf::from(layout::MANIFEST), source }
+    }
+
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn table(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into();
+        // What the system says about a file is no damage of the table.
+        match io_error_of(source.as_ref()).and_then(io::Error::raw_os_error) {
+            Some(code) => Self::io(path, io::Error::from_raw_os_error(code)),
+            None => Self::Table { path: path.to_owned(), source },
+        }
+    }
+
+    /// Returns why a file that was being written cannot be; `buffered` bytes were still to follow what was tried.
+    pub(super) fn write(
+        path: &Path,
+        pending: &PendingFile,
+        buffered: u64,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        let source = source.into();
+        let Some(code) = io_error_of(source.as_ref()).and_then(io::Error::raw_os_error) else {
+            return match source.downcast::<io::Error>() {
+                Ok(source) => Self::io(path, *source),
+                Err(source) => Self::table(path, source),
+            };
+        };
+        Self::Write {
+            path: path.to_owned(),
+            needed: pending.needed() + buffered,
+            written: pending.written(),
+            free: free_bytes(&pending.room()),
+            source: io::Error::from_raw_os_error(code),
+        }
+    }
+}
+
+/// Prints what can be done, after a semicolon.
+struct Advice<'a>(&'a io::Error);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        advice(self.0).map_or(Ok(()), |advice| write!(formatter, "; {advice}"))
+    }
+}
+
+/// Prints how much room there is.
+struct Free(Option<u64>);
+
+impl fmt::Display for Free {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |free| write!(formatter, ", {free} are free"))
+    }
+}

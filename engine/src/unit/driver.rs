@@ -1,0 +1,146 @@
+//! Runs the node in this process: as many partitions at a time as there are threads, until all are done or somebody says
+//! stop.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Task, UnitContext, UnitContexts, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec};
+
+/// How long units in flight may go on when a stop is asked for; then they are dropped, and done anew another time.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the stop flag is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every unit is done.
+    Done,
+    /// Somebody said stop; every part that is there is complete.
+    Stopped,
+}
+
+/// Does units of one run in this process.
+pub struct Driver {
+    /// The run.
+    pub context: Arc<UnitContext>,
+    /// Units done at once.
+    pub threads: NonZeroUsize,
+    /// Set to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Driver {
+    /// Does `units`, telling of each as it is done.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error; units in flight are dropped then.
+    pub async fn drive(
+        &self,
+        task: Task,
+        units: &[WorkUnit],
+        mut tell: impl FnMut(UnitDone),
+    ) -> Result<Ended, UnitError> {
+        let location = self.context.run.root().display().to_string();
+        let contexts = Arc::new(UnitContexts::default());
+        contexts.add(location.clone(), Arc::clone(&self.context));
+        let engine = SessionContext::new_with_config(SessionConfig::new().with_extension(contexts)).task_ctx();
+        let ranges = ranges(units, self.threads);
+        let partitions = Arc::new(Mutex::new((0..ranges.len()).collect::<VecDeque<usize>>()));
+        let node = Arc::new(WorkUnitsExec::new(location, task, ranges));
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut workers = JoinSet::new();
+        for _ in 0..self.threads.get() {
+            let (node, engine, stop) = (Arc::clone(&node), Arc::clone(&engine), Arc::clone(&self.stop));
+            let (partitions, sender) = (Arc::clone(&partitions), sender.clone());
+            workers.spawn(async move {
+                let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                while let Some(partition) = next() {
+                    let mut stream = node.execute(partition, Arc::clone(&engine)).map_err(UnitError::from_engine)?;
+                    while !stop.load(Ordering::Relaxed) {
+                        let Some(batch) = stream.next().await else { break };
+                        let batch = batch.map_err(UnitError::from_engine)?;
+                        for done in (0..batch.num_rows()).filter_map(|row| WorkUnitsExec::done(&batch, row)) {
+                            // Nobody listens any more when the drive has failed.
+                            let _ = sender.send(done);
+                        }
+                    }
+                }
+                Ok::<(), UnitError>(())
+            });
+        }
+        drop(sender);
+        let mut done = 0;
+        let mut stopped_for = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                message = receiver.recv() => match message {
+                    Some(message) => {
+                        done += 1;
+                        tell(message);
+                    }
+                    None => break,
+                },
+                Some(worker) = workers.join_next() => worker??,
+                () = tokio::time::sleep(LOOK), if self.stop.load(Ordering::Relaxed) => {
+                    stopped_for += LOOK;
+                    if stopped_for >= GRACE {
+                        workers.abort_all();
+                        break;
+                    }
+                }
+            }
+        }
+        while let Some(worker) = workers.join_next().await {
+            match worker {
+                Err(error) if error.is_cancelled() => {}
+                worker => worker??,
+            }
+        }
+        Ok(if done == units.len() { Ended::Done } else { Ended::Stopped })
+    }
+}
+
+/// Splits the units into one range per pipeline and thread, neighbours together: whoever reads a recording goes through it
+/// once.
+fn ranges(units: &[WorkUnit], threads: NonZeroUsize) -> Vec<UnitRange> {
+    let mut by_pipeline = std::collections::BTreeMap::<usize, Vec<usize>>::new();
+    for unit in units {
+        by_pipeline.entry(unit.pipeline).or_default().push(unit.chunk);
+    }
+    let split = |(pipeline, mut chunks): (usize, Vec<usize>)| {
+        chunks.sort_unstable();
+        let size = chunks.len().div_ceil(threads.get()).max(1);
+        let ranges = chunks.chunks(size).map(move |chunks| UnitRange { pipeline, chunks: chunks.to_vec() });
+        ranges.collect::<Vec<_>>()
+    };
+    by_pipeline.into_iter().flat_map(split).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_stands_in_one_range_and_neighbours_stay_together() {
+        let units: Vec<WorkUnit> =
+            (0..2).flat_map(|pipeline| (0..5).map(move |chunk| WorkUnit { pipeline, chunk })).collect();
+        let found = ranges(&units, NonZeroUsize::new(2).expect("two"));
+        let chunks: Vec<(usize, Vec<usize>)> = found.into_iter().map(|range| (range.pipeline, range.chunks)).collect();
+        let expected = [(0, vec![0, 1, 2]), (0, vec![3, 4]), (1, vec![0, 1, 2]), (1, vec![3, 4])];
+        assert_eq!(chunks, expected);
+        assert!(ranges(&[], NonZeroUsize::MIN).is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! Sessions that failed, tried again. What a part says of a session stays until the session has fared better.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::interleave_record_batch;
+use datafusion::arrow::error::ArrowError;
+
+use super::work::{part_batch, read_sessions};
+use super::{UnitContext, UnitDone, UnitError, WorkUnit};
+use crate::replay::Replayer;
+use crate::rows::Answers;
+use crate::schema::column;
+use crate::session::{ScoreState, Session};
+use crate::store::{StoreError, layout};
+
+/// How a session fared; a smaller one is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fared {
+    Well,
+    ScorerFailed,
+    RetrieverFailed,
+}
+
+/// Replays and scores the sessions of a unit that failed, and writes its part anew with those that fared better.
+pub(super) async fn retry_unit(
+    context: &Arc<UnitContext>,
+    replayer: &mut Replayer,
+    unit: WorkUnit,
+) -> Result<UnitDone, UnitError> {
+    let part = layout::part(unit.pipeline, unit.chunk);
+    let failed = |error: ArrowError| StoreError::table(&part, error);
+    let old = context.run.table(&part)?.group(0)?;
+    let before = fared(&old).map_err(failed)?;
+    let tried: Vec<usize> = (0..before.len()).filter(|row| before.get(*row) > Some(&Fared::Well)).collect();
+    let mut after = before.clone();
+    if !tried.is_empty() {
+        let sessions = read_sessions(context, unit.chunk)?;
+        let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
+        let answers = replayer.replay(Arc::clone(&again), context.plan.depth.get()).await?;
+        let new = part_batch(context, &part, &again, &answers)?;
+        let mut picked: Vec<(usize, usize)> = (0..old.num_rows()).map(|row| (0, row)).collect();
+        for ((place, row), now) in tried.iter().enumerate().zip(fared(&new).map_err(failed)?) {
+            if let (Some(slot), Some(state)) = (picked.get_mut(*row), after.get_mut(*row))
+                && now < *state
+            {
+                (*slot, *state) = ((1, place), now);
+            }
+        }
+        if after != before {
+            let merged = interleave_record_batch(&[&old, &new], &picked).map_err(failed)?;
+            context.run.replace_part(&part, &merged)?;
+        }
+    }
+    let failed = after.iter().filter(|state| **state == Fared::RetrieverFailed).count();
+    Ok(UnitDone { unit, sessions: after.len() as u64, failed: failed as u64 })
+}
+
+/// How each session of a part fared.
+fn fared(part: &RecordBatch) -> Result<Vec<Fared>, ArrowError> {
+    let answers = Answers::open(part.clone())?;
+    let scorers = part.column_by_name(column::SCORERS).and_then(|array| array.as_list_opt::<i32>());
+    let results = scorers.and_then(|list| list.values().as_struct_opt()?.column_by_name(column::STATE));
+    let states = results.and_then(|states| states.as_string_opt::<i32>());
+    let (Some(scorers), Some(states)) = (scorers, states) else {
+        return Err(ArrowError::SchemaError(format!("column `{}` has an unexpected type", column::SCORERS)));
+    };
+    let scorer_failed = |row: usize| {
+        let at = |place: usize| scorers.value_offsets().get(place).and_then(|offset| usize::try_from(*offset).ok());
+        let range = at(row).unwrap_or(0)..at(row + 1).unwrap_or(0);
+        range.into_iter().any(|place| states.is_valid(place) && states.value(place) == ScoreState::Error.as_str())
+    };
+    let state = |row: usize| match (answers.failed(row), scorer_failed(row)) {
+        (true, _) => Fared::RetrieverFailed,
+        (false, true) => Fared::ScorerFailed,
+        (false, false) => Fared::Well,
+    };
+    Ok((0..part.num_rows()).map(state).collect())
+}

@@ -1,0 +1,57 @@
+//! One unit, done.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::error::ArrowError;
+
+use super::{UnitContext, UnitDone, UnitError, WorkUnit};
+use crate::replay::Replayer;
+use crate::rows::{Answers, part_to_batch, sessions_from_batch};
+use crate::score::{Relevance, ranking_facts, score_chunk};
+use crate::session::Session;
+use crate::store::{StoreError, layout};
+
+/// Does a unit: reads the chunk, replays it, scores it, writes its part. Returns once the part is complete.
+pub(super) async fn do_unit(
+    context: &Arc<UnitContext>,
+    replayer: &mut Replayer,
+    unit: WorkUnit,
+) -> Result<UnitDone, UnitError> {
+    let sessions = read_sessions(context, unit.chunk)?;
+    let answers = replayer.replay(Arc::clone(&sessions), context.plan.depth.get()).await?;
+    let done = UnitDone { unit, sessions: sessions.len() as u64, failed: answers.failures() as u64 };
+    let context = Arc::clone(context);
+    let write = move || {
+        let part = layout::part(unit.pipeline, unit.chunk);
+        let batch = part_batch(&context, &part, &sessions, &answers)?;
+        context.run.write_part(&part, &batch)?;
+        Ok::<(), UnitError>(())
+    };
+    tokio::task::spawn_blocking(write).await??;
+    Ok(done)
+}
+
+/// Reads a chunk of the sample.
+pub(super) fn read_sessions(context: &UnitContext, chunk: usize) -> Result<Arc<[Session]>, UnitError> {
+    let batch = context.sample.group(chunk)?;
+    let sessions =
+        sessions_from_batch(&batch).map_err(|error| StoreError::table(&PathBuf::from(layout::SESSIONS), error))?;
+    Ok(sessions.into())
+}
+
+/// Scores a chunk's answers and puts everything side by side.
+pub(super) fn part_batch(
+    context: &UnitContext,
+    part: &std::path::Path,
+    sessions: &[Session],
+    answers: &Answers,
+) -> Result<RecordBatch, UnitError> {
+    let plan = &context.plan;
+    let relevance: Vec<Relevance> = sessions.iter().map(|session| Relevance::of(session, &plan.relevance)).collect();
+    let scores = score_chunk(plan, &context.contract, sessions, &relevance, answers)?;
+    let facts = ranking_facts(sessions, &relevance, answers, plan.support_depth());
+    let failed = |error: ArrowError| StoreError::table(part, error);
+    Ok(part_to_batch(answers, &scores, &facts, &context.contract.columns()).map_err(failed)?)
+}
