@@ -10,13 +10,16 @@ mod shared;
 mod workbench;
 
 mod artefacts;
+mod durability;
 mod esci_ubi;
 mod exposure;
+mod failpoints;
 mod formats;
 mod init;
 mod plugin_tools;
 mod plugins;
 mod reproducible;
+mod runs;
 mod sample_data;
 mod scifact;
 mod scorers;
