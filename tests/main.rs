@@ -5,6 +5,7 @@
 
 mod plugin_server;
 mod rematch;
+mod s3_server;
 mod sample;
 mod shared;
 mod workbench;
@@ -16,6 +17,7 @@ mod exposure;
 mod failpoints;
 mod formats;
 mod init;
+mod object_store;
 mod plugin_tools;
 mod plugins;
 mod reproducible;
