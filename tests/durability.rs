@@ -247,6 +247,22 @@ fn a_run_whose_inputs_have_changed_is_not_resumed() {
 }
 
 #[test]
+fn a_run_is_resumed_from_any_folder_and_a_shard_as_a_shard() {
+    let bench = recorded();
+    let mut run = command();
+    run.current_dir(bench.path("")).args(["run", "bench.toml", "--out", "out", "--quiet", "--shard", "2/3"]);
+    call(&mut run).exits(0);
+    let parts = || std::fs::read_dir(bench.path("out/parts")).expect("parts").count();
+    let of_shard = parts();
+    std::fs::remove_file(bench.path("out/parts/001-000002.parquet")).expect("removed");
+    let mut resume = command();
+    resume.current_dir("/").arg("resume").arg(bench.path("out")).args(["--quiet", "--shard", "2/3"]);
+    call(&mut resume).exits(0);
+    assert_eq!(parts(), of_shard);
+    assert!(!bench.path("out/report.json").exists());
+}
+
+#[test]
 fn two_processes_do_not_work_in_one_run() {
     let bench = recorded();
     let run = bench.path("out");

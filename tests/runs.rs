@@ -47,3 +47,16 @@ fn runs_are_listed_shown_and_removed() {
     runs(&["rm"], bench.path("products.jsonl").parent().expect("a folder")).exits(2);
     rematch(["runs", "gc", "--older-than", "soon"]).exits(2).complains(&["30d"]);
 }
+
+#[test]
+fn a_folder_with_somebody_elses_manifest_is_no_run() {
+    let bench = sample::shop(&sample::sessions(2));
+    for content in ["{\"name\":\"an extension\",\"manifest_version\":3}", "not JSON"] {
+        let manifest = bench.write("runs/extension/manifest.json", content);
+        assert!(runs(&["list"], &bench.path("runs")).exits(0).stdout.contains("no runs in"));
+        runs(&["gc", "--unfinished"], &bench.path("runs")).exits(0);
+        runs(&["gc", "--older-than", "0s"], &bench.path("runs/extension")).exits(0);
+        runs(&["rm"], &bench.path("runs/extension")).exits(2);
+        assert!(manifest.exists());
+    }
+}

@@ -23,8 +23,8 @@ use crate::report::{self, Observed, Report, RunInfo};
 use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
 use crate::select::{self, Selection};
-use crate::store::{Manifest, Opened, RunDirectory, TableReader, layout};
-use crate::unit::{Driver, Ended, Task, UnitContext, UnitDone, WorkUnit};
+use crate::store::{Manifest, Opened, RunDirectory, StoreError, TableReader, layout};
+use crate::unit::{Driver, Ended, Task, UnitContext, UnitDone, UnitError, WorkUnit};
 
 /// What became of a run.
 #[derive(Debug)]
@@ -41,9 +41,6 @@ pub enum Outcome {
         units: usize,
     },
 }
-
-/// What selecting the sessions may hold in memory before it spills.
-const SELECT_MEMORY_BYTES: usize = 256 << 20;
 
 /// A finished run.
 #[derive(Debug)]
@@ -126,7 +123,7 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
         report::complete(&plan, &report, &directory)?;
         return Ok(Outcome::Finished(Box::new(Finished { report, directory: root, already_finished: true })));
     }
-    directory.write_json(layout::PLAN, &plan)?;
+    directory.write_json(layout::PLAN, &Manifest::placed(&plan).map_err(StoreError::manifest)?)?;
     let run = Run { plan: Arc::new(plan), contract: Arc::new(contract), hashes, manifest, directory, surroundings };
     let selection = run.select().await?;
     if let Some(done) = run.work(retrying).await? {
@@ -164,7 +161,8 @@ impl Run {
     }
 
     fn interrupted(&self) -> RunError {
-        RunError::Interrupted { directory: self.directory.root().to_owned() }
+        let shard = self.surroundings.shard;
+        RunError::Interrupted { directory: self.directory.root().to_owned(), shard }
     }
 
     async fn select(&self) -> Result<Selection, RunError> {
@@ -172,7 +170,7 @@ impl Run {
         let selection = if self.directory.holds(layout::SESSIONS)? && self.directory.holds(layout::SELECTION)? {
             self.directory.read_json(layout::SELECTION)?
         } else {
-            select::select(&self.plan, &self.directory, SELECT_MEMORY_BYTES).await?
+            select::select(&self.plan, &self.directory, self.surroundings.memory_bytes / 2).await?
         };
         self.tell(&Event::Sampled { loaded: selection.loaded, sampled: selection.sampled });
         Ok(selection)
@@ -200,20 +198,27 @@ impl Run {
             let mut tally = Tally::new(self, &sample, &units, &done);
             let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
             let driver = Driver { context, threads, stop };
-            let mut ended = driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await?;
+            let mut ended = self.stopped(driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await)?;
             if retrying && ended == Ended::Done {
                 let mut tally = Tally::new(self, &sample, &units, &[]);
-                ended = driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await?;
+                ended = self.stopped(driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await)?;
             }
             if ended == Ended::Stopped {
                 return Err(self.interrupted());
             }
         }
-        Ok(shard.filter(|shard| shard.count.get() > 1).map(|shard| Outcome::Shard {
-            directory: self.directory.root().to_owned(),
-            shard,
-            units: units.len(),
-        }))
+        let Some(shard) = shard.filter(|shard| shard.count.get() > 1) else { return Ok(None) };
+        self.directory.remove(layout::RETRYING)?;
+        self.directory.remove_scratch()?;
+        Ok(Some(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
+    }
+
+    /// A component that is told to stop says so by an error, which is none of the run's.
+    fn stopped(&self, driven: Result<Ended, UnitError>) -> Result<Ended, UnitError> {
+        match driven {
+            Err(UnitError::Score(_)) if self.surroundings.stop.load(Ordering::Relaxed) => Ok(Ended::Stopped),
+            driven => driven,
+        }
     }
 
     /// Opens what units need.

@@ -104,6 +104,9 @@ pub(crate) struct ResumeArguments {
     /// The run's directory
     #[arg(value_name = "RUN")]
     pub(crate) directory: PathBuf,
+    /// Go on with a share of the work only, such as 1/3
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
     #[command(flatten)]
     pub(crate) work: WorkArguments,
 }

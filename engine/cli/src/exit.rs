@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rematch_engine::benchmark::Diagnostic;
 use rematch_engine::compare::CompareError;
 use rematch_engine::load::LoadError;
-use rematch_engine::run::RunError;
+use rematch_engine::run::{RunError, Shard};
 use rematch_engine::score::ScoreError;
 use rematch_engine::score::wasm::PackError;
 use rematch_engine::select::SelectError;
@@ -30,7 +30,7 @@ pub(crate) enum Exit {
     Input = 3,
     /// Nothing is selected.
     NothingSelected = 4,
-    /// An arm failed; the report says which.
+    /// An arm failed, as the report says, or the run could not be finished and can be resumed.
     Incomplete = 5,
     /// A plugin failed.
     Plugin = 6,
@@ -136,8 +136,9 @@ fn print(error: &anyhow::Error, exit: Exit) -> std::io::Result<()> {
         }
         last = text;
     }
-    if let Some(RunError::Interrupted { directory }) = error.downcast_ref::<RunError>() {
-        writeln!(stderr, "  to go on: rematch resume {}", shown(&directory.display().to_string()))?;
+    if let Some(RunError::Interrupted { directory, shard }) = error.downcast_ref::<RunError>() {
+        let shard = shard.map(|Shard { index, count }| format!(" --shard {index}/{count}")).unwrap_or_default();
+        writeln!(stderr, "  to go on: rematch resume {}{shard}", shown(&directory.display().to_string()))?;
     }
     if exit == Exit::Internal {
         writeln!(stderr, "{REPORT_IT}")?;
@@ -192,9 +193,12 @@ fn code_of_run(error: &RunError) -> Exit {
             SelectError::Nothing { .. } => Exit::NothingSelected,
             SelectError::Store(error) => code_of_store(error),
             SelectError::Engine(_) => Exit::Input,
+            SelectError::Memory { .. } | SelectError::Strata { .. } => Exit::Usage,
+            SelectError::Scratch(_) => Exit::Incomplete,
             _ => Exit::Internal,
         },
         RunError::Score(error) | RunError::Compare(CompareError::Score(error)) => code_of_score(error),
+        RunError::Compare(CompareError::TooManyValues { .. }) => Exit::Usage,
         RunError::ScorerFailed { .. } => Exit::Plugin,
         RunError::Store(error) | RunError::Compare(CompareError::Store(error)) => code_of_store(error),
         RunError::Unit(error) => match error {

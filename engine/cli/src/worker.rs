@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rematch_engine::compare::outcome::GateState;
 use rematch_engine::report::{Report, RunState};
@@ -20,6 +22,8 @@ pub(crate) struct Worker<'a> {
     arguments: &'a WorkArguments,
     progress: Arc<Progress>,
     runtime: tokio::runtime::Runtime,
+    /// Set by a signal.
+    stop: Arc<AtomicBool>,
 }
 
 impl<'a> Worker<'a> {
@@ -34,7 +38,7 @@ impl<'a> Worker<'a> {
             runtime.worker_threads(threads.get());
         }
         let progress = Arc::new(Progress::new(arguments.quiet));
-        Ok(Self { arguments, progress, runtime: runtime.enable_all().build()? })
+        Ok(Self { arguments, progress, runtime: runtime.enable_all().build()?, stop: Arc::default() })
     }
 
     /// Returns what the run needs to know of this process. From here on signals stop the run.
@@ -43,7 +47,7 @@ impl<'a> Worker<'a> {
     ///
     /// Returns an error when plugins cannot be run on this machine.
     pub(crate) fn surroundings(
-        &self,
+        &mut self,
         out: Option<PathBuf>,
         shard: Option<Shard>,
         may_have_plugins: bool,
@@ -54,6 +58,7 @@ impl<'a> Worker<'a> {
             false => Arc::new(PluginHost::new(HostSettings::default())?),
         };
         let stop = plugins.stop();
+        self.stop = Arc::clone(&stop);
         signals::stop_on_signal(Arc::clone(&stop))?;
         Ok(Surroundings {
             out,
@@ -79,7 +84,13 @@ impl<'a> Worker<'a> {
     ///
     /// Returns the error of the run.
     pub(crate) fn finish(self, run: impl Future<Output = Result<Outcome, RunError>>) -> Result<Exit, Failure> {
-        let outcome = self.runtime.block_on(run);
+        let stop = self.stop.clone();
+        let outcome = self.runtime.block_on(async {
+            tokio::select! {
+                outcome = run => outcome.map_err(Failure::from),
+                () = out_of_patience(stop) => Err(interrupted()),
+            }
+        });
         self.progress.finish();
         // Work that was dropped is done anew another time: nobody waits for it.
         self.runtime.shutdown_background();
@@ -105,6 +116,26 @@ impl<'a> Worker<'a> {
             }
         }
     }
+}
+
+/// How long a run may take to stop by itself: longer than its work units may.
+const PATIENCE: Duration = Duration::from_millis(3500);
+
+/// Ends when a run was asked to stop and does not. Whatever it does then may be broken off: files are complete or absent.
+async fn out_of_patience(stop: Arc<AtomicBool>) {
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE {
+        let step = Duration::from_millis(50);
+        tokio::time::sleep(step).await;
+        if stop.load(Ordering::Relaxed) {
+            waited += step;
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    let error = anyhow::anyhow!("interrupted; what is done is kept, the same command goes on from there");
+    Failure::new(Exit::Interrupted, error)
 }
 
 /// An arm that never ran is said on stderr too, so that it is seen whatever becomes of stdout.

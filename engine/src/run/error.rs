@@ -50,6 +50,8 @@ pub enum RunError {
     Interrupted {
         /// The run's directory.
         directory: PathBuf,
+        /// The shard that was worked on, if it was one.
+        shard: Option<super::Shard>,
     },
     /// A worker of the engine died.
     #[error("a worker of the engine died")]

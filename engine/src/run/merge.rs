@@ -35,7 +35,10 @@ pub async fn merge(sources: &[PathBuf], surroundings: Surroundings) -> Result<Ou
         }
         for name in [layout::PLAN, layout::SESSIONS, layout::SELECTION] {
             if !target.holds(name)? {
-                target.copy_from(&base, name)?;
+                // A shard may have ended before it drew the sample.
+                let mut shards = sources.iter().map(|source| RunDirectory::view(source).map(|(shard, ..)| shard));
+                let holder = shards.find_map(|shard| shard.ok().filter(|shard| shard.has(name)));
+                target.copy_from(holder.as_ref().unwrap_or(&base), name)?;
             }
         }
         check_complete(target, &present)?;

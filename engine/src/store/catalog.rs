@@ -1,13 +1,13 @@
 //! The runs that lie in a folder.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::manifest::Manifest;
 use super::run_directory::{RunDirectory, part_of};
 use super::{StoreError, layout};
-use crate::storage::{Location, Remote, calls};
+use crate::storage::{Blob, Location, Remote, calls};
 
 /// A run in a folder of runs.
 #[derive(Debug, Clone)]
@@ -60,8 +60,7 @@ pub fn find_runs(folder: &Location) -> Result<Vec<FoundRun>, StoreError> {
 pub fn remove_run(location: &Location) -> Result<(), StoreError> {
     let path = location.to_path();
     let failed = |source| StoreError::io(&path, source);
-    let is_run = manifest_is_there(location).map_err(failed)?;
-    if !is_run {
+    if !is_run(location).map_err(failed)? {
         return Err(StoreError::NoRun { path });
     }
     match Remote::at(location).map_err(failed)? {
@@ -109,17 +108,34 @@ pub(super) fn remove_folder_with_content(folder: &Path) -> io::Result<()> {
     calls::remove_folder(folder)
 }
 
-fn manifest_is_there(location: &Location) -> io::Result<bool> {
+/// Returns whether there is a run, of whatever version: many programs call a file `manifest.json`, and what lies beside
+/// theirs is not ours to remove.
+fn is_run(location: &Location) -> io::Result<bool> {
     let manifest = location.join(layout::MANIFEST);
-    match Remote::at(&manifest)? {
-        Some(remote) => Ok(remote.find()?.is_some()),
+    let is_there = match Remote::at(&manifest)? {
+        Some(remote) => remote.find()?.is_some(),
         None => match calls::inspect(&manifest.to_path()) {
-            Ok(file) => Ok(file.is_file()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-            Err(error) => Err(error),
+            Ok(file) => file.is_file(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => false,
+            Err(error) => return Err(error),
         },
+    };
+    if !is_there {
+        return Ok(false);
     }
+    let mut text = Vec::new();
+    Blob::at(&manifest)?.reader(0).take(MOST_OF_A_MANIFEST).read_to_end(&mut text)?;
+    let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let is_of_a_run = |id: &serde_json::Value| id.as_str().is_some_and(|id| id.len() == RUN_ID_LETTERS);
+    let has_version = manifest.get("layout_version").is_some_and(serde_json::Value::is_u64);
+    Ok(has_version && manifest.get("run_id").is_some_and(is_of_a_run))
 }
+
+/// Letters of a run id.
+const RUN_ID_LETTERS: usize = 16;
+
+/// Bytes of a manifest that are looked at: far more than any has.
+const MOST_OF_A_MANIFEST: u64 = 16 << 20;
 
 fn folders(folder: &Location) -> io::Result<Vec<String>> {
     if let Some(remote) = Remote::at(folder)? {
@@ -144,7 +160,7 @@ struct RunFile {
 fn found(location: &Location) -> Result<Option<FoundRun>, StoreError> {
     let path = location.to_path();
     let failed = |source| StoreError::io(&path, source);
-    if !manifest_is_there(location).map_err(failed)? {
+    if !is_run(location).map_err(failed)? {
         return Ok(None);
     }
     let files = files(location).map_err(failed)?;

@@ -1,10 +1,13 @@
 //! The run's identity: what would change a number stands in it, what would not (paths of outputs, concurrency) does not.
 
+use std::path::{Path, PathBuf};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::content::{sha256_of_bytes, sha256_of_file};
 use crate::benchmark::Plan;
+use crate::storage::is_url;
 
 /// The version of the layout of a run directory.
 const LAYOUT_VERSION: u32 = 3;
@@ -55,7 +58,7 @@ impl Manifest {
                 pipeline.remove("concurrency");
             }
         }
-        keep_file_names(&mut plan_json, false);
+        change_paths(&mut plan_json, false, &|path| path.file_name().map(PathBuf::from));
         let mut manifest = Self {
             layout_version: LAYOUT_VERSION,
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -71,20 +74,37 @@ impl Manifest {
     }
 }
 
-/// Keys of the plan whose text is a path (or a list of them).
-const PATH_KEYS: [&str; 8] = ["sessions", "path", "queries", "events", "topics", "qrels", "beir", "plugin"];
+impl Manifest {
+    /// Returns the plan as whoever goes on with the run needs it: with paths that do not depend on the working directory.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the plan cannot be written as JSON.
+    pub fn placed(plan: &Plan) -> Result<serde_json::Value, serde_json::Error> {
+        let mut plan = serde_json::to_value(plan)?;
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        change_paths(&mut plan, false, &|path| if is_url(&path.to_string_lossy()) { None } else { absolute(path) });
+        Ok(plan)
+    }
+}
 
-/// Cuts every path down to its file name: where files lie is no part of a run's identity, what they hold is (`inputs`).
-fn keep_file_names(value: &mut serde_json::Value, is_path: bool) {
+/// Keys of the plan whose text is a path (or a list of them).
+const PATH_KEYS: [&str; 9] =
+    ["sessions", "path", "queries", "events", "topics", "qrels", "beir", "plugin", "output_dir"];
+
+/// Changes every path of a plan. Those of a manifest are cut down to their file names: where files lie is no part of a
+/// run's identity, what they hold is (`inputs`).
+fn change_paths(value: &mut serde_json::Value, is_path: bool, change: &dyn Fn(&Path) -> Option<PathBuf>) {
     match value {
         serde_json::Value::String(text) if is_path => {
-            if let Some(name) = std::path::Path::new(text.as_str()).file_name() {
-                *text = name.to_string_lossy().into_owned();
+            if let Some(path) = change(Path::new(text.as_str())) {
+                *text = path.to_string_lossy().into_owned();
             }
         }
-        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| keep_file_names(item, is_path)),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| change_paths(item, is_path, change)),
         serde_json::Value::Object(entries) => {
-            entries.iter_mut().for_each(|(key, entry)| keep_file_names(entry, PATH_KEYS.contains(&key.as_str())));
+            let is_path = |key: &str| PATH_KEYS.contains(&key);
+            entries.iter_mut().for_each(|(key, entry)| change_paths(entry, is_path(key), change));
         }
         _ => {}
     }

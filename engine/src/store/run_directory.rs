@@ -150,6 +150,8 @@ impl RunDirectory {
         for folder in [root.to_owned(), root.join(layout::PARTS)] {
             remove_leftovers(&folder);
         }
+        // Best effort, as above: what was sorted there is of no use to anybody else.
+        let _ = super::catalog::remove_folder_with_content(&root.join(SCRATCH));
         self._lock = Some(Arc::new(file));
         Ok(self)
     }

@@ -94,7 +94,7 @@ impl Driver {
                     None => break,
                 },
                 Some(worker) = workers.join_next() => worker??,
-                () = tokio::time::sleep(LOOK), if self.stop.load(Ordering::Relaxed) => {
+                () = tokio::time::sleep(LOOK) => if self.stop.load(Ordering::Relaxed) {
                     stopped_for += LOOK;
                     if stopped_for >= GRACE {
                         workers.abort_all();

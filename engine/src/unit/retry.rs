@@ -38,7 +38,9 @@ pub(super) async fn retry_unit(
         let sessions = read_sessions(context, unit.chunk)?;
         let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
         let answers = replayer.replay(Arc::clone(&again), context.plan.depth.get()).await?;
-        let new = part_batch(context, &part, &again, &answers)?;
+        let (scorer, name) = (Arc::clone(context), part.clone());
+        let score = move || part_batch(&scorer, &name, &again, &answers);
+        let new = tokio::task::spawn_blocking(score).await??;
         let mut picked: Vec<(usize, usize)> = (0..old.num_rows()).map(|row| (0, row)).collect();
         for ((place, row), now) in tried.iter().enumerate().zip(fared(&new).map_err(failed)?) {
             if let (Some(slot), Some(state)) = (picked.get_mut(*row), after.get_mut(*row))

@@ -6,7 +6,7 @@ use crate::worker::Worker;
 
 /// Makes one run of its shards and prints its verdict.
 pub(crate) fn merge(arguments: &MergeArguments) -> Result<Exit, Failure> {
-    let worker = Worker::new(&arguments.work)?;
+    let mut worker = Worker::new(&arguments.work)?;
     let surroundings = worker.surroundings(arguments.out.clone(), None, true)?;
     worker.finish(rematch_engine::run::merge(&arguments.shards, surroundings))
 }

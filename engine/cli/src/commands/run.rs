@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let plan = Plan::resolve(&source)?;
     super::validate::check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
-    let worker = Worker::new(&arguments.work)?;
+    let mut worker = Worker::new(&arguments.work)?;
     let surroundings = worker.surroundings(arguments.out.clone(), arguments.shard, plan.has_plugins())?;
     worker.finish(rematch_engine::run::run(plan, surroundings))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 use rematch_engine::storage::Location;
-use rematch_engine::store::{FoundRun, FoundState, Opened, RunDirectory, find_runs, layout, remove_run};
+use rematch_engine::store::{FoundRun, FoundState, Opened, RunDirectory, StoreError, find_runs, layout, remove_run};
 use serde::Serialize;
 
 use super::{print, print_json};
@@ -127,7 +127,7 @@ struct Progress {
 
 fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let (run, manifest, opened) = RunDirectory::view(&arguments.directory)?;
-    if opened == Opened::Finished {
+    if opened == Opened::Finished && !run.holds(layout::RETRYING)? {
         let report: Report = run.read_json(layout::REPORT_JSON)?;
         if arguments.json {
             print_json(&report)?;
@@ -177,10 +177,16 @@ fn remove(arguments: &RemoveArguments) -> Result<Exit, Failure> {
 fn collect(arguments: &CollectArguments) -> Result<Exit, Failure> {
     let runs = newest_first(&arguments.folder)?;
     let chosen: Vec<&FoundRun> = chosen(&runs, arguments, SystemTime::now());
-    let mut removed = Vec::new();
+    let (mut removed, mut in_use) = (Vec::new(), Vec::new());
     for run in chosen {
         if !arguments.dry_run {
-            remove_run(&run.location)?;
+            match remove_run(&run.location) {
+                Err(StoreError::Locked { .. }) => {
+                    in_use.push(run.location.to_string());
+                    continue;
+                }
+                removal => removal?,
+            }
         }
         removed.push(Listed::of(run));
     }
@@ -191,6 +197,7 @@ fn collect(arguments: &CollectArguments) -> Result<Exit, Failure> {
     let bytes = removed.iter().map(|run| run.bytes).sum();
     let (verb, count) = (if arguments.dry_run { "would remove" } else { "removed" }, removed.len());
     let mut text: String = removed.iter().map(|run| format!("{verb} {}\n", visible(&run.directory))).collect();
+    text.extend(in_use.iter().map(|directory| format!("kept {}, which is in use\n", visible(directory))));
     text += &format!("{verb} {count} runs, {}\n", size(bytes));
     print(&text)?;
     Ok(Exit::Done)

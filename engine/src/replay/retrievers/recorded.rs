@@ -21,8 +21,8 @@ const KIND: &str = "recorded";
 /// Answers each session with the ranking that was recorded for it.
 ///
 /// A recorded failure is a failure again. A session without a ranking is one too, unless [`Missing::Empty`] says that it
-/// means an empty answer. Latencies are those that were recorded; where there are none, there is none: a look-up takes no
-/// time that says anything about the retriever.
+/// means an empty answer. Latencies are those that were recorded, for whoever reads the rankings; where there are none, there
+/// is none: a look-up takes no time that says anything about the retriever. They are not compared.
 #[derive(Debug)]
 pub struct RecordedRetriever {
     recording: Recording,
