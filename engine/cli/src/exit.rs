@@ -217,6 +217,7 @@ fn code_of_run(error: &RunError) -> Exit {
 fn code_of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::AnotherRun { .. }
+        | StoreError::OtherVersion { .. }
         | StoreError::NotARun { .. }
         | StoreError::NoRun { .. }
         | StoreError::Locked { .. } => Exit::Usage,

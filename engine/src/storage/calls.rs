@@ -102,6 +102,21 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     call(Call::CreateFolder, || fs::create_dir_all(path))
 }
 
+/// Makes a folder and those above it, so that their names outlive a power failure.
+pub(crate) fn create_folder_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    create_folder(path)?;
+    for made in missing {
+        let above = made.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_folder(above)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     call(Call::Create, || File::create(path))
 }

@@ -64,11 +64,7 @@ impl PendingFile {
 
     fn create_beside(path: &Path) -> io::Result<(Target, File)> {
         let folder = folder_of(path).to_owned();
-        if !folder.is_dir() {
-            calls::create_folder(&folder)?;
-            // The new folder's own name must outlive a power failure too.
-            calls::sync_folder(folder_of(&folder))?;
-        }
+        calls::create_folder_durably(&folder)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // No two writers share a temporary file, whatever process they are in.
         let number = CREATED.fetch_add(1, Ordering::Relaxed);

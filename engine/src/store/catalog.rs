@@ -126,13 +126,10 @@ fn is_run(location: &Location) -> io::Result<bool> {
     let mut text = Vec::new();
     Blob::at(&manifest)?.reader(0).take(MOST_OF_A_MANIFEST).read_to_end(&mut text)?;
     let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let is_of_a_run = |id: &serde_json::Value| id.as_str().is_some_and(|id| id.len() == RUN_ID_LETTERS);
-    let has_version = manifest.get("layout_version").is_some_and(serde_json::Value::is_u64);
-    Ok(has_version && manifest.get("run_id").is_some_and(is_of_a_run))
+    let has = |key: &str, is_so: fn(&serde_json::Value) -> bool| manifest.get(key).is_some_and(is_so);
+    let is_text = serde_json::Value::is_string;
+    Ok(has("layout_version", serde_json::Value::is_u64) && has("run_id", is_text) && has("engine_version", is_text))
 }
-
-/// Letters of a run id.
-const RUN_ID_LETTERS: usize = 16;
 
 /// Bytes of a manifest that are looked at: far more than any has.
 const MOST_OF_A_MANIFEST: u64 = 16 << 20;

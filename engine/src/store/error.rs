@@ -73,6 +73,18 @@ pub enum StoreError {
         /// The run that was asked for.
         expected: String,
     },
+    /// Another version of the engine made the run.
+    #[error(
+        "the run in `{path}` was made by rematch {version}, which may find other numbers; finish it with that version, or \
+         choose another `--out`",
+        path = path.display()
+    )]
+    OtherVersion {
+        /// The directory.
+        path: PathBuf,
+        /// The version.
+        version: String,
+    },
     /// Another process works in the directory.
     #[error("another process works in `{path}`; wait for it, or choose another `--out`", path = path.display())]
     Locked {

@@ -76,6 +76,9 @@ impl RunDirectory {
             return Ok((directory, Opened::New));
         }
         let found: Manifest = directory.read_json(layout::MANIFEST)?;
+        if (found.layout_version, &found.engine_version) != (manifest.layout_version, &manifest.engine_version) {
+            return Err(StoreError::OtherVersion { path: root.to_owned(), version: found.engine_version });
+        }
         if found.run_id != manifest.run_id {
             let (found, expected) = (found.run_id, manifest.run_id.clone());
             return Err(StoreError::AnotherRun { path: root.to_owned(), found, expected });
@@ -140,7 +143,7 @@ impl RunDirectory {
     fn lock(mut self) -> Result<Self, StoreError> {
         let Some(root) = self.location.local() else { return Ok(self) };
         let lock = || {
-            calls::create_folder(root)?;
+            calls::create_folder_durably(root)?;
             let file = calls::create(&root.join(layout::LOCK))?;
             let is_ours = calls::lock(&file)?;
             Ok(is_ours.then_some(file))

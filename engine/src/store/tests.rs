@@ -218,7 +218,11 @@ fn runs_are_found_and_removed() {
     new_run(&folder.path().join("a")).write_json(layout::REPORT_JSON, &1).unwrap();
     fs::create_dir(folder.path().join("c")).unwrap();
     fs::create_dir(folder.path().join("d")).unwrap();
-    fs::write(folder.path().join("d").join(layout::MANIFEST), b"{}").unwrap();
+    let of_another_version = br#"{"layout_version":99,"engine_version":"9.0.0","run_id":"x"}"#;
+    fs::write(folder.path().join("d").join(layout::MANIFEST), of_another_version).unwrap();
+    // Somebody else's manifest makes no run.
+    fs::create_dir(folder.path().join("e")).unwrap();
+    fs::write(folder.path().join("e").join(layout::MANIFEST), br#"{"manifest_version":3}"#).unwrap();
     let found = find_runs(&location).unwrap();
     let states: Vec<FoundState> = found.iter().map(|run| run.state).collect();
     assert_eq!(
@@ -232,7 +236,9 @@ fn runs_are_found_and_removed() {
     drop(run);
     unlocked(|| remove_run(&location.join("b")));
     assert!(!folder.path().join("b").exists());
-    assert!(matches!(remove_run(&location.join("c")), Err(StoreError::NoRun { .. })));
+    for stranger in ["c", "e"] {
+        assert!(matches!(remove_run(&location.join(stranger)), Err(StoreError::NoRun { .. })));
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod driver;
 mod error;
 mod node;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub use context::{UnitContext, UnitContexts};

@@ -9,7 +9,6 @@ use datafusion::arrow::error::ArrowError;
 use super::work::{part_batch, read_sessions};
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::replay::Replayer;
-use crate::rows::Answers;
 use crate::schema::column;
 use crate::session::{ScoreState, Session};
 use crate::store::{StoreError, layout};
@@ -30,8 +29,9 @@ pub(super) async fn retry_unit(
 ) -> Result<UnitDone, UnitError> {
     let part = layout::part(unit.pipeline, unit.chunk);
     let failed = |error: ArrowError| StoreError::table(&part, error);
-    let old = context.run.table(&part)?.group(0)?;
-    let before = fared(&old).map_err(failed)?;
+    let table = context.run.table(&part)?;
+    // Most parts have nothing to try again, and their hits need not be read to know that.
+    let before = fared(&table.group_columns(0, &[column::ERROR_KIND, column::SCORERS])?).map_err(failed)?;
     let tried: Vec<usize> = (0..before.len()).filter(|row| before.get(*row) > Some(&Fared::Well)).collect();
     let mut after = before.clone();
     if !tried.is_empty() {
@@ -41,6 +41,7 @@ pub(super) async fn retry_unit(
         let (scorer, name) = (Arc::clone(context), part.clone());
         let score = move || part_batch(&scorer, &name, &again, &answers);
         let new = tokio::task::spawn_blocking(score).await??;
+        let old = table.group(0)?;
         let mut picked: Vec<(usize, usize)> = (0..old.num_rows()).map(|row| (0, row)).collect();
         for ((place, row), now) in tried.iter().enumerate().zip(fared(&new).map_err(failed)?) {
             if let (Some(slot), Some(state)) = (picked.get_mut(*row), after.get_mut(*row))
@@ -60,19 +61,19 @@ pub(super) async fn retry_unit(
 
 /// How each session of a part fared.
 fn fared(part: &RecordBatch) -> Result<Vec<Fared>, ArrowError> {
-    let answers = Answers::open(part.clone())?;
+    let kinds = part.column_by_name(column::ERROR_KIND).and_then(|array| array.as_string_opt::<i32>());
     let scorers = part.column_by_name(column::SCORERS).and_then(|array| array.as_list_opt::<i32>());
     let results = scorers.and_then(|list| list.values().as_struct_opt()?.column_by_name(column::STATE));
     let states = results.and_then(|states| states.as_string_opt::<i32>());
-    let (Some(scorers), Some(states)) = (scorers, states) else {
-        return Err(ArrowError::SchemaError(format!("column `{}` has an unexpected type", column::SCORERS)));
+    let (Some(kinds), Some(scorers), Some(states)) = (kinds, scorers, states) else {
+        return Err(ArrowError::SchemaError("a part has columns of unexpected types".to_owned()));
     };
     let scorer_failed = |row: usize| {
         let at = |place: usize| scorers.value_offsets().get(place).and_then(|offset| usize::try_from(*offset).ok());
         let range = at(row).unwrap_or(0)..at(row + 1).unwrap_or(0);
         range.into_iter().any(|place| states.is_valid(place) && states.value(place) == ScoreState::Error.as_str())
     };
-    let state = |row: usize| match (answers.failed(row), scorer_failed(row)) {
+    let state = |row: usize| match (kinds.is_valid(row), scorer_failed(row)) {
         (true, _) => Fared::RetrieverFailed,
         (false, true) => Fared::ScorerFailed,
         (false, false) => Fared::Well,

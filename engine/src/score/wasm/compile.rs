@@ -130,7 +130,9 @@ fn said(words: &mut File) -> String {
 /// Says why a child left no code. `status` is `None` when it was ended for taking too long.
 fn why(status: Option<ExitStatus>, words: &str, limits: &Limits) -> String {
     let too_long = format!("compiling took more than {} s of CPU time", limits.compile_seconds);
-    let out_of_memory = ["memory allocation of", "Cannot allocate memory", "out of memory"];
+    // The last is what the system says to a thread that there is no room for the stack of.
+    let out_of_memory =
+        ["memory allocation of", "Cannot allocate memory", "out of memory", "Resource temporarily unavailable"];
     match status {
         None => too_long,
         Some(status) if killed(status) => too_long,

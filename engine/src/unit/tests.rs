@@ -1,0 +1,172 @@
+//! Units done here, by a node that went through text, and again where sessions failed.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use tempfile::TempDir;
+
+use super::*;
+use crate::benchmark::{Plan, SpecSource};
+use crate::replay::{Pipeline, RetrieveError, RetrieveErrorKind, Retriever};
+use crate::rows::{rankings_from_batch, sessions_to_batch};
+use crate::schema;
+use crate::score::ScoringContract;
+use crate::score::wasm::{HostSettings, PluginHost};
+use crate::session::{Hit, Interaction, Ranking, Session, ShownItem};
+use crate::store::{Manifest, RunDirectory, layout};
+
+const BENCHMARK: &str = r#"
+name = "units"
+baseline = "shown"
+candidates = ["again"]
+[sessions]
+path = "sessions.jsonl"
+[[retriever]]
+id = "shown"
+stages = [{ kind = "shown" }]
+[[retriever]]
+id = "again"
+stages = [{ kind = "shown" }]
+"#;
+
+const SESSIONS: usize = 2500;
+
+fn session(number: usize) -> Session {
+    let item = |item: usize| ShownItem { item_id: format!("i{item}"), ..ShownItem::default() };
+    let act = Interaction { item_id: format!("i{}", number % 7), kind: "click".into(), ..Interaction::default() };
+    Session {
+        session_id: format!("s{number:05}"),
+        shown: (0..5).map(|rank| item((number + rank) % 7)).collect(),
+        interactions: vec![act],
+        ..Session::default()
+    }
+}
+
+/// A run directory with its sample, and the context over it.
+fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
+    let plan = Plan::resolve(&SpecSource::of(Path::new("b.toml"), BENCHMARK, &[]).expect("a source")).expect("a plan");
+    let manifest = Manifest::of(&plan, Vec::new()).expect("a manifest");
+    let (run, _) = RunDirectory::open(&folder.path().join("run"), &manifest).expect("a run");
+    run.write_json(layout::PLAN, &plan).expect("written");
+    let sessions: Vec<Session> = (0..SESSIONS).map(session).collect();
+    let batch = Ok(sessions_to_batch(&sessions).expect("a batch"));
+    run.write_table(layout::SESSIONS, schema::SESSIONS.clone(), std::iter::once(batch)).expect("written");
+    let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
+    let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
+    let sample = run.table(layout::SESSIONS).expect("the sample");
+    UnitContext { plan: Arc::new(plan), contract, pipelines, run, sample }
+}
+
+fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {
+    (0..3).flat_map(|chunk| run.rows(layout::part(pipeline, chunk), rankings_from_batch).expect("a part")).collect()
+}
+
+/// Fails on every fifth session the first time it is asked, and on every tenth always.
+#[derive(Default)]
+struct Flaky {
+    asked: Mutex<BTreeSet<String>>,
+    calls: AtomicUsize,
+}
+
+#[async_trait]
+impl Retriever for Flaky {
+    fn kind(&self) -> &'static str {
+        "flaky"
+    }
+
+    async fn retrieve(&self, session: &Session, _: usize) -> Result<Vec<Hit>, RetrieveError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let first = self.asked.lock().expect("a lock").insert(session.session_id.clone());
+        let always = session.session_id.ends_with('0');
+        if always || (first && session.session_id.ends_with('5')) {
+            return Err(RetrieveError { kind: RetrieveErrorKind::Index, message: format!("first: {first}") });
+        }
+        Ok(vec![Hit { item_id: "i1".into(), score: Some(1.0) }])
+    }
+}
+
+fn drive(context: &Arc<UnitContext>, task: Task, threads: usize) -> Vec<UnitDone> {
+    let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+    let threads = NonZeroUsize::new(threads).expect("threads");
+    let driver = Driver { context: Arc::clone(context), threads, stop: Arc::new(AtomicBool::new(false)) };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut told = Vec::new();
+    let ended = runtime.block_on(driver.drive(task, &units, |done| told.push(done))).expect("driven");
+    assert_eq!(ended, Ended::Done);
+    told.sort_by_key(|done| done.unit);
+    told
+}
+
+#[test]
+fn sessions_that_failed_are_tried_again_and_only_they() {
+    let folder = TempDir::new().expect("a folder");
+    let flaky = Arc::new(Flaky::default());
+    let source: Arc<dyn Retriever> = flaky.clone();
+    let one = NonZeroUsize::MIN;
+    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, source);
+    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    let failed = |done: &[UnitDone]| done.iter().map(|done| done.failed).sum::<u64>();
+    assert_eq!(failed(&drive(&context, Task::Do, 2)), 500);
+    assert_eq!(flaky.calls.swap(0, Ordering::Relaxed), SESSIONS);
+    let before = rankings(&context.run, 0);
+    let told = drive(&context, Task::RetryErrors, 2);
+    assert_eq!((failed(&told), told.iter().map(|done| done.sessions).sum::<u64>()), (250, SESSIONS as u64));
+    assert_eq!(flaky.calls.load(Ordering::Relaxed), 500, "sessions that were answered are not asked again");
+    for (old, new) in before.iter().zip(rankings(&context.run, 0)) {
+        match old.session_id.chars().last() {
+            // What still fails keeps what it said first.
+            Some('0') => assert_eq!(new.error.as_deref(), Some("first: true")),
+            Some('5') => assert!(old.failed() && !new.failed() && new.hits.len() == 1),
+            _ => assert_eq!((&new.hits, &new.error), (&old.hits, &old.error)),
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_a_drive_between_units() {
+    let folder = TempDir::new().expect("a folder");
+    let source: Arc<dyn Retriever> = Arc::new(Flaky::default());
+    let pipeline = Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), NonZeroUsize::MIN, source);
+    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    let stop = Arc::new(AtomicBool::new(true));
+    let driver = Driver { context: Arc::clone(&context), threads: NonZeroUsize::MIN, stop };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let units = [WorkUnit { pipeline: 0, chunk: 0 }];
+    let ended = runtime.block_on(driver.drive(Task::Do, &units, |_| {})).expect("driven");
+    assert_eq!(ended, Ended::Stopped);
+    assert!(context.run.parts().expect("parts").is_empty());
+}
+
+#[test]
+fn a_node_that_went_through_text_opens_the_run_by_its_directory() {
+    let folder = TempDir::new().expect("a folder");
+    let context = context(&folder, Vec::new());
+    let range = |pipeline| UnitRange { pipeline, chunks: vec![0, 1, 2] };
+    let node = WorkUnitsExec::new(context.run.root().display().to_string(), Task::Do, vec![range(0), range(1)]);
+    let text = serde_json::to_string(&node).expect("text");
+    let node = Arc::new(serde_json::from_str::<WorkUnitsExec>(&text).expect("a node"));
+    let engine = SessionContext::new().task_ctx();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let rows = runtime.block_on(async {
+        let mut rows = 0;
+        for partition in 0..2 {
+            let mut stream = node.execute(partition, Arc::clone(&engine)).expect("a stream");
+            while let Some(batch) = stream.next().await {
+                rows += batch.expect("a batch").num_rows();
+            }
+        }
+        rows
+    });
+    assert_eq!(rows, 6);
+    let (one, other) = (rankings(&context.run, 0), rankings(&context.run, 1));
+    assert_eq!((one.len(), other.len()), (SESSIONS, SESSIONS));
+    assert!(one.iter().zip(&other).all(|(one, other)| one.hits == other.hits && one.hits.len() == 5));
+}
