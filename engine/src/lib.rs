@@ -15,16 +15,16 @@
 //!
 //! use rematch_engine::benchmark::{Plan, SpecSource};
 //! use rematch_engine::event::Silent;
-//! use rematch_engine::run::{Surroundings, run};
+//! use rematch_engine::run::{Outcome, Surroundings, run};
 //! use rematch_engine::score::wasm::{HostSettings, PluginHost};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let plan = Plan::resolve(&SpecSource::read(Path::new("bench.toml"), &[])?)?;
 //! let plugins = Arc::new(PluginHost::new(HostSettings::default())?);
-//! let listener = Arc::new(Silent);
-//! let surroundings = Surroundings { out: None, threads: None, listener, stop: Arc::default(), plugins };
-//! let finished = run(plan, surroundings).await?;
-//! println!("{}", finished.report.comparison.recommendation);
+//! let surroundings = Surroundings::new(Arc::new(Silent), plugins);
+//! if let Outcome::Finished(finished) = run(plan, surroundings).await? {
+//!     println!("{}", finished.report.comparison.recommendation);
+//! }
 //! # Ok(())
 //! # }
 //! ```

@@ -92,6 +92,22 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Returns surroundings in which a whole run is worked on by all cores, in a folder under the plan's output directory,
+    /// until it is done.
+    #[must_use]
+    pub fn new(listener: Arc<dyn Listener>, plugins: Arc<PluginHost>) -> Self {
+        Self {
+            out: None,
+            threads: None,
+            memory_bytes: 2 * Workspace::MEMORY_BYTES,
+            shard: None,
+            retry_errors: false,
+            listener,
+            stop: Arc::default(),
+            plugins,
+        }
+    }
+
     fn workers(&self) -> NonZeroUsize {
         self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
     }
