@@ -194,6 +194,15 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     call(Call::RemoveFolder, || fs::remove_dir(path))
 }
 
+/// Removes a folder and everything below it.
+pub(crate) fn remove_folder_with_content(folder: &Path) -> io::Result<()> {
+    for (name, is_folder) in list(folder)? {
+        let entry = folder.join(name);
+        if is_folder { remove_folder_with_content(&entry)? } else { remove(&entry)? }
+    }
+    remove_folder(folder)
+}
+
 pub(crate) fn inspect(path: &Path) -> io::Result<Metadata> {
     call(Call::Inspect, || fs::metadata(path))
 }

@@ -169,16 +169,9 @@ fn remove_other_versions(folder: &Path) {
         let is_old = modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > DAY));
         if is_old && Some(name.as_os_str()) != folder.file_name() {
             // Best effort: a leftover costs room and nothing else.
-            let _ = remove_folder_of_files(&versions.join(name));
+            let _ = calls::remove_folder_with_content(&versions.join(name));
         }
     }
-}
-
-fn remove_folder_of_files(folder: &Path) -> io::Result<()> {
-    for (name, _) in calls::list(folder)? {
-        calls::remove(&folder.join(name))?;
-    }
-    calls::remove_folder(folder)
 }
 
 fn version_name(version: &Version) -> String {

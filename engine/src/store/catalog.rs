@@ -82,7 +82,7 @@ fn remove_run_folder(path: &Path) -> io::Result<()> {
     for (name, is_folder) in first(calls::list(path)?, layout::REPORT_JSON) {
         let entry = path.join(&name);
         match is_folder {
-            true => remove_folder_with_content(&entry)?,
+            true => calls::remove_folder_with_content(&entry)?,
             false if name != layout::MANIFEST && name != layout::LOCK => calls::remove(&entry)?,
             false => {}
         }
@@ -97,15 +97,6 @@ type Entry = (std::ffi::OsString, bool);
 fn first(mut entries: Vec<Entry>, name: &str) -> Vec<Entry> {
     entries.sort_by_key(|(entry, _)| entry != name);
     entries
-}
-
-/// Removes a folder and everything below it.
-pub(super) fn remove_folder_with_content(folder: &Path) -> io::Result<()> {
-    for (name, is_folder) in calls::list(folder)? {
-        let entry = folder.join(name);
-        if is_folder { remove_folder_with_content(&entry)? } else { calls::remove(&entry)? }
-    }
-    calls::remove_folder(folder)
 }
 
 /// Returns whether there is a run, of whatever version: many programs call a file `manifest.json`, and what lies beside

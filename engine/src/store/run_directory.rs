@@ -154,7 +154,7 @@ impl RunDirectory {
             remove_leftovers(&folder);
         }
         // Best effort, as above: what was sorted there is of no use to anybody else.
-        let _ = super::catalog::remove_folder_with_content(&root.join(SCRATCH));
+        let _ = calls::remove_folder_with_content(&root.join(SCRATCH));
         self._lock = Some(Arc::new(file));
         Ok(self)
     }
@@ -428,7 +428,7 @@ impl RunDirectory {
         *self.scratch.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let Some(root) = self.location.local() else { return Ok(()) };
         let folder = root.join(SCRATCH);
-        match super::catalog::remove_folder_with_content(&folder) {
+        match calls::remove_folder_with_content(&folder) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&folder, source)),
             _ => Ok(()),
         }
