@@ -10,6 +10,7 @@ use rematch_metrics::sum::CompensatedSum;
 use super::columns::{Damaged, list, numbers, part, text_column};
 use super::question::Question;
 use super::touched::{self, TouchedSession};
+use crate::rows::list_range;
 use crate::schema::column;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
 
@@ -147,7 +148,7 @@ impl ArmChunk {
             elements.ok_or_else(|| super::columns::mismatch(column::TOUCHED_RANKS, lists.values().data_type()))?;
         let mut ranks = Vec::with_capacity(touched.len());
         for session in touched {
-            let of_session = elements.values().get(touched::range(lists, session.row)).unwrap_or_default();
+            let of_session = elements.values().get(list_range(lists, session.row)).unwrap_or_default();
             if !self.has_failed(session.row) && of_session.len() != session.items.len() {
                 let reason = format!(
                     "row {} has {} ranks in column `{}`, expected one for each of the {} items that its user acted on",

@@ -8,7 +8,8 @@ use super::chunk::{ArmChunk, Chunk};
 use super::columns::{Damaged, field, list, text_column, texts};
 use super::question::Question;
 use super::tally::ArmTally;
-use super::touched::{range, structs};
+use super::touched::structs;
+use crate::rows::list_range;
 use crate::schema::column;
 use crate::score::MeasureKind;
 use crate::session::ScoreState;
@@ -34,7 +35,7 @@ impl ScorerTally {
         let outputs = texts(field(results, column::OUTPUT)?, column::OUTPUT)?;
         let mut found: Vec<Self> = question.scorers.iter().map(|_| Self::default()).collect();
         for row in 0..scorers.len() {
-            for (tally, index) in found.iter_mut().zip(range(scorers, row)) {
+            for (tally, index) in found.iter_mut().zip(list_range(scorers, row)) {
                 match ScoreState::parse(states.value(index)) {
                     Some(ScoreState::Complete) => tally.complete += 1,
                     Some(ScoreState::Unknown) => tally.unknown += 1,

@@ -9,7 +9,8 @@ use hdrhistogram::Histogram;
 use super::chunk::ArmChunk;
 use super::columns::{Damaged, field, list, mismatch, numbers, texts};
 use super::outcome::LatencyMetrics;
-use super::touched::{range, structs};
+use super::touched::structs;
+use crate::rows::list_range;
 use crate::schema::column;
 
 const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
@@ -51,7 +52,7 @@ impl Latencies {
             .ok_or_else(|| mismatch(column::LATENCY_NS, stage_latency.data_type()))?;
         let mut found = Self::default();
         for row in (0..latency.len()).filter(|row| !arm.has_failed(*row)) {
-            let stages = range(stages, row);
+            let stages = list_range(stages, row);
             if stages.clone().any(|index| LOOKED_UP.contains(&kinds.value(index))) {
                 continue;
             }

@@ -9,9 +9,9 @@ use datafusion::arrow::datatypes::UInt32Type;
 
 use super::columns::{Damaged, field, list, texts};
 use crate::benchmark::RelevancePlan;
-use crate::benchmark::spec::Combine;
+use crate::rows::list_range;
 use crate::schema::column;
-use crate::score::relevance::OTHER_KIND_WEIGHT;
+use crate::score::relevance::{gain_of_kinds, weight};
 
 /// Kinds of interaction that have a mean rank of their own.
 const CLICK: &str = "click";
@@ -58,7 +58,7 @@ pub(super) fn read(
     let acts = Acts::of(list(sessions, column::INTERACTIONS)?)?;
     let mut found = Vec::new();
     for row in 0..sessions.num_rows() {
-        let range = range(acts.list, row);
+        let range = list_range(acts.list, row);
         if !range.is_empty() {
             found.push((row, acts.session(range, relevance)));
         }
@@ -68,7 +68,7 @@ pub(super) fn read(
         let shown = list(&batch, column::SHOWN)?;
         let items: &StringArray = texts(field(structs(shown, column::SHOWN)?, column::ITEM_ID)?, column::ITEM_ID)?;
         for (row, drafts) in &mut found {
-            let range = range(shown, *row);
+            let range = list_range(shown, *row);
             for draft in drafts.iter_mut().filter(|draft| draft.item.logged.is_none()) {
                 let rank = range.clone().position(|index| items.value(index) == draft.id);
                 draft.item.logged = rank.and_then(|rank| NonZeroUsize::new(rank + 1));
@@ -84,20 +84,11 @@ pub(super) fn read(
         let mut relevant: Vec<usize> = Vec::new();
         relevant.extend(drafts.iter().enumerate().filter(|(_, draft)| draft.item.gain > 0.0).map(|(index, _)| index));
         relevant.sort_unstable_by_key(|index| drafts.get(*index).map(|draft| draft.id));
-        let judged = judgments.is_some_and(|judgments| !range(judgments, row).is_empty());
+        let judged = judgments.is_some_and(|judgments| !list_range(judgments, row).is_empty());
         let click_derived = !judged && !relevant.is_empty();
         TouchedSession { row, items: drafts.into_iter().map(|draft| draft.item).collect(), relevant, click_derived }
     };
     Ok(found.into_iter().map(session).collect())
-}
-
-/// The range of a row's elements; empty for a null row.
-pub(super) fn range(list: &ListArray, row: usize) -> Range<usize> {
-    if list.is_null(row) {
-        return 0..0;
-    }
-    let offset = |row: usize| list.value_offsets().get(row).and_then(|offset| usize::try_from(*offset).ok());
-    offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0)
 }
 
 pub(super) fn structs<'a>(list: &'a ListArray, name: &str) -> Result<&'a StructArray, Damaged> {
@@ -150,23 +141,9 @@ impl<'a> Acts<'a> {
             }
         }
         for draft in &mut drafts {
-            draft.item.gain = gain(relevance, &mut draft.kinds);
+            draft.item.gain = gain_of_kinds(relevance, &mut draft.kinds);
         }
         drafts
-    }
-}
-
-fn weight(relevance: &RelevancePlan, kind: &str) -> f64 {
-    relevance.weights.get(kind).copied().unwrap_or(OTHER_KIND_WEIGHT)
-}
-
-/// The gain of distinct kinds of act, as [`crate::score::Relevance`] defines it, without a copy of their names.
-fn gain(relevance: &RelevancePlan, kinds: &mut [&str]) -> f64 {
-    kinds.sort_unstable();
-    let weights = kinds.iter().map(|kind| weight(relevance, kind));
-    match relevance.combine {
-        Combine::Max => weights.fold(0.0, f64::max),
-        Combine::Sum => weights.sum(),
     }
 }
 
@@ -181,7 +158,7 @@ pub(super) fn nodes(sessions: &RecordBatch) -> Result<BTreeMap<String, Vec<u32>>
     let paths = texts(taxonomy.values(), column::TAXONOMY)?;
     let mut known: HashMap<&str, Vec<String>> = HashMap::new();
     for (row, number) in (0..sessions.num_rows()).zip(0_u32..) {
-        for index in range(taxonomy, row) {
+        for index in list_range(taxonomy, row) {
             let path = paths.value(index);
             for node in known.entry(path).or_insert_with(|| ancestry(path)) {
                 match nodes.get_mut(node) {

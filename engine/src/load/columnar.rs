@@ -1,7 +1,6 @@
 //! Columns of foreign Parquet files: whatever type text, numbers and lists have there, read as one.
 
 use std::fs::File;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -117,13 +116,6 @@ pub(super) fn as_list(path: &Path, array: &dyn Array) -> Result<ListArray, LoadE
     let list = DataType::List(Arc::new(Field::new("item", element.clone(), true)));
     let array = cast(array, &list).map_err(|error| damaged(path, error))?;
     array.as_list_opt::<i32>().cloned().ok_or_else(|| not_cast(path))
-}
-
-/// Returns the range of a row's elements; empty for a null row.
-pub(super) fn range(list: &ListArray, row: usize) -> Range<usize> {
-    let offset =
-        |row: usize| list.value_offsets().get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
-    if list.is_null(row) { 0..0 } else { offset(row)..offset(row + 1) }
 }
 
 /// Returns names for an error text, in backticks; a long list is cut.

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, AsArray, Float64Array, ListArray, RecordBa
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::error::ArrowError;
 
-use super::fields::{Text, column as named, field};
+use super::fields::{Text, column as named, field, list_range};
 use super::{rankings_from_batch, rankings_to_batch};
 use crate::schema::column;
 use crate::session::Ranking;
@@ -86,9 +86,7 @@ impl Answers {
 
     /// Returns the range of a row's hits among all.
     fn range(&self, row: usize) -> Range<usize> {
-        let offsets = self.hits.value_offsets();
-        let at = |place: usize| offsets.get(place).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
-        at(row)..at(row + 1)
+        list_range(&self.hits, row)
     }
 
     /// Returns the number of hits of a row.

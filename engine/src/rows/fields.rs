@@ -79,11 +79,7 @@ impl<'a> Lists<'a> {
 
     /// Returns the range of one row's elements; empty for a null row.
     pub(super) fn range(&self, row: usize) -> Range<usize> {
-        if self.list.is_null(row) {
-            return 0..0;
-        }
-        let offsets = self.list.value_offsets();
-        index(offsets[row])..index(offsets[row + 1])
+        list_range(self.list, row)
     }
 
     /// Returns whether the row is null.
@@ -92,8 +88,10 @@ impl<'a> Lists<'a> {
     }
 }
 
-fn index(offset: i32) -> usize {
-    usize::try_from(offset).unwrap_or(0)
+/// Returns the range of a row's elements among those of all rows; empty for a null row.
+pub(crate) fn list_range(list: &ListArray, row: usize) -> Range<usize> {
+    let offset = |place: usize| list.value_offsets().get(place).and_then(|offset| usize::try_from(*offset).ok());
+    if list.is_null(row) { 0..0 } else { offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0) }
 }
 
 /// Returns a list column of structs from its elements' columns and each row's length.

@@ -10,6 +10,7 @@ mod scores;
 mod sessions;
 
 pub use answers::Answers;
+pub(crate) use fields::list_range;
 pub use part::{RankingFacts, ScoreColumns, part_to_batch};
 pub use rankings::{rankings_from_batch, rankings_to_batch, stage_column};
 pub use scores::{scores_from_batch, scores_to_batch};

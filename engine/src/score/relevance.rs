@@ -28,6 +28,24 @@ pub const DEFAULT_WEIGHTS: [(&str, f64); 15] = [
 /// Weight of an interaction kind that is not listed.
 pub const OTHER_KIND_WEIGHT: f64 = 1.0;
 
+/// Returns the weight of an interaction kind.
+#[must_use]
+pub(crate) fn weight(plan: &RelevancePlan, kind: &str) -> f64 {
+    plan.weights.get(kind).copied().unwrap_or(OTHER_KIND_WEIGHT)
+}
+
+/// Returns the gain of an item with interactions of these kinds, each named once; they are sorted, so that a sum does not
+/// depend on the order of the acts.
+#[must_use]
+pub(crate) fn gain_of_kinds(plan: &RelevancePlan, kinds: &mut [&str]) -> f64 {
+    kinds.sort_unstable();
+    let weights = kinds.iter().map(|kind| weight(plan, kind));
+    match plan.combine {
+        Combine::Max => weights.fold(0.0, f64::max),
+        Combine::Sum => weights.sum(),
+    }
+}
+
 /// A session's items and their worth. Every item that was judged, or that the user acted on, has an entry; an item
 /// without one is unjudged.
 ///
@@ -73,16 +91,8 @@ impl Relevance {
                 seen.push(&interaction.kind);
             }
         }
-        let weight = |kind: &str| plan.weights.get(kind).copied().unwrap_or(OTHER_KIND_WEIGHT);
-        let gain = |kinds: &[&str]| match plan.combine {
-            Combine::Max => kinds.iter().map(|kind| weight(kind)).fold(0.0, f64::max),
-            Combine::Sum => {
-                let mut sorted: Vec<&str> = kinds.to_vec();
-                sorted.sort_unstable();
-                sorted.iter().map(|kind| weight(kind)).sum()
-            }
-        };
-        Self::of_gains(kinds.iter().map(|(item, kinds)| ((*item).to_owned(), gain(kinds))).collect())
+        let gains = kinds.into_iter().map(|(item, mut kinds)| (item.to_owned(), gain_of_kinds(plan, &mut kinds)));
+        Self::of_gains(gains.collect())
     }
 
     /// Items ascend, and each stands once.

@@ -3,8 +3,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::rows::list_range;
 use crate::schema::column;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -110,13 +111,8 @@ fn any_element(
     let Some(values) = texts(list.values()) else {
         return exec_err!("expected a list of text, found {}", array.data_type());
     };
-    let row = |row: usize| range(list, row).any(|index| values.is_valid(index) && matches(values.value(index)));
+    let row = |row: usize| list_range(list, row).any(|index| values.is_valid(index) && matches(values.value(index)));
     Ok(Arc::new((0..list.len()).map(|index| Some(row(index))).collect::<BooleanArray>()))
-}
-
-fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
-    let offset = |index: usize| usize::try_from(list.value_offsets()[index]).unwrap_or(0);
-    if list.is_null(row) { 0..0 } else { offset(row)..offset(row + 1) }
 }
 
 /// Returns a function of `columns` columns that says for each row whether it was drawn.

@@ -9,6 +9,7 @@ use datafusion::arrow::error::ArrowError;
 use super::work::{part_batch, read_sessions};
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::replay::Replayer;
+use crate::rows::list_range;
 use crate::schema::column;
 use crate::session::{ScoreState, Session};
 use crate::store::{StoreError, layout};
@@ -69,9 +70,8 @@ fn fared(part: &RecordBatch) -> Result<Vec<Fared>, ArrowError> {
         return Err(ArrowError::SchemaError("a part has columns of unexpected types".to_owned()));
     };
     let scorer_failed = |row: usize| {
-        let at = |place: usize| scorers.value_offsets().get(place).and_then(|offset| usize::try_from(*offset).ok());
-        let range = at(row).unwrap_or(0)..at(row + 1).unwrap_or(0);
-        range.into_iter().any(|place| states.is_valid(place) && states.value(place) == ScoreState::Error.as_str())
+        list_range(scorers, row)
+            .any(|place| states.is_valid(place) && states.value(place) == ScoreState::Error.as_str())
     };
     let state = |row: usize| match (kinds.is_valid(row), scorer_failed(row)) {
         (true, _) => Fared::RetrieverFailed,

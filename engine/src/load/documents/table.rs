@@ -106,7 +106,7 @@ impl FieldText {
         match self {
             Self::One(texts) if texts.is_valid(row) => texts.value(row).to_owned(),
             Self::Many { lists, elements } => {
-                let valid = columnar::range(lists, row).filter(|element| elements.is_valid(*element));
+                let valid = crate::rows::list_range(lists, row).filter(|element| elements.is_valid(*element));
                 valid.map(|element| elements.value(element)).collect::<Vec<_>>().join(" ")
             }
             Self::One(_) => String::new(),

@@ -232,7 +232,7 @@ impl Table {
             }
             None => return Err(wrong_type()),
         };
-        let bounds = (0..lists.len()).map(|row| columnar::range(&lists, row)).collect();
+        let bounds = (0..lists.len()).map(|row| crate::rows::list_range(&lists, row)).collect();
         let failures = kinds.map(|kinds| Failures { kinds, messages });
         let rows = Rows::OfRuns(rows);
         Ok(Block { ids, bounds, items, scores, ranks: None, rows, failures, latencies, faults: Vec::new() })

@@ -95,7 +95,7 @@ fn read_nested(batch: &RecordBatch, rows_before: u64, recording: &mut Recording<
             continue;
         }
         recording.entries.insert(session_id.to_owned(), Vec::new());
-        for (rank, element) in (1..).zip(columnar::range(&lists, index)) {
+        for (rank, element) in (1..).zip(crate::rows::list_range(&lists, index)) {
             let item_id = required(recording, &item, element, column::ITEM_ID, row)?.to_owned();
             let score = score.as_ref().and_then(|scores| number(scores, element));
             recording.push(session_id, Entry { item_id, rank, score, row })?;
