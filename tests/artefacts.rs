@@ -76,7 +76,7 @@ async fn the_tables_have_the_documented_columns() {
         "retriever_id: text",
         "hits: list<item_id: text, score: f64>",
         "latency_ns: i64",
-        "stages: list<name: text, kind: text, latency_ns: i64, hits: i64>",
+        "stages: list<name: text, kind: text, latency_ns: i64, hits: i64, attempts: i64, state: text, error: text, recall: f64>",
         "error_kind: text",
         "error: text",
     ];

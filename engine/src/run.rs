@@ -18,7 +18,7 @@ use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
 use crate::compare::{self, Arm};
 use crate::event::{Event, Listener, RunState};
-use crate::replay::{Pipeline, Workspace};
+use crate::replay::{Pipeline, ReplayError, Workspace};
 use crate::report::{self, Observed, Report, RunInfo};
 use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
@@ -229,11 +229,16 @@ impl Run {
         Ok(Some(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
     }
 
-    /// A component that is told to stop says so by an error, which is none of the run's.
-    fn stopped(&self, driven: Result<Ended, UnitError>) -> Result<Ended, UnitError> {
+    /// A component that is told to stop says so by an error, which is none of the run's. A retriever that died is no
+    /// failure of the run's inputs: it goes on when the retriever is well again.
+    fn stopped(&self, driven: Result<Ended, UnitError>) -> Result<Ended, RunError> {
         match driven {
             Err(UnitError::Score(_)) if self.surroundings.stop.load(Ordering::Relaxed) => Ok(Ended::Stopped),
-            driven => driven,
+            Err(UnitError::Replay(ReplayError::Dead { retriever, message })) => {
+                let (directory, shard) = (self.directory.root().to_owned(), self.surroundings.shard);
+                Err(RunError::RetrieverDead { retriever, message, directory, shard })
+            }
+            driven => Ok(driven?),
         }
     }
 

@@ -34,6 +34,8 @@ pub mod column {
     pub const HITS: &str = "hits";
     pub const LATENCY_NS: &str = "latency_ns";
     pub const STAGES: &str = "stages";
+    pub const ATTEMPTS: &str = "attempts";
+    pub const RECALL: &str = "recall";
     pub const NAME: &str = "name";
     pub const ERROR_KIND: &str = "error_kind";
     pub const ERROR: &str = "error";
@@ -140,6 +142,10 @@ pub fn stage_fields() -> Fields {
         utf8(column::KIND, false),
         int64(column::LATENCY_NS, false),
         int64(column::HITS, false),
+        int64(column::ATTEMPTS, false),
+        utf8(column::STATE, false),
+        utf8(column::ERROR, true),
+        float64(column::RECALL),
     ])
 }
 

@@ -121,10 +121,71 @@ pub struct StageRecord {
     pub name: String,
     /// The stage's kind, such as `bm25`.
     pub kind: String,
-    /// Time spent in the stage, nanoseconds.
+    /// Time of the stage's answer, nanoseconds; 0 where the answer was looked up.
     pub latency_ns: i64,
     /// Number of hits that left the stage.
     pub hits: i64,
+    /// Attempts that the answer took: 1 where the first one succeeded, 0 where nothing was asked (a look-up).
+    pub attempts: i64,
+    /// How it went.
+    pub state: StageState,
+    /// The error that was passed over, or that the session failed with.
+    pub error: Option<String>,
+    /// The share of the exact answer's items that an approximate answer has; `None` where nobody looked.
+    pub recall: Option<f64>,
+}
+
+/// How a stage went for one session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageState {
+    /// It answered.
+    #[default]
+    Ok,
+    /// It failed, and the session went on without it.
+    Skipped,
+    /// It failed, and the session with it.
+    Failed,
+    /// The answer, and its latency, were kept from an earlier run.
+    Cached,
+    /// The stage ran once for several retrievers that begin alike; hits and latency are of that one time.
+    Shared,
+    /// The stage answered many sessions at once; the latency is this session's share of the whole.
+    Batched,
+    /// No stage of the pipeline: a part of one, of which the server told how long it took.
+    Reported,
+}
+
+impl StageState {
+    const ALL: [Self; 7] =
+        [Self::Ok, Self::Skipped, Self::Failed, Self::Cached, Self::Shared, Self::Batched, Self::Reported];
+
+    /// Returns whether a latency of this state, after that many attempts, is one that a user of the retriever would have
+    /// seen: of a first attempt, made for this session, and measured here.
+    #[must_use]
+    pub fn is_measured(self, attempts: i64) -> bool {
+        attempts == 1 && matches!(self, Self::Ok | Self::Shared | Self::Skipped)
+    }
+
+    /// Returns the state's name as it stands in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Cached => "cached",
+            Self::Shared => "shared",
+            Self::Batched => "batched",
+            Self::Reported => "reported",
+        }
+    }
+
+    /// Returns the state of that name, or `None` for another text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 /// What one retriever answered to one session: hits (an empty list is a legal answer) or an error, never both.
@@ -136,7 +197,7 @@ pub struct Ranking {
     pub retriever_id: String,
     /// Best first. Empty when the retriever failed.
     pub hits: Vec<Hit>,
-    /// Total time of the first attempt, nanoseconds.
+    /// Time of all stages together, nanoseconds.
     pub latency_ns: i64,
     /// One record per stage that ran, in order.
     pub stages: Vec<StageRecord>,

@@ -136,7 +136,9 @@ fn print(error: &anyhow::Error, exit: Exit) -> std::io::Result<()> {
         }
         last = text;
     }
-    if let Some(RunError::Interrupted { directory, shard }) = error.downcast_ref::<RunError>() {
+    if let Some(RunError::Interrupted { directory, shard } | RunError::RetrieverDead { directory, shard, .. }) =
+        error.downcast_ref::<RunError>()
+    {
         let shard = shard.map(|Shard { index, count }| format!(" --shard {index}/{count}")).unwrap_or_default();
         writeln!(stderr, "  to go on: rematch resume {}{shard}", shown(&directory.display().to_string()))?;
     }
@@ -208,7 +210,7 @@ fn code_of_run(error: &RunError) -> Exit {
             _ => Exit::Internal,
         },
         RunError::OtherRun { .. } | RunError::NothingToMerge => Exit::Usage,
-        RunError::Missing { .. } => Exit::Incomplete,
+        RunError::Missing { .. } | RunError::RetrieverDead { .. } => Exit::Incomplete,
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
     }

@@ -1,13 +1,14 @@
 //! Are the inputs that a plan names there? Checked before anything runs, with the place in the benchmark file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, KeyPath};
 use super::parse::SpecSource;
-use super::plan::{Plan, ScorerSource, StagePlan};
+use super::plan::{Plan, ScorerSource};
 use super::plugin_reference::PluginReference;
 use super::resolve::is_there;
 use super::spec::SessionsPath;
+use super::stages::{StageKind, StagePlan, Used};
 
 impl Plan {
     /// Checks that every file that the plan names is there.
@@ -47,15 +48,9 @@ impl Plan {
         let spec = source.parse()?;
         for pipeline in &self.pipelines {
             let position = spec.retriever.iter().position(|retriever| retriever.id == pipeline.id).unwrap_or(0);
-            for (index, stage) in pipeline.stages.iter().enumerate() {
-                let keys = root.key("retriever").index(position).key("stages").index(index);
-                match stage {
-                    StagePlan::Recorded { path, .. } => check(keys.key("path"), path)?,
-                    StagePlan::Bm25 { corpus, .. } => {
-                        check(root.key("corpus").key(&corpus.name).key("path"), &corpus.path)?
-                    }
-                    StagePlan::Shown => {}
-                }
+            let keys = root.key("retriever").index(position).key("stages");
+            for (keys, path) in inputs_of(&pipeline.stages, &keys) {
+                check(keys, &path)?;
             }
         }
         for (index, scorer) in self.scorers.iter().enumerate() {
@@ -72,4 +67,23 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Returns the files that stages read, each with the place in the benchmark file that names it.
+fn inputs_of(stages: &[StagePlan], keys: &KeyPath) -> Vec<(KeyPath, PathBuf)> {
+    let mut inputs = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        let keys = keys.index(index);
+        if let StageKind::Fuse(plan) = &stage.does {
+            for (branch, plan) in plan.branches.iter().enumerate() {
+                inputs.extend(inputs_of(&plan.stages, &keys.key("branches").index(branch).key("stages")));
+            }
+            continue;
+        }
+        inputs.extend(stage.does.clone().uses().into_iter().map(|used| match used {
+            Used::File { key, path } => (keys.key(key), path.clone()),
+            Used::Corpus(corpus) => (KeyPath::root().key("corpus").key(&corpus.name).key("path"), corpus.path.clone()),
+        }));
+    }
+    inputs
 }

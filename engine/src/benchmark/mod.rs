@@ -17,13 +17,13 @@ mod resolve_retrievers;
 mod resolve_scorers;
 mod scorer_spec;
 pub mod spec;
-mod stage_spec;
+pub mod stages;
 
 pub use diagnostic::{Diagnostic, KeyPath};
 pub use parse::{SpecSource, json_schema};
 pub use plan::{
     CorpusPlan, GatePlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan,
-    ScorerSource, StagePlan,
+    ScorerSource,
 };
 pub use plugin_reference::{PluginReference, PluginReferenceError};
 pub use spec::BenchmarkSpec;

@@ -8,9 +8,10 @@ use rematch_metrics::{GainFunction, Metric};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::spec::{
-    Combine, CombineFields, Compatibility, FilterSpec, Missing, OnInconclusive, OnScorerError, OutputFormat,
-    SampleStrategy, SessionFormat, SessionsPath, Wasi,
+    Combine, Compatibility, FilterSpec, OnInconclusive, OnScorerError, OutputFormat, SampleStrategy, SessionFormat,
+    SessionsPath, Wasi,
 };
+use super::stages::StagePlan;
 
 /// A validated benchmark; `run` needs nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,56 +120,6 @@ pub struct PipelinePlan {
     pub stages: Vec<StagePlan>,
     /// Sessions in flight at once. It never changes a result, so it is not part of the run's identity.
     pub concurrency: NonZeroUsize,
-}
-
-/// One stage, ready to be built.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum StagePlan {
-    /// Rankings from a TREC run or a Parquet table.
-    Recorded {
-        /// The file.
-        path: PathBuf,
-        /// Which retriever's rows to take; all rows where `None`.
-        retriever_id: Option<String>,
-        /// The table's column of session ids, where it has another name than usual.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        session_column: Option<String>,
-        /// The table's column of hits, where it has another name than `hits`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hits_column: Option<String>,
-        /// What a session without a ranking means.
-        missing: Missing,
-        /// Whose order of ties.
-        compatibility: Compatibility,
-    },
-    /// The list that the session was shown.
-    Shown,
-    /// BM25 over the text fields of a corpus.
-    Bm25 {
-        /// The documents.
-        corpus: CorpusPlan,
-        /// Boost by field; every boost is above 0.
-        fields: BTreeMap<String, f64>,
-        /// Term-frequency saturation.
-        k1: f64,
-        /// Length normalisation.
-        b: f64,
-        /// How fields combine.
-        combine_fields: CombineFields,
-    },
-}
-
-impl StagePlan {
-    /// Returns the stage's kind as written in the benchmark file.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Recorded { .. } => "recorded",
-            Self::Shown => "shown",
-            Self::Bm25 { .. } => "bm25",
-        }
-    }
 }
 
 /// A table of documents.

@@ -1,18 +1,14 @@
 //! Resolves the retrievers: baseline and candidates become pipelines, in that order.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
-use super::plan::{CorpusPlan, PipelinePlan, StagePlan};
+use super::plan::{CorpusPlan, PipelinePlan};
 use super::resolve::Context;
-use super::spec::{Compatibility, Missing, RetrieverSpec, StageSpec};
+use super::stages::stages;
 
-/// Lucene's defaults.
-const DEFAULT_K1: f64 = 1.2;
-const DEFAULT_B: f64 = 0.75;
-/// Far above any sensible boost or k1, and far below what could overflow a score.
-const LARGEST_SETTING: f64 = 1e6;
+/// Far above any sensible boost, weight or k1, and far below what could overflow a score.
+pub(super) const LARGEST_SETTING: f64 = 1e6;
 
 /// Returns the baseline's pipeline and then the candidates', in the order written.
 pub(super) fn pipelines(context: &Context<'_>) -> Result<Vec<PipelinePlan>, Diagnostic> {
@@ -75,69 +71,14 @@ fn pipeline(context: &Context<'_>, id: &str, keys: &KeyPath) -> Result<PipelineP
     })
 }
 
-fn stages(context: &Context<'_>, retriever: &RetrieverSpec, keys: &KeyPath) -> Result<Vec<StagePlan>, Diagnostic> {
-    if retriever.stages.is_empty() {
-        return Err(context.mistake(keys, format!("retriever `{}` has no stage", retriever.id)));
-    }
-    let mut plans = Vec::new();
-    for (index, stage) in retriever.stages.iter().enumerate() {
-        if index > 0 {
-            let message = format!("`{}` is a source, and a source is the first stage of its retriever", stage.kind());
-            return Err(context.mistake(&keys.index(index), message));
-        }
-        plans.push(stage_plan(context, stage, &keys.index(index))?);
-    }
-    Ok(plans)
-}
-
-fn stage_plan(context: &Context<'_>, stage: &StageSpec, keys: &KeyPath) -> Result<StagePlan, Diagnostic> {
-    Ok(match stage {
-        StageSpec::Recorded { path, retriever_id, session_column, hits_column, missing } => {
-            let compatibility = context.spec.metrics.compatibility;
-            let default_missing = match compatibility {
-                Compatibility::Strict => Missing::Error,
-                Compatibility::TrecEval => Missing::Empty,
-            };
-            StagePlan::Recorded {
-                path: context.path(&keys.key("path"), path)?,
-                retriever_id: retriever_id.clone(),
-                session_column: session_column.clone(),
-                hits_column: hits_column.clone(),
-                missing: missing.unwrap_or(default_missing),
-                compatibility,
-            }
-        }
-        StageSpec::Shown {} => StagePlan::Shown,
-        StageSpec::Bm25 { corpus, fields, k1, b, combine_fields } => {
-            check_fields(context, fields, keys)?;
-            StagePlan::Bm25 {
-                corpus: corpus_plan(context, corpus, keys)?,
-                fields: fields.clone(),
-                k1: in_range(context, k1.unwrap_or(DEFAULT_K1), 0.0, LARGEST_SETTING, &keys.key("k1"))?,
-                b: in_range(context, b.unwrap_or(DEFAULT_B), 0.0, 1.0, &keys.key("b"))?,
-                combine_fields: combine_fields.unwrap_or_default(),
-            }
-        }
-    })
-}
-
-fn check_fields(context: &Context<'_>, fields: &BTreeMap<String, f64>, keys: &KeyPath) -> Result<(), Diagnostic> {
-    let keys = keys.key("fields");
-    if fields.is_empty() {
-        return Err(context.mistake(&keys, "no field is given, expected boosts by field such as `{ title = 1.0 }`"));
-    }
-    for (field, boost) in fields {
-        if !boost.is_finite() || *boost <= 0.0 || *boost > LARGEST_SETTING {
-            return Err(context.mistake(
-                &keys.key(field),
-                format!("boost {boost} of `{field}` is not above 0 and at most {LARGEST_SETTING}"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn in_range(context: &Context<'_>, value: f64, low: f64, high: f64, keys: &KeyPath) -> Result<f64, Diagnostic> {
+/// Returns a number that lies in a range.
+pub(super) fn in_range(
+    context: &Context<'_>,
+    value: f64,
+    low: f64,
+    high: f64,
+    keys: &KeyPath,
+) -> Result<f64, Diagnostic> {
     if value.is_finite() && value >= low && value <= high {
         return Ok(value);
     }

@@ -11,7 +11,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use super::scorer_spec::{ItemsSpec, LimitsSpec, OnScorerError, ScorerSpec, Wasi};
-pub use super::stage_spec::{CombineFields, Missing, StageSpec};
+pub use super::stages::{
+    Bm25Spec, BranchSpec, CombineFields, FuseMethod, FuseSpec, Missing, Normalise, OnStageError, RecordedSpec,
+    ShownSpec, StageKindSpec, StageSpec,
+};
 
 /// A benchmark: which sessions to replay, against which retrievers, and how to judge them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -40,6 +40,7 @@ pub(super) fn summarise(question: &Question<'_>, arm: &Arm, index: usize, tally:
             .collect(),
         scores: if failed { BTreeMap::new() } else { scores },
         latency: observed.map(|arm| arm.latencies.summarise()).unwrap_or_default(),
+        stages: observed.map(|arm| arm.stages.summaries()).unwrap_or_default(),
         answered_sessions: answered,
         empty_answers: observed.map_or(0, |arm| arm.empty_answers),
         failed_sessions: tally.sessions - answered,

@@ -12,11 +12,9 @@ use super::outcome::LatencyMetrics;
 use super::touched::structs;
 use crate::rows::list_range;
 use crate::schema::column;
+use crate::session::StageState;
 
 const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
-
-/// Kinds of stage that look an answer up: the time of that is not the retriever's latency, which is then unknown.
-const LOOKED_UP: [&str; 2] = ["recorded", "shown"];
 
 /// Significant decimal digits of the histogram: a value of it is within 0.1 % of the latency that it stands for.
 const DIGITS: u8 = 3;
@@ -39,21 +37,28 @@ struct StageLatency {
 }
 
 impl Latencies {
-    /// Reads a chunk's latencies; failed sessions have none, nor have those whose answer was looked up.
+    /// Reads a chunk's latencies; failed sessions have none, nor have those whose answer was looked
+    /// up, kept from an earlier run, or took more than one attempt.
     pub(super) fn of(arm: &ArmChunk) -> Result<Self, Damaged> {
         let latency = numbers::<Int64Type>(&arm.batch, column::LATENCY_NS)?;
         let stages = list(&arm.batch, column::STAGES)?;
         let stage = structs(stages, column::STAGES)?;
-        let kinds = texts(field(stage, column::KIND)?, column::KIND)?;
+        let states = texts(field(stage, column::STATE)?, column::STATE)?;
         let names = texts(field(stage, column::NAME)?, column::NAME)?;
-        let stage_latency = field(stage, column::LATENCY_NS)?;
-        let stage_latency = stage_latency
-            .as_primitive_opt::<Int64Type>()
-            .ok_or_else(|| mismatch(column::LATENCY_NS, stage_latency.data_type()))?;
+        let whole_numbers = |name| {
+            let values = field(stage, name)?;
+            values.as_primitive_opt::<Int64Type>().ok_or_else(|| mismatch(name, values.data_type()))
+        };
+        let (stage_latency, attempts) = (whole_numbers(column::LATENCY_NS)?, whole_numbers(column::ATTEMPTS)?);
+        let is_first_attempt = |index: usize| match StageState::parse(states.value(index)) {
+            Some(StageState::Reported) => true,
+            Some(state) => state.is_measured(attempts.value(index)),
+            None => false,
+        };
         let mut found = Self::default();
         for row in (0..latency.len()).filter(|row| !arm.has_failed(*row)) {
             let stages = list_range(stages, row);
-            if stages.clone().any(|index| LOOKED_UP.contains(&kinds.value(index))) {
+            if !stages.clone().all(is_first_attempt) {
                 continue;
             }
             let nanoseconds = if latency.is_valid(row) { latency.value(row) } else { 0 };

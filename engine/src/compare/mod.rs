@@ -30,6 +30,7 @@ mod oracle;
 pub mod outcome;
 mod question;
 mod significance;
+mod stages;
 mod tally;
 mod taxonomy;
 #[cfg(test)]

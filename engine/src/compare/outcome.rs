@@ -40,6 +40,9 @@ pub struct BenchmarkResult {
     pub scorers: BTreeMap<String, ScorerSummary>,
     /// Latency of first attempts.
     pub latency: LatencyMetrics,
+    /// What each stage did, in the order in which they ran.
+    #[serde(default)]
+    pub stages: Vec<StageSummary>,
     /// Sessions that the retriever answered, empty answers included.
     pub answered_sessions: u64,
     /// Sessions that it answered with an empty list.
@@ -50,6 +53,40 @@ pub struct BenchmarkResult {
     pub error_summary: BTreeMap<String, u64>,
     /// The alignment metrics at every taxonomy node (metrics, not differences; the name is the API's).
     pub taxonomy_deltas: BTreeMap<String, AlignmentMetrics>,
+}
+
+/// What one stage of a retriever did over the sessions. Those that are neither skipped, failed, cached, shared nor batched
+/// were answered for themselves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageSummary {
+    /// The stage's name; a `/` leads to what is inside of a stage, or to a part of which the server told.
+    pub name: String,
+    /// The stage's kind.
+    pub kind: String,
+    /// Sessions that came to the stage.
+    pub sessions: u64,
+    /// Requests, or whatever the stage calls an attempt, that these sessions took; a look-up takes none.
+    pub attempts: u64,
+    /// Sessions that took more than one attempt; their latency is not counted.
+    pub retried: u64,
+    /// Sessions that went on without the stage, because it failed and may.
+    pub skipped: u64,
+    /// Sessions that failed here.
+    pub failed: u64,
+    /// Sessions whose answer was kept from an earlier run.
+    pub cached: u64,
+    /// Sessions whose answer was asked for once, for several retrievers that begin alike.
+    pub shared: u64,
+    /// Sessions that were answered many at once.
+    pub batched: u64,
+    /// Sessions for which the server told how long this part took.
+    pub reported: u64,
+    /// The first failure in words.
+    pub first_error: Option<String>,
+    /// Mean share of the exact answers' items that an approximate stage found; `null` for exact stages.
+    pub recall: Option<f64>,
+    /// Sessions that this share was looked at for.
+    pub recall_sessions: u64,
 }
 
 /// Whether an arm can be compared.

@@ -13,6 +13,7 @@ use super::exposure::ExposureTally;
 use super::failures::{DroppedTally, ScorerTally};
 use super::latency::Latencies;
 use super::question::Question;
+use super::stages::StageTallies;
 use crate::schema::column;
 
 /// Everything summed up over some chunks.
@@ -39,6 +40,7 @@ pub(super) struct ArmTally {
     pub(super) empty_answers: u64,
     pub(super) errors: BTreeMap<String, u64>,
     pub(super) latencies: Latencies,
+    pub(super) stages: StageTallies,
     /// One per scorer of the contract.
     pub(super) scorers: Vec<ScorerTally>,
 }
@@ -199,7 +201,8 @@ fn merge_each<T: Default>(ours: &mut Vec<T>, theirs: Vec<T>, mut merge: impl FnM
 
 impl ArmTally {
     fn of(question: &Question<'_>, arm: &ArmChunk) -> Result<Self, Damaged> {
-        let mut found = Self { latencies: Latencies::of(arm)?, ..Self::default() };
+        let (latencies, stages) = (Latencies::of(arm)?, StageTallies::of(arm)?);
+        let mut found = Self { latencies, stages, ..Self::default() };
         let kinds = super::columns::text_column(&arm.batch, column::ERROR_KIND)?;
         for row in 0..arm.batch.num_rows() {
             if !arm.has_failed(row) {
@@ -222,6 +225,7 @@ impl ArmTally {
             *self.errors.entry(kind).or_default() += count;
         }
         self.latencies.merge(other.latencies);
+        self.stages.merge(other.stages);
         merge_each(&mut self.scorers, other.scorers, ScorerTally::merge);
     }
 }

@@ -18,6 +18,7 @@ use crate::score::ScoringContract;
 use crate::score::wasm::{HostSettings, PluginHost};
 use crate::session::{
     Hit, Interaction, Judgment, Ranking, ScoreRow, ScoreState, ScorerResult, Session, ShownItem, StageRecord,
+    StageState,
 };
 use crate::store::{Manifest, RunDirectory, TableWriter, layout};
 
@@ -159,6 +160,16 @@ fn session(clusters: u32) -> impl Strategy<Value = Session> {
     )
 }
 
+/// What may become of a stage whose session goes on.
+const STAGE_STATES: [StageState; 6] = [
+    StageState::Ok,
+    StageState::Skipped,
+    StageState::Cached,
+    StageState::Shared,
+    StageState::Batched,
+    StageState::Reported,
+];
+
 fn answer(measures: usize) -> impl Strategy<Value = (Ranking, ScoreRow)> {
     let hits = Just(ITEMS.to_vec()).prop_shuffle();
     let value = || prop_oneof![1 => Just(None), 5 => (0_u32..1000).prop_map(|value| Some(f64::from(value) / 999.0))];
@@ -168,7 +179,18 @@ fn answer(measures: usize) -> impl Strategy<Value = (Ranking, ScoreRow)> {
         |(hits, depth, odd, values, states, latency_ns, scenario)| {
             let failed = odd == 0;
             let kind = if odd == 1 { "shown" } else { "bm25" };
-            let stage = StageRecord { name: kind.into(), kind: kind.into(), latency_ns: latency_ns / 2, hits: 0 };
+            let state =
+                if failed { StageState::Failed } else { STAGE_STATES[latency_ns as usize % STAGE_STATES.len()] };
+            let stage = StageRecord {
+                name: kind.into(),
+                kind: kind.into(),
+                latency_ns: latency_ns / 2,
+                hits: 0,
+                attempts: if kind == "shown" { 0 } else { 1 + i64::from(odd == 2) },
+                state,
+                error: matches!(state, StageState::Failed | StageState::Skipped).then(|| format!("because {odd}")),
+                recall: (latency_ns % 3 == 0).then_some(latency_ns as f64 / 90e6),
+            };
             let hits = hits.into_iter().take(if failed { 0 } else { depth });
             let ranking = Ranking {
                 hits: hits.map(|item| Hit { item_id: item.into(), score: None }).collect(),

@@ -82,7 +82,7 @@ pub async fn check(retriever: &dyn Retriever, sessions: &[Session]) -> Result<()
         deepest.push(check_session(retriever, session).await?);
     }
     let [.., depth] = DEPTHS;
-    let together = join_all(sessions.iter().map(|session| retriever.retrieve(session, depth))).await;
+    let together = join_all(sessions.iter().map(|session| hits(retriever, session, depth))).await;
     for ((session, alone), together) in sessions.iter().zip(&deepest).zip(&together) {
         if alone != together {
             let (session_id, circumstance) = (session.session_id.clone(), "when all sessions are asked at once");
@@ -92,13 +92,17 @@ pub async fn check(retriever: &dyn Retriever, sessions: &[Session]) -> Result<()
     Ok(())
 }
 
+async fn hits(retriever: &dyn Retriever, session: &Session, depth: usize) -> Answer {
+    retriever.retrieve(session, depth).await.map(|retrieved| retrieved.hits)
+}
+
 /// Returns the answer at the greatest depth.
 async fn check_session(retriever: &dyn Retriever, session: &Session) -> Result<Answer, ContractViolation> {
     let session_id = || session.session_id.clone();
     let mut previous: Option<(usize, Answer)> = None;
     for depth in DEPTHS {
-        let answer = retriever.retrieve(session, depth).await;
-        if answer != retriever.retrieve(session, depth).await {
+        let answer = hits(retriever, session, depth).await;
+        if answer != hits(retriever, session, depth).await {
             let circumstance = "the second time";
             return Err(ContractViolation::NotRepeatable { session_id: session_id(), circumstance });
         }
@@ -154,9 +158,9 @@ mod tests {
     use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
     use crate::load::Document;
     use crate::load::recorded::{RecordedSettings, Recording};
-    use crate::replay::RetrieveErrorKind;
     use crate::replay::retrievers::bm25::{Bm25Settings, CorpusIndex};
     use crate::replay::retrievers::{Bm25Retriever, RecordedRetriever, ShownRetriever};
+    use crate::replay::{RetrieveErrorKind, Retrieved};
     use crate::session::ShownItem;
 
     fn session(session_id: &str, query: Option<&str>) -> Session {
@@ -191,7 +195,7 @@ mod tests {
             for missing in [Missing::Error, Missing::Empty] {
                 let settings = RecordedSettings { order, ..RecordedSettings::default() };
                 let recording = Recording::open(&path, &settings, folder.path(), 1 << 20).unwrap();
-                let retriever = RecordedRetriever::new(recording, missing);
+                let retriever = RecordedRetriever::new("any", recording, missing);
                 check(&retriever, &[session("s1", None), session("s2", None)]).unwrap();
             }
         }
@@ -223,8 +227,8 @@ mod tests {
             "broken"
         }
 
-        async fn retrieve(&self, _: &Session, depth: usize) -> Answer {
-            (self.answer)(depth, self.calls.fetch_add(1, Ordering::Relaxed))
+        async fn retrieve(&self, _: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
+            (self.answer)(depth, self.calls.fetch_add(1, Ordering::Relaxed)).map(Retrieved::from)
         }
     }
 
@@ -256,7 +260,7 @@ mod tests {
         assert!(matches!(violation(random), ContractViolation::NotRepeatable { .. }));
         let last = |_, call: usize| Ok(hits(&[(if call == 6 { "a" } else { "b" }, None)]));
         assert!(matches!(violation(last), ContractViolation::NotRepeatable { .. }));
-        let error = || RetrieveError { kind: RetrieveErrorKind::Index, message: String::new() };
+        let error = || RetrieveError::new(RetrieveErrorKind::Index, "");
         let moody = |depth: usize, _| if depth > 1 { Err(error()) } else { Ok(Vec::new()) };
         assert!(matches!(violation(moody), ContractViolation::ErrorDependsOnDepth { .. }));
     }

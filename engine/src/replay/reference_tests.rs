@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex};
 use super::{Pipeline, Replayer, Workspace};
 use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
-use crate::benchmark::{CorpusPlan, PipelinePlan, StagePlan};
+use crate::benchmark::stages::{Bm25Plan, RecordedPlan, StageKind, StagePlan};
+use crate::benchmark::{CorpusPlan, PipelinePlan};
 use crate::session::{Ranking, Session};
 
 /// Grades by query and item.
@@ -39,8 +40,14 @@ fn corpus(name: &str, path: PathBuf, id: &str) -> CorpusPlan {
 
 fn bm25(id: &str, corpus: &CorpusPlan, fields: &[&str], combine_fields: CombineFields) -> PipelinePlan {
     let fields: BTreeMap<String, f64> = fields.iter().map(|field| ((*field).to_owned(), 1.0)).collect();
-    let stage = StagePlan::Bm25 { corpus: corpus.clone(), fields, k1: 0.9, b: 0.4, combine_fields };
+    let plan = Bm25Plan { corpus: corpus.clone(), fields, k1: 0.9, b: 0.4, combine_fields };
+    let stage = deep(StageKind::Bm25(plan));
     PipelinePlan { id: id.into(), name: id.into(), stages: vec![stage], concurrency: NonZeroUsize::new(4).unwrap() }
+}
+
+/// A stage that is asked for as many hits as any test wants.
+fn deep(does: StageKind) -> StagePlan {
+    StagePlan { depth: NonZeroUsize::new(1000).unwrap(), ..StagePlan::of(does) }
 }
 
 fn session((id, query): (String, String)) -> Session {
@@ -49,7 +56,7 @@ fn session((id, query): (String, String)) -> Session {
 
 fn replay(pipeline: &Pipeline, sessions: &Arc<[Session]>, depth: usize) -> Vec<Ranking> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let mut replayer = Replayer::new(Arc::new(pipeline.clone()));
+    let replayer = Replayer::new(Arc::new(pipeline.clone()));
     runtime.block_on(replayer.replay(sessions.clone(), depth)).unwrap().to_rankings().unwrap()
 }
 
@@ -195,14 +202,14 @@ fn official_runs_reproduce_the_leaderboard() {
             continue;
         }
         let (missing, compatibility) = (Missing::Empty, Compatibility::TrecEval);
-        let stage = StagePlan::Recorded {
+        let stage = deep(StageKind::Recorded(RecordedPlan {
             path,
             retriever_id: None,
             session_column: None,
             hits_column: None,
             missing,
             compatibility,
-        };
+        }));
         let plan = PipelinePlan {
             id: row[run].into(),
             name: row[run].into(),

@@ -1,10 +1,12 @@
-//! The contract between the replay stage and a retriever.
+//! The contract between the runner and the stages of a pipeline.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::session::{Hit, Session};
 
-/// Answers searches.
+/// Answers searches: the first stage of a pipeline.
 ///
 /// The runner calls [`Retriever::retrieve`] once per session, in any order and many at a time. The answer has at most
 /// `depth` hits, best first, no item twice; scores, where given, never increase. An empty answer is legal and differs
@@ -19,8 +21,67 @@ pub trait Retriever: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns the kind of failure and its words; the run goes on with the other sessions.
-    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Vec<Hit>, RetrieveError>;
+    /// Returns the kind of failure and its words; the run goes on with the other sessions unless it is
+    /// [fatal](RetrieveError::fatal).
+    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError>;
+
+    /// Answers a chunk at once, one answer per session and in their order, where that is cheaper than one by one. `None`,
+    /// as provided, has the runner ask one by one. Latencies of such answers are shares of the whole, and are not compared.
+    async fn retrieve_chunk(
+        &self,
+        _sessions: &[Session],
+        _depth: usize,
+    ) -> Option<Vec<Result<Retrieved, RetrieveError>>> {
+        None
+    }
+}
+
+/// Changes the hits that earlier stages found.
+///
+/// The runner calls [`Transform::transform`] once per session that has not failed, in any order and many at a time. The
+/// answer has no item twice, best first, and scores, where given, never increase; it may be longer than `depth`, which is
+/// what the run keeps in the end. The same session and hits get the same answer each time.
+#[async_trait]
+pub trait Transform: Send + Sync {
+    /// Returns the stage kind, as written in the benchmark file.
+    fn kind(&self) -> &'static str;
+
+    /// Returns the hits that go on.
+    ///
+    /// # Errors
+    ///
+    /// Returns the kind of failure and its words; the benchmark says whether the session fails or keeps the hits it had.
+    async fn transform(&self, session: &Session, hits: Vec<Hit>, depth: usize) -> Result<Retrieved, RetrieveError>;
+}
+
+/// What a stage answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Retrieved {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// Attempts that it took: 1 where the first one succeeded, 0 where nothing was asked (a look-up).
+    pub attempts: u32,
+    /// Time of the first attempt as the stage itself saw it; the runner's own clock counts where `None`.
+    pub latency: Option<Duration>,
+    /// What the server itself told of its parts.
+    pub timings: Vec<Timing>,
+    /// The share of the exact answer's items that an approximate answer has; `None` where nobody looked.
+    pub recall: Option<f64>,
+}
+
+impl From<Vec<Hit>> for Retrieved {
+    fn from(hits: Vec<Hit>) -> Self {
+        Self { hits, attempts: 1, ..Self::default() }
+    }
+}
+
+/// How long a part of a stage took, as the server told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// The part's name.
+    pub name: String,
+    /// Nanoseconds.
+    pub latency_ns: i64,
 }
 
 /// A failure of one retriever on one session.
@@ -31,6 +92,18 @@ pub struct RetrieveError {
     pub kind: RetrieveErrorKind,
     /// What happened, in words.
     pub message: String,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Whether the retriever is beyond hope: the run stops, and can go on later where it stopped.
+    pub fatal: bool,
+}
+
+impl RetrieveError {
+    /// Returns the failure of a single attempt.
+    #[must_use]
+    pub fn new(kind: RetrieveErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), attempts: 1, fatal: false }
+    }
 }
 
 /// Kinds of failure.
@@ -47,6 +120,38 @@ pub enum RetrieveErrorKind {
     NotShown,
     /// The index failed.
     Index,
+    /// No connection: refused, reset, unreachable.
+    Connect,
+    /// The host's name does not resolve.
+    Dns,
+    /// The server's certificate or protocol is not acceptable.
+    Tls,
+    /// A deadline passed.
+    Timeout,
+    /// The server asks for fewer requests (429).
+    RateLimited,
+    /// The server refuses the credentials (401, 403).
+    Unauthorised,
+    /// The server calls the request wrong (other 4xx).
+    BadRequest,
+    /// The server failed (5xx), or said so in an answer of another status.
+    Server,
+    /// The server sends elsewhere (3xx).
+    Redirect,
+    /// The answer is broken off, too large, or not what its headers say.
+    Body,
+    /// The answer has no hits where the stage looks for them.
+    Extraction,
+    /// Too many failures in a row: the retriever is not asked any more.
+    Breaker,
+    /// The request cannot be made of the session.
+    Template,
+    /// The database refuses the query.
+    Sql,
+    /// The session has no vector, or one that cannot be compared.
+    Vector,
+    /// The component failed.
+    Plugin,
     /// The retriever panicked or was cancelled.
     Internal,
 }
@@ -61,6 +166,22 @@ impl RetrieveErrorKind {
             Self::RecordedFailure => "recorded_failure",
             Self::NotShown => "not_shown",
             Self::Index => "index",
+            Self::Connect => "connect",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::Unauthorised => "unauthorised",
+            Self::BadRequest => "bad_request",
+            Self::Server => "server",
+            Self::Redirect => "redirect",
+            Self::Body => "body",
+            Self::Extraction => "extraction",
+            Self::Breaker => "breaker",
+            Self::Template => "template",
+            Self::Sql => "sql",
+            Self::Vector => "vector",
+            Self::Plugin => "plugin",
             Self::Internal => "internal",
         }
     }

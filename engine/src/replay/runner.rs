@@ -1,34 +1,23 @@
-//! Drives a chunk of sessions through a pipeline.
+//! Drives chunks of sessions through a pipeline.
 
-use std::any::Any;
-use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
-use tokio::task::JoinSet;
-
-use super::pipeline::Source;
-use super::{Pipeline, ReplayError, RetrieveError, RetrieveErrorKind};
-use crate::load::recorded::RecordedCursor;
+use super::stages::{Source, Stage};
+use super::{Pipeline, ReplayError};
 use crate::rows::Answers;
-use crate::session::{Hit, Ranking, Session, StageRecord};
+use crate::session::{Ranking, Session};
 
 /// Replays chunk after chunk through one pipeline.
 #[derive(Debug)]
 pub struct Replayer {
     pipeline: Arc<Pipeline>,
-    /// The place in the recording, where there is one.
-    cursor: Option<RecordedCursor>,
 }
 
 impl Replayer {
     /// Returns a replayer of `pipeline`.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
-        Self { pipeline, cursor: None }
+        Self { pipeline }
     }
 
     /// Returns the pipeline's answer to each session of a chunk, in their order.
@@ -41,138 +30,37 @@ impl Replayer {
     /// # Errors
     ///
     /// Returns an error when the retriever cannot go on at all.
-    pub async fn replay(&mut self, sessions: Arc<[Session]>, depth: usize) -> Result<Answers, ReplayError> {
-        if let Source::Recorded(retriever) = self.pipeline.source() {
-            let (retriever, pipeline) = (Arc::clone(retriever), Arc::clone(&self.pipeline));
-            let mut cursor = self.cursor.take().unwrap_or_else(|| retriever.cursor());
+    pub async fn replay(&self, sessions: Arc<[Session]>, depth: usize) -> Result<Answers, ReplayError> {
+        if let Some(Stage { does: Source::Recorded(retriever), .. }) = self.pipeline.lone_source() {
+            let retriever = Arc::clone(retriever);
             // Reading a file takes a thread of its own.
-            let read = move || (retriever.answers(&mut cursor, pipeline.id(), &sessions, depth), cursor);
-            let (answers, cursor) = tokio::task::spawn_blocking(read).await?;
-            self.cursor = Some(cursor);
-            return answers;
+            return tokio::task::spawn_blocking(move || retriever.answers(&sessions, depth)).await?;
         }
-        let rankings = one_by_one(&self.pipeline, sessions, depth).await;
         let retriever = || self.pipeline.id().to_owned();
+        let answered = self.pipeline.answer(&sessions).await?;
+        if let Some(fatal) = answered.iter().filter_map(|answer| answer.failure.as_ref()).find(|failure| failure.fatal)
+        {
+            return Err(ReplayError::Dead { retriever: retriever(), message: fatal.message.clone() });
+        }
+        let ranking = |(answered, session): (super::stages::Answered, &Session)| {
+            answered.into_ranking(session, self.pipeline.id(), depth)
+        };
+        let rankings: Vec<Ranking> = answered.into_iter().zip(sessions.iter()).map(ranking).collect();
         Answers::of(&rankings).map_err(|source| ReplayError::Rows { retriever: retriever(), source })
     }
-}
-
-async fn one_by_one(pipeline: &Arc<Pipeline>, sessions: Arc<[Session]>, depth: usize) -> Vec<Ranking> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut workers = JoinSet::new();
-    for _ in 0..pipeline.concurrency().get().min(sessions.len()) {
-        workers.spawn(work(pipeline.clone(), sessions.clone(), depth, next.clone()));
-    }
-    let mut rankings: Vec<Option<Ranking>> = vec![None; sessions.len()];
-    while let Some(finished) = workers.join_next().await {
-        for (index, ranking) in finished.unwrap_or_default() {
-            if let Some(slot) = rankings.get_mut(index) {
-                *slot = Some(ranking);
-            }
-        }
-    }
-    let ranking = |(ranking, session): (Option<Ranking>, &Session)| {
-        // Panics are caught inside; only a runtime that shuts down loses a worker.
-        let cancelled =
-            || RetrieveError { kind: RetrieveErrorKind::Internal, message: "the replay was cancelled".into() };
-        ranking.unwrap_or_else(|| failed(pipeline, session, Duration::ZERO, &cancelled()))
-    };
-    rankings.into_iter().zip(sessions.iter()).map(ranking).collect()
-}
-
-/// Takes the next session off the chunk until none is left.
-async fn work(
-    pipeline: Arc<Pipeline>,
-    sessions: Arc<[Session]>,
-    depth: usize,
-    next: Arc<AtomicUsize>,
-) -> Vec<(usize, Ranking)> {
-    let mut rankings = Vec::new();
-    loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(session) = sessions.get(index) else { return rankings };
-        // Nobody closes the semaphore.
-        let _permit = pipeline.permits().acquire().await;
-        rankings.push((index, replay(&pipeline, session, depth).await));
-        // A source that never waits would keep timers and cancellation from this thread.
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn replay(pipeline: &Pipeline, session: &Session, depth: usize) -> Ranking {
-    let source = pipeline.source().retriever();
-    let start = Instant::now();
-    let answer = AssertUnwindSafe(source.retrieve(session, depth)).catch_unwind().await;
-    let elapsed = start.elapsed();
-    let answer = answer.unwrap_or_else(|panic| {
-        let message = format!("the retriever panicked: {}", panic_message(panic.as_ref()));
-        Err(RetrieveError { kind: RetrieveErrorKind::Internal, message })
-    });
-    match answer {
-        Ok(mut hits) => {
-            keep_first_of_each_item(&mut hits);
-            hits.truncate(depth);
-            let stages = vec![record(pipeline, elapsed, hits.len())];
-            Ranking { hits, stages, ..blank(pipeline, session, elapsed) }
-        }
-        Err(error) => failed(pipeline, session, elapsed, &error),
-    }
-}
-
-fn failed(pipeline: &Pipeline, session: &Session, elapsed: Duration, error: &RetrieveError) -> Ranking {
-    Ranking {
-        stages: vec![record(pipeline, elapsed, 0)],
-        error_kind: Some(error.kind.as_str().to_owned()),
-        error: Some(error.message.clone()),
-        ..blank(pipeline, session, elapsed)
-    }
-}
-
-fn blank(pipeline: &Pipeline, session: &Session, elapsed: Duration) -> Ranking {
-    Ranking {
-        session_id: session.session_id.clone(),
-        retriever_id: pipeline.id().to_owned(),
-        latency_ns: nanoseconds(elapsed),
-        ..Ranking::default()
-    }
-}
-
-fn record(pipeline: &Pipeline, elapsed: Duration, hits: usize) -> StageRecord {
-    let kind = pipeline.source().retriever().kind();
-    StageRecord {
-        name: kind.to_owned(),
-        kind: kind.to_owned(),
-        latency_ns: nanoseconds(elapsed),
-        hits: i64::try_from(hits).unwrap_or(i64::MAX),
-    }
-}
-
-fn nanoseconds(elapsed: Duration) -> i64 {
-    i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn keep_first_of_each_item(hits: &mut Vec<Hit>) {
-    let mut seen = HashSet::with_capacity(hits.len());
-    let first: Vec<bool> = hits.iter().map(|hit| seen.insert(hit.item_id.as_str())).collect();
-    if first.contains(&false) {
-        let mut first = first.into_iter();
-        hits.retain(|_| first.next().unwrap_or(false));
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use async_trait::async_trait;
 
     use super::*;
-    use crate::replay::Retriever;
+    use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
+    use crate::session::Hit;
 
     /// Waits as long as its query says (milliseconds), then does what the session id says.
     #[derive(Default)]
@@ -187,7 +75,7 @@ mod tests {
             "fixture"
         }
 
-        async fn retrieve(&self, session: &Session, _: usize) -> Result<Vec<Hit>, RetrieveError> {
+        async fn retrieve(&self, session: &Session, _: usize) -> Result<Retrieved, RetrieveError> {
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);
             let wait = session.query.as_deref().and_then(|query| query.parse().ok()).unwrap_or(0);
@@ -196,11 +84,11 @@ mod tests {
             let hit = |item: &str| Hit { item_id: item.into(), score: None };
             match session.session_id.as_str() {
                 "panic" => panic!("out of cheese"),
-                "error" => Err(RetrieveError { kind: RetrieveErrorKind::Index, message: "broken".into() }),
-                "empty" => Ok(Vec::new()),
-                "greedy" => Ok((0..50).map(|number| hit(&number.to_string())).collect()),
-                "repeating" => Ok(["a", "b", "a", "c", "b", "d"].map(hit).to_vec()),
-                other => Ok(vec![hit(other)]),
+                "error" => Err(RetrieveError::new(RetrieveErrorKind::Index, "broken")),
+                "empty" => Ok(Vec::new().into()),
+                "greedy" => Ok((0..50).map(|number| hit(&number.to_string())).collect::<Vec<_>>().into()),
+                "repeating" => Ok(["a", "b", "a", "c", "b", "d"].map(hit).to_vec().into()),
+                other => Ok(vec![hit(other)].into()),
             }
         }
     }
@@ -208,7 +96,14 @@ mod tests {
     fn run(ids: &[&str], wait_ms: &str, concurrency: usize, threads: usize) -> (Vec<Ranking>, usize) {
         let fixture = Arc::new(Fixture::default());
         let concurrency = NonZeroUsize::new(concurrency).unwrap();
-        let pipeline = Pipeline::from_retriever("id".into(), "name".into(), "h".into(), concurrency, fixture.clone());
+        let pipeline = Pipeline::from_retriever(
+            "id".into(),
+            "name".into(),
+            "h".into(),
+            concurrency,
+            NonZeroUsize::new(3).unwrap(),
+            fixture.clone(),
+        );
         let session =
             |id: &&str| Session { session_id: (*id).into(), query: Some(wait_ms.into()), ..Session::default() };
         let sessions: Arc<[Session]> = ids.iter().map(session).collect();

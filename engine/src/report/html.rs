@@ -42,9 +42,12 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
     environment.add_template("report.html", include_str!("report.html.jinja"))?;
     let whiskers: Vec<Vec<Whisker>> =
         report.comparison.comparisons.iter().map(|comparison| whiskers(report, comparison)).collect();
+    let mut stages = report.results.iter().flat_map(|result| &result.stages);
+    let eventful = stages.any(|stage| stage.retried + stage.skipped + stage.failed > 0);
+    let whiskers = Value::from(Serde(whiskers));
     let page = environment
         .get_template("report.html")?
-        .render(context! { report => Value::from(Serde(report)), whiskers => Value::from(Serde(whiskers)) })?;
+        .render(context! { report => Value::from(Serde(report)), whiskers, eventful })?;
     // Names and errors are what strangers wrote: control characters have no place on a page.
     let shown = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
     Ok(page.chars().map(shown).collect())

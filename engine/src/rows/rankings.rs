@@ -8,7 +8,7 @@ use datafusion::arrow::error::ArrowError;
 
 use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs};
 use crate::schema::{self, column};
-use crate::session::{Hit, Ranking, StageRecord};
+use crate::session::{Hit, Ranking, StageRecord, StageState};
 
 /// Returns the rankings of a batch that has the schema [`schema::RANKINGS`].
 ///
@@ -30,6 +30,10 @@ pub fn rankings_from_batch(batch: &RecordBatch) -> Result<Vec<Ranking>, ArrowErr
     let stage_kind = Text::of(field(stage, column::KIND)?, column::KIND)?;
     let stage_latency = Numbers::<Int64Type>::of(field(stage, column::LATENCY_NS)?, column::LATENCY_NS)?;
     let stage_hits = Numbers::<Int64Type>::of(field(stage, column::HITS)?, column::HITS)?;
+    let stage_attempts = Numbers::<Int64Type>::of(field(stage, column::ATTEMPTS)?, column::ATTEMPTS)?;
+    let stage_state = Text::of(field(stage, column::STATE)?, column::STATE)?;
+    let stage_error = Text::of(field(stage, column::ERROR)?, column::ERROR)?;
+    let stage_recall = Numbers::<Float64Type>::of(field(stage, column::RECALL)?, column::RECALL)?;
     let error_kind = text(column::ERROR_KIND)?;
     let error = text(column::ERROR)?;
 
@@ -46,6 +50,10 @@ pub fn rankings_from_batch(batch: &RecordBatch) -> Result<Vec<Ranking>, ArrowErr
                 kind: stage_kind.required(index, column::KIND)?,
                 latency_ns: stage_latency.get(index).unwrap_or_default(),
                 hits: stage_hits.get(index).unwrap_or_default(),
+                attempts: stage_attempts.get(index).unwrap_or_default(),
+                state: state_of(&stage_state.required(index, column::STATE)?)?,
+                error: stage_error.get(index),
+                recall: stage_recall.get(index),
             });
         }
         rankings.push(Ranking {
@@ -91,13 +99,19 @@ pub fn rankings_to_batch(rankings: &[Ranking]) -> Result<RecordBatch, ArrowError
 /// Returns an error when there are more records than Arrow can count (2^31).
 pub fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Result<ArrayRef, ArrowError> {
     let (mut names, mut kinds) = (StringBuilder::new(), StringBuilder::new());
-    let (mut latencies, mut hits, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut latencies, mut hits, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut states, mut errors) = (StringBuilder::new(), StringBuilder::new());
+    let (mut recalls, mut lengths) = (Vec::new(), Vec::new());
     for row in rows {
         for stage in row.as_ref() {
             names.append_value(&stage.name);
             kinds.append_value(&stage.kind);
             latencies.push(stage.latency_ns);
             hits.push(stage.hits);
+            attempts.push(stage.attempts);
+            states.append_value(stage.state.as_str());
+            errors.append_option(stage.error.as_deref());
+            recalls.push(stage.recall);
         }
         lengths.push(row.as_ref().len());
     }
@@ -106,8 +120,17 @@ pub fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Re
         Arc::new(kinds.finish()),
         Arc::new(Int64Array::from(latencies)),
         Arc::new(Int64Array::from(hits)),
+        Arc::new(Int64Array::from(attempts)),
+        Arc::new(states.finish()),
+        Arc::new(errors.finish()),
+        Arc::new(Float64Array::from(recalls)),
     ];
     list_of_structs(schema::stage_fields(), columns, lengths.into_iter())
+}
+
+fn state_of(name: &str) -> Result<StageState, ArrowError> {
+    let unknown = || ArrowError::InvalidArgumentError(format!("`{}` has an unknown value `{name}`", column::STATE));
+    StageState::parse(name).ok_or_else(unknown)
 }
 
 /// Nested values come from iterators without a length, which `from_iter_values` would refuse.

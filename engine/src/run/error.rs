@@ -53,6 +53,18 @@ pub enum RunError {
         /// The shard that was worked on, if it was one.
         shard: Option<super::Shard>,
     },
+    /// A retriever is beyond hope; what is done is kept.
+    #[error("retriever `{retriever}` is not asked any more: {message}; what is done is kept in `{directory}`", directory = directory.display())]
+    RetrieverDead {
+        /// The retriever.
+        retriever: String,
+        /// What it failed with.
+        message: String,
+        /// The run's directory.
+        directory: PathBuf,
+        /// The shard that was worked on, if it was one.
+        shard: Option<super::Shard>,
+    },
     /// A worker of the engine died.
     #[error("a worker of the engine died")]
     Worker(#[from] tokio::task::JoinError),

@@ -10,7 +10,7 @@ use crate::benchmark::Plan;
 use crate::storage::is_url;
 
 /// The version of the layout of a run directory.
-const LAYOUT_VERSION: u32 = 3;
+const LAYOUT_VERSION: u32 = 4;
 
 /// What a run was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Runs the node in this process: as many partitions at a time as there are threads, until all are done or somebody says
 //! stop.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,9 @@ impl Driver {
         let contexts = Arc::new(UnitContexts::default());
         contexts.add(location.clone(), Arc::clone(&self.context));
         let engine = SessionContext::new_with_config(SessionConfig::new().with_extension(contexts)).task_ctx();
-        let ranges = ranges(units, self.threads);
+        let shares =
+            |pipeline: usize| self.context.pipelines.get(pipeline).is_some_and(|pipeline| pipeline.shares_stages());
+        let ranges = ranges(units, self.threads, shares);
         let partitions = Arc::new(Mutex::new((0..ranges.len()).collect::<VecDeque<usize>>()));
         let node = Arc::new(WorkUnitsExec::new(location, task, ranges));
         let (sender, mut receiver) = mpsc::unbounded_channel();
@@ -114,19 +116,31 @@ impl Driver {
 }
 
 /// Splits the units into one range per pipeline and thread, neighbours together: whoever reads a recording goes through it
-/// once.
-fn ranges(units: &[WorkUnit], threads: NonZeroUsize) -> Vec<UnitRange> {
-    let mut by_pipeline = std::collections::BTreeMap::<usize, Vec<usize>>::new();
+/// once. Pipelines that share stages go through the chunks side by side, so that shared answers are soon taken.
+fn ranges(units: &[WorkUnit], threads: NonZeroUsize, shares: impl Fn(usize) -> bool) -> Vec<UnitRange> {
+    let mut alone = BTreeMap::<usize, Vec<usize>>::new();
+    let mut together = BTreeSet::<(usize, usize)>::new();
     for unit in units {
-        by_pipeline.entry(unit.pipeline).or_default().push(unit.chunk);
+        if shares(unit.pipeline) {
+            together.insert((unit.chunk, unit.pipeline));
+        } else {
+            alone.entry(unit.pipeline).or_default().push(unit.chunk);
+        }
     }
-    let split = |(pipeline, mut chunks): (usize, Vec<usize>)| {
+    let chunks: Vec<usize> = together.iter().map(|(chunk, _)| *chunk).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut ranges = Vec::new();
+    for block in chunks.chunks(threads.get()) {
+        let in_block = together.iter().filter(|(chunk, _)| block.contains(chunk));
+        let mut units: Vec<(usize, usize)> = in_block.map(|(chunk, pipeline)| (*pipeline, *chunk)).collect();
+        units.sort_unstable();
+        ranges.extend(units.into_iter().map(|(pipeline, chunk)| UnitRange { pipeline, chunks: vec![chunk] }));
+    }
+    for (pipeline, mut chunks) in alone {
         chunks.sort_unstable();
         let size = chunks.len().div_ceil(threads.get()).max(1);
-        let ranges = chunks.chunks(size).map(move |chunks| UnitRange { pipeline, chunks: chunks.to_vec() });
-        ranges.collect::<Vec<_>>()
-    };
-    by_pipeline.into_iter().flat_map(split).collect()
+        ranges.extend(chunks.chunks(size).map(|chunks| UnitRange { pipeline, chunks: chunks.to_vec() }));
+    }
+    ranges
 }
 
 #[cfg(test)]
@@ -137,10 +151,14 @@ mod tests {
     fn every_unit_stands_in_one_range_and_neighbours_stay_together() {
         let units: Vec<WorkUnit> =
             (0..2).flat_map(|pipeline| (0..5).map(move |chunk| WorkUnit { pipeline, chunk })).collect();
-        let found = ranges(&units, NonZeroUsize::new(2).expect("two"));
+        let found = ranges(&units, NonZeroUsize::new(2).expect("two"), |_| false);
         let chunks: Vec<(usize, Vec<usize>)> = found.into_iter().map(|range| (range.pipeline, range.chunks)).collect();
         let expected = [(0, vec![0, 1, 2]), (0, vec![3, 4]), (1, vec![0, 1, 2]), (1, vec![3, 4])];
         assert_eq!(chunks, expected);
-        assert!(ranges(&[], NonZeroUsize::MIN).is_empty());
+        assert!(ranges(&[], NonZeroUsize::MIN, |_| false).is_empty());
+        let found = ranges(&units, NonZeroUsize::new(2).expect("two"), |_| true);
+        let found: Vec<(usize, usize)> = found.into_iter().map(|range| (range.pipeline, range.chunks[0])).collect();
+        let side_by_side = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3), (1, 2), (1, 3), (0, 4), (1, 4)];
+        assert_eq!(found, side_by_side);
     }
 }

@@ -182,14 +182,14 @@ struct Partition {
 impl Partition {
     async fn next_unit(&mut self) -> Result<Option<UnitDone>, UnitError> {
         let Some(chunk) = self.range.chunks.get(self.next).copied() else { return Ok(None) };
-        let (context, mut replayer) = match self.open.take() {
+        let (context, replayer) = match self.open.take() {
             Some(open) => open,
             None => open(&self.run, self.contexts.clone(), self.range.pipeline).await?,
         };
         let unit = WorkUnit { pipeline: self.range.pipeline, chunk };
         let done = match self.task {
-            Task::Do => do_unit(&context, &mut replayer, unit).await?,
-            Task::RetryErrors => retry_unit(&context, &mut replayer, unit).await?,
+            Task::Do => do_unit(&context, &replayer, unit).await?,
+            Task::RetryErrors => retry_unit(&context, &replayer, unit).await?,
         };
         self.open = Some((context, replayer));
         self.next += 1;

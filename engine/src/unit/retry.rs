@@ -25,7 +25,7 @@ enum Fared {
 /// Replays and scores the sessions of a unit that failed, and writes its part anew with those that fared better.
 pub(super) async fn retry_unit(
     context: &Arc<UnitContext>,
-    replayer: &mut Replayer,
+    replayer: &Replayer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
     let part = layout::part(unit.pipeline, unit.chunk);

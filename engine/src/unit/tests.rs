@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::benchmark::{Plan, SpecSource};
-use crate::replay::{Pipeline, RetrieveError, RetrieveErrorKind, Retriever};
+use crate::replay::{Pipeline, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::rows::{rankings_from_batch, sessions_to_batch};
 use crate::schema;
 use crate::score::ScoringContract;
@@ -81,14 +81,14 @@ impl Retriever for Flaky {
         "flaky"
     }
 
-    async fn retrieve(&self, session: &Session, _: usize) -> Result<Vec<Hit>, RetrieveError> {
+    async fn retrieve(&self, session: &Session, _: usize) -> Result<Retrieved, RetrieveError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let first = self.asked.lock().expect("a lock").insert(session.session_id.clone());
         let always = session.session_id.ends_with('0');
         if always || (first && session.session_id.ends_with('5')) {
-            return Err(RetrieveError { kind: RetrieveErrorKind::Index, message: format!("first: {first}") });
+            return Err(RetrieveError::new(RetrieveErrorKind::Index, format!("first: {first}")));
         }
-        Ok(vec![Hit { item_id: "i1".into(), score: Some(1.0) }])
+        Ok(vec![Hit { item_id: "i1".into(), score: Some(1.0) }].into())
     }
 }
 
@@ -111,7 +111,7 @@ fn sessions_that_failed_are_tried_again_and_only_they() {
     let flaky = Arc::new(Flaky::default());
     let source: Arc<dyn Retriever> = flaky.clone();
     let one = NonZeroUsize::MIN;
-    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, source);
+    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
     let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
     let failed = |done: &[UnitDone]| done.iter().map(|done| done.failed).sum::<u64>();
     assert_eq!(failed(&drive(&context, Task::Do, 2)), 500);
@@ -134,7 +134,8 @@ fn sessions_that_failed_are_tried_again_and_only_they() {
 fn a_stop_ends_a_drive_between_units() {
     let folder = TempDir::new().expect("a folder");
     let source: Arc<dyn Retriever> = Arc::new(Flaky::default());
-    let pipeline = Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), NonZeroUsize::MIN, source);
+    let pipeline =
+        Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), NonZeroUsize::MIN, NonZeroUsize::MIN, source);
     let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
     let stop = Arc::new(AtomicBool::new(true));
     let driver = Driver { context: Arc::clone(&context), threads: NonZeroUsize::MIN, stop };

@@ -16,7 +16,7 @@ use crate::store::{StoreError, layout};
 /// Does a unit: reads the chunk, replays it, scores it, writes its part. Returns once the part is complete.
 pub(super) async fn do_unit(
     context: &Arc<UnitContext>,
-    replayer: &mut Replayer,
+    replayer: &Replayer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
     let sessions = read_sessions(context, unit.chunk)?;

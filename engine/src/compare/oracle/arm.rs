@@ -36,6 +36,7 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         scorers: observed.scorers.iter().map(scorer).collect(),
         scores: if failed { BTreeMap::new() } else { scores },
         latency: latency::summarise(observed),
+        stages: observed.stage_summaries.clone(),
         answered_sessions: answered.len() as u64,
         empty_answers: observed.empty_answers,
         failed_sessions: (all.len() - answered.len()) as u64,

@@ -7,13 +7,11 @@ use rematch_metrics::position::{PositionDeltaTally, RankTally};
 use rematch_metrics::sum::CompensatedSum;
 
 use crate::benchmark::{Plan, RelevancePlan};
+use crate::compare::outcome::StageSummary;
 use crate::schema::column;
 use crate::score::relevance::OTHER_KIND_WEIGHT;
 use crate::score::{Measure, Relevance};
-use crate::session::{Interaction, Ranking, ScoreRow, ScoreState, Session};
-
-/// Kinds of stage that look an answer up: the time of that is not the retriever's latency, which is then unknown.
-const LOOKED_UP: [&str; 2] = ["recorded", "shown"];
+use crate::session::{Interaction, Ranking, ScoreRow, ScoreState, Session, StageRecord, StageState};
 
 /// Kinds of interaction that have a mean rank of their own.
 const CLICK: &str = "click";
@@ -49,6 +47,7 @@ pub(super) struct ArmObservations {
     pub(super) empty_answers: u64,
     pub(super) errors: BTreeMap<String, u64>,
     pub(super) latencies_ns: Vec<f64>,
+    pub(super) stage_summaries: Vec<StageSummary>,
     pub(super) stages: BTreeMap<String, StageLatency>,
     pub(super) positions: Vec<Positions>,
     /// One per scorer of the contract.
@@ -269,12 +268,15 @@ impl ArmObservations {
     fn record_rankings(&mut self, rankings: &[Ranking]) {
         for ranking in rankings {
             self.failed.push(ranking.failed());
+            ranking.stages.iter().for_each(|stage| self.count_stage(stage));
             if let Some(kind) = &ranking.error_kind {
                 *self.errors.entry(kind.clone()).or_default() += 1;
                 continue;
             }
             self.empty_answers += u64::from(ranking.hits.is_empty());
-            if ranking.stages.iter().any(|stage| LOOKED_UP.contains(&stage.kind.as_str())) {
+            let measured =
+                |stage: &StageRecord| stage.state == StageState::Reported || stage.state.is_measured(stage.attempts);
+            if !ranking.stages.iter().all(measured) {
                 continue;
             }
             self.latencies_ns.push(ranking.latency_ns as f64);
@@ -283,6 +285,33 @@ impl ArmObservations {
                 latency.total_ns += stage.latency_ns as f64;
                 latency.sessions += 1;
             }
+        }
+    }
+}
+
+impl ArmObservations {
+    fn count_stage(&mut self, stage: &StageRecord) {
+        if !self.stage_summaries.iter().any(|known| known.name == stage.name) {
+            let (name, kind) = (stage.name.clone(), stage.kind.clone());
+            self.stage_summaries.push(StageSummary { name, kind, ..StageSummary::default() });
+        }
+        for known in self.stage_summaries.iter_mut().filter(|known| known.name == stage.name) {
+            let is = |state| u64::from(stage.state == state);
+            known.sessions += 1;
+            known.attempts += stage.attempts as u64;
+            known.retried += u64::from(stage.attempts > 1);
+            known.skipped += is(StageState::Skipped);
+            known.failed += is(StageState::Failed);
+            known.cached += is(StageState::Cached);
+            known.shared += is(StageState::Shared);
+            known.batched += is(StageState::Batched);
+            known.reported += is(StageState::Reported);
+            if let Some(recall) = stage.recall {
+                let sum = known.recall.unwrap_or(0.0) * known.recall_sessions as f64 + recall;
+                known.recall_sessions += 1;
+                known.recall = Some(sum / known.recall_sessions as f64);
+            }
+            known.first_error = known.first_error.take().or_else(|| stage.error.clone());
         }
     }
 }

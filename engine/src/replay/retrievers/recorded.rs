@@ -10,13 +10,16 @@ use datafusion::arrow::error::ArrowError;
 use crate::benchmark::spec::Missing;
 use crate::load::LoadError;
 use crate::load::recorded::{Recorded, RecordedAnswers, RecordedCursor, Recording};
-use crate::replay::{ReplayError, RetrieveError, RetrieveErrorKind, Retriever};
+use crate::replay::{ReplayError, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::rows::{Answers, stage_column};
 use crate::schema::{self, column};
-use crate::session::{Hit, Session, StageRecord};
+use crate::session::{Hit, Ranking, Session, StageRecord, StageState};
 
 /// The stage's kind.
 const KIND: &str = "recorded";
+
+/// Readers that are kept between chunks: as many as there are places of the recording that somebody reads on from.
+const READERS: usize = 16;
 
 /// Answers each session with the ranking that was recorded for it.
 ///
@@ -25,46 +28,56 @@ const KIND: &str = "recorded";
 /// is none: a look-up takes no time that says anything about the retriever. They are not compared.
 #[derive(Debug)]
 pub struct RecordedRetriever {
+    retriever_id: String,
     recording: Recording,
     missing: Missing,
-    /// For sessions that are asked for one by one.
-    cursor: Mutex<RecordedCursor>,
+    /// Readers that nobody uses now, each with the last session that it was asked for.
+    readers: Mutex<Vec<(String, RecordedCursor)>>,
 }
 
 impl RecordedRetriever {
-    /// Returns a retriever that answers from `recording`.
+    /// Returns a retriever called `retriever_id` that answers from `recording`.
     #[must_use]
-    pub fn new(recording: Recording, missing: Missing) -> Self {
-        let cursor = Mutex::new(recording.cursor());
-        Self { recording, missing, cursor }
-    }
-
-    /// Returns a reader of its own place, for going through chunks in order.
-    pub(in crate::replay) fn cursor(&self) -> RecordedCursor {
-        self.recording.cursor()
+    pub fn new(retriever_id: &str, recording: Recording, missing: Missing) -> Self {
+        Self { retriever_id: retriever_id.to_owned(), recording, missing, readers: Mutex::default() }
     }
 
     /// Answers a chunk of sessions as columns, which takes no copy of a hit. `sessions` ascend by id.
-    pub(in crate::replay) fn answers(
-        &self,
-        cursor: &mut RecordedCursor,
-        retriever_id: &str,
-        sessions: &[Session],
-        depth: usize,
-    ) -> Result<Answers, ReplayError> {
-        let load_error = |source| ReplayError::Load { retriever: retriever_id.to_owned(), source };
+    pub(in crate::replay) fn answers(&self, sessions: &[Session], depth: usize) -> Result<Answers, ReplayError> {
+        let retriever = || self.retriever_id.clone();
         let ids = StringArray::from_iter_values(sessions.iter().map(|session| &session.session_id));
-        let recorded = cursor.answers(&ids, depth).map_err(load_error)?;
-        let rows_error = |source| ReplayError::Rows { retriever: retriever_id.to_owned(), source };
-        self.as_answers(ids, retriever_id, recorded).map_err(rows_error)
+        let recorded = self.recorded(&ids, depth);
+        let recorded = recorded.map_err(|source| ReplayError::Load { retriever: retriever(), source })?;
+        self.as_answers(ids, recorded).map_err(|source| ReplayError::Rows { retriever: retriever(), source })
     }
 
-    fn as_answers(
-        &self,
-        ids: StringArray,
-        retriever_id: &str,
-        recorded: RecordedAnswers,
-    ) -> Result<Answers, ArrowError> {
+    /// Answers a chunk of sessions as rows.
+    pub(in crate::replay) fn rankings(&self, sessions: &[Session], depth: usize) -> Result<Vec<Ranking>, ReplayError> {
+        let rows_error = |source| ReplayError::Rows { retriever: self.retriever_id.clone(), source };
+        self.answers(sessions, depth)?.to_rankings().map_err(rows_error)
+    }
+
+    /// Looks sessions up with the reader that stands the shortest way before them.
+    fn recorded(&self, ids: &StringArray, depth: usize) -> Result<RecordedAnswers, LoadError> {
+        let Some(first) = ids.iter().flatten().next() else { return self.recording.cursor().answers(ids, depth) };
+        let mut reader = {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = readers.iter().enumerate().filter(|(_, (last, _))| last.as_str() < first);
+            let nearest = before.max_by(|(_, (one, _)), (_, (other, _))| one.cmp(other)).map(|(place, _)| place);
+            nearest.map(|place| readers.swap_remove(place).1)
+        }
+        .unwrap_or_else(|| self.recording.cursor());
+        let answers = reader.answers(ids, depth)?;
+        let last = ids.iter().flatten().last().unwrap_or(first).to_owned();
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() == READERS {
+            readers.remove(0);
+        }
+        readers.push((last, reader));
+        Ok(answers)
+    }
+
+    fn as_answers(&self, ids: StringArray, recorded: RecordedAnswers) -> Result<Answers, ArrowError> {
         let RecordedAnswers { hits, states, latencies_ns } = recorded;
         let errors: Vec<Option<RetrieveError>> = states.iter().map(|state| self.error_of(state)).collect();
         let latency = |row: usize| latencies_ns.as_ref().filter(|all| all.is_valid(row)).map(|all| all.value(row));
@@ -73,9 +86,13 @@ impl RecordedRetriever {
             kind: KIND.to_owned(),
             latency_ns: latency(row).unwrap_or(0),
             hits: i64::from(hits.value_length(row)),
+            attempts: 0,
+            state: errors.get(row).and_then(Option::as_ref).map_or(StageState::Ok, |_| StageState::Failed),
+            error: errors.get(row).and_then(Option::as_ref).map(|error| error.message.clone()),
+            recall: None,
         });
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(retriever_id, ids.len()))),
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.retriever_id.as_str(), ids.len()))),
             Arc::new(hits.clone()),
             Arc::new((0..ids.len()).map(latency).collect::<Int64Array>()),
             stage_column(stages.map(|stage| vec![stage]))?,
@@ -90,14 +107,14 @@ impl RecordedRetriever {
     fn error_of(&self, state: &Recorded) -> Option<RetrieveError> {
         match (state, self.missing) {
             (Recorded::Found, _) | (Recorded::Missing, Missing::Empty) => None,
-            (Recorded::Missing, Missing::Error) => Some(RetrieveError {
-                kind: RetrieveErrorKind::NotRecorded,
-                message: "no ranking was recorded for this session".to_owned(),
-            }),
-            (Recorded::Failed { kind, message }, _) => Some(RetrieveError {
-                kind: RetrieveErrorKind::RecordedFailure,
-                message: format!("recorded as failed with `{kind}`: {message}"),
-            }),
+            (Recorded::Missing, Missing::Error) => {
+                let message = "no ranking was recorded for this session";
+                Some(RetrieveError::new(RetrieveErrorKind::NotRecorded, message))
+            }
+            (Recorded::Failed { kind, message }, _) => {
+                let message = format!("recorded as failed with `{kind}`: {message}");
+                Some(RetrieveError::new(RetrieveErrorKind::RecordedFailure, message))
+            }
         }
     }
 }
@@ -108,25 +125,25 @@ impl Retriever for RecordedRetriever {
         KIND
     }
 
-    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Vec<Hit>, RetrieveError> {
+    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
         let unreadable = |error: &LoadError| {
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            RetrieveError { kind: RetrieveErrorKind::Index, message: format!("{error}{cause}") }
+            RetrieveError::new(RetrieveErrorKind::Index, format!("{error}{cause}"))
         };
         let ids = StringArray::from(vec![session.session_id.as_str()]);
-        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let recorded = cursor.answers(&ids, depth).map_err(|error| unreadable(&error))?;
+        let recorded = self.recorded(&ids, depth).map_err(|error| unreadable(&error))?;
         if let Some(error) = recorded.states.first().and_then(|state| self.error_of(state)) {
             return Err(error);
         }
         if recorded.hits.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Retrieved::default());
         }
         let elements = recorded.hits.value(0);
         let elements = elements.as_struct_opt();
         let items = elements.and_then(|hits| hits.column_by_name(column::ITEM_ID)?.as_string_opt::<i32>());
         let scores = elements.and_then(|hits| hits.column_by_name(column::SCORE)?.as_primitive_opt::<Float64Type>());
         let hits = items.into_iter().flatten().zip(scores.into_iter().flatten());
-        Ok(hits.filter_map(|(item, score)| Some(Hit { item_id: item?.to_owned(), score })).collect())
+        let hits = hits.filter_map(|(item, score)| Some(Hit { item_id: item?.to_owned(), score })).collect();
+        Ok(Retrieved { hits, ..Retrieved::default() })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retriever};
+use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session, ShownItem};
 
 /// Answers each session with the list that it was shown when it was logged.
@@ -20,19 +20,17 @@ impl Retriever for ShownRetriever {
         "shown"
     }
 
-    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Vec<Hit>, RetrieveError> {
+    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
         if session.shown.is_empty() {
-            return Err(RetrieveError {
-                kind: RetrieveErrorKind::NotShown,
-                message: "the session has no logged list, which `shown` plays back".to_owned(),
-            });
+            let message = "the session has no logged list, which `shown` plays back";
+            return Err(RetrieveError::new(RetrieveErrorKind::NotShown, message));
         }
         let mut seen = HashSet::new();
         let mut items: Vec<&ShownItem> = session.shown.iter().collect();
         items.retain(|item| seen.insert(item.item_id.as_str()));
         let with_scores = scores_explain_order(&items);
         let hit = |item: &&ShownItem| Hit { item_id: item.item_id.clone(), score: item.score.filter(|_| with_scores) };
-        Ok(items.iter().take(depth).map(hit).collect())
+        Ok(Retrieved { hits: items.iter().take(depth).map(hit).collect(), ..Retrieved::default() })
     }
 }
 

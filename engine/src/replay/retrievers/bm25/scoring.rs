@@ -11,7 +11,7 @@ use super::CorpusIndex;
 use super::analysis::analyze;
 use super::top::{Candidate, Top};
 use crate::benchmark::spec::CombineFields;
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retriever};
+use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
 
 /// Documents scored together; the accumulators of one window stay in the processor's cache.
@@ -139,13 +139,12 @@ impl Retriever for Bm25Retriever {
         "bm25"
     }
 
-    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Vec<Hit>, RetrieveError> {
-        let query = session.query.as_deref().ok_or_else(|| RetrieveError {
-            kind: RetrieveErrorKind::NoQuery,
-            message: "the session has no query text, which `bm25` needs".to_owned(),
-        })?;
-        self.search(query, depth)
-            .map_err(|error| RetrieveError { kind: RetrieveErrorKind::Index, message: error.to_string() })
+    async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
+        let message = "the session has no query text, which `bm25` needs";
+        let query = session.query.as_deref();
+        let query = query.ok_or_else(|| RetrieveError::new(RetrieveErrorKind::NoQuery, message))?;
+        let hits = self.search(query, depth);
+        hits.map(Retrieved::from).map_err(|error| RetrieveError::new(RetrieveErrorKind::Index, error.to_string()))
     }
 }
 

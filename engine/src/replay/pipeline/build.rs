@@ -1,0 +1,309 @@
+//! Builds pipelines: what their stages share is made once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{ReplayError, Workspace};
+use crate::benchmark::stages::{FusePlan, RecordedPlan, StageKind, StagePlan, Used};
+use crate::benchmark::{CorpusPlan, PipelinePlan};
+use crate::load::recorded::{RecordedSettings, Recording};
+use crate::load::{LoadError, documents};
+use crate::replay::fuse::{Branch, Fuse};
+use crate::replay::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
+use crate::replay::retrievers::{RecordedRetriever, ShownRetriever};
+use crate::replay::stages::{Source, Stage, Stages};
+use crate::store::{sha256_of_bytes, sha256_of_file};
+
+/// A corpus by what its index depends on, besides the fields.
+type CorpusKey = (PathBuf, String);
+
+/// What pipelines share while they are built.
+pub(super) struct Resources<'a> {
+    plans: &'a [PipelinePlan],
+    workspace: &'a Workspace,
+    /// By corpus: every field that a stage searches.
+    fields: BTreeMap<CorpusKey, BTreeSet<String>>,
+    indexes: BTreeMap<CorpusKey, Arc<CorpusIndex>>,
+    /// Content hashes by file.
+    hashes: BTreeMap<PathBuf, String>,
+}
+
+impl<'a> Resources<'a> {
+    pub(super) fn new(plans: &'a [PipelinePlan], workspace: &'a Workspace) -> Self {
+        let mut used: BTreeMap<CorpusKey, BTreeSet<String>> = BTreeMap::new();
+        for plan in plans {
+            for_each_stage(&plan.stages, &mut |stage| {
+                if let StageKind::Bm25(plan) = &stage.does {
+                    used.entry(key(&plan.corpus)).or_default().extend(plan.fields.keys().cloned());
+                }
+            });
+        }
+        Self { plans, workspace, fields: used, indexes: BTreeMap::new(), hashes: BTreeMap::new() }
+    }
+
+    pub(super) fn pipeline_hash(&mut self, plan: &PipelinePlan) -> Result<String, ReplayError> {
+        let canonical = self.canonical(&plan.stages);
+        let canonical = canonical.map_err(|source| ReplayError::Load { retriever: plan.id.clone(), source })?;
+        let canonical = serde_json::to_vec(&canonical)
+            .map_err(|source| ReplayError::Canonical { retriever: plan.id.clone(), source })?;
+        Ok(sha256_of_bytes(&canonical))
+    }
+
+    /// Builds a list of stages of the retriever `plan`.
+    pub(super) fn stages(&mut self, plan: &PipelinePlan, stages: &[StagePlan]) -> Result<Stages, ReplayError> {
+        let misplaced = |stage: &StagePlan, expected| {
+            let (retriever, stage) = (plan.id.clone(), stage.name.clone());
+            ReplayError::Stages { retriever, stage, expected }
+        };
+        let Some((source, transforms)) = stages.split_first() else {
+            let (retriever, stage) = (plan.id.clone(), String::new());
+            return Err(ReplayError::Stages { retriever, stage, expected: "source" });
+        };
+        let does = self.source(plan, source)?.ok_or_else(|| misplaced(source, "source"))?;
+        let source = stage_of(source, does);
+        let transforms = transforms.iter().map(|stage| Err(misplaced(stage, "transform")));
+        Ok(Stages { source, transforms: transforms.collect::<Result<_, _>>()? })
+    }
+
+    /// Builds a source; `None` where the stage is none.
+    fn source(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Option<Source>, ReplayError> {
+        let load_error = |source| ReplayError::Load { retriever: plan.id.clone(), source };
+        Ok(Some(match &stage.does {
+            StageKind::Recorded(recorded) => {
+                let Workspace { scratch, memory_bytes } = self.workspace;
+                let settings = recorded_settings(recorded);
+                let recording = Recording::open(&recorded.path, &settings, scratch, *memory_bytes);
+                let retriever = RecordedRetriever::new(&plan.id, recording.map_err(load_error)?, recorded.missing);
+                Source::Recorded(Arc::new(retriever))
+            }
+            StageKind::Shown => Source::Asked(Arc::new(ShownRetriever)),
+            StageKind::Bm25(bm25) => {
+                let (fields, combine_fields) = (bm25.fields.clone(), bm25.combine_fields);
+                let settings = Bm25Settings { fields, k1: bm25.k1, b: bm25.b, combine_fields };
+                Source::Asked(Arc::new(Bm25Retriever::new(self.index(plan, &bm25.corpus)?, &settings)))
+            }
+            StageKind::Fuse(fuse) => Source::Fuse(Arc::new(self.fuse(plan, fuse)?)),
+        }))
+    }
+
+    fn fuse(&mut self, plan: &PipelinePlan, fuse: &FusePlan) -> Result<Fuse, ReplayError> {
+        let mut branches = Vec::with_capacity(fuse.branches.len());
+        for branch in &fuse.branches {
+            branches.push(Branch { stages: Arc::new(self.stages(plan, &branch.stages)?), weight: branch.weight });
+        }
+        let FusePlan { method, rank_constant, normalise, .. } = *fuse;
+        Ok(Fuse { branches, method, rank_constant, normalise })
+    }
+
+    fn index(&mut self, plan: &PipelinePlan, corpus: &CorpusPlan) -> Result<Arc<CorpusIndex>, ReplayError> {
+        let key = key(corpus);
+        if let Some(index) = self.indexes.get(&key) {
+            return Ok(index.clone());
+        }
+        let fields: Vec<String> = self.fields.get(&key).into_iter().flatten().cloned().collect();
+        let index = CorpusIndex::build(corpus, &fields).map_err(|source| ReplayError::Index {
+            retriever: self.at_fault(&source, &key).unwrap_or(plan).id.clone(),
+            corpus: corpus.name.clone(),
+            source: Box::new(source),
+        })?;
+        let index = Arc::new(index);
+        self.indexes.insert(key, index.clone());
+        Ok(index)
+    }
+
+    /// Returns the first retriever that asks for a column that does not exist: the index is built for the first retriever
+    /// that searches the corpus, with everyone's fields.
+    fn at_fault(&self, error: &IndexError, key: &CorpusKey) -> Option<&'a PipelinePlan> {
+        let IndexError::Load(LoadError::MissingColumn { column, .. }) = error else { return None };
+        let asks = |plan: &&PipelinePlan| {
+            let mut found = false;
+            for_each_stage(&plan.stages, &mut |stage| {
+                if let StageKind::Bm25(plan) = &stage.does {
+                    found |= self::key(&plan.corpus) == *key && plan.fields.contains_key(column);
+                }
+            });
+            found
+        };
+        self.plans.iter().find(asks)
+    }
+
+    /// Returns the stages without their names, and with each path replaced by the content behind it.
+    fn canonical(&mut self, stages: &[StagePlan]) -> Result<Vec<StagePlan>, LoadError> {
+        let mut canonical = stages.to_vec();
+        for stage in &mut canonical {
+            stage.name.clear();
+            if let StageKind::Fuse(plan) = &mut stage.does {
+                for branch in &mut plan.branches {
+                    branch.stages = self.canonical(&branch.stages)?;
+                }
+                continue;
+            }
+            for used in stage.does.uses() {
+                match used {
+                    Used::File { path, .. } => *path = self.content_hash(path)?.into(),
+                    Used::Corpus(corpus) => {
+                        let files = documents::corpus_files(corpus)?;
+                        let hashes = files.iter().map(|file| self.content_hash(file));
+                        let mut hashes = hashes.collect::<Result<Vec<_>, _>>()?;
+                        // The order of the files is that of their names, which are no part of the content.
+                        hashes.sort();
+                        corpus.path = hashes.join(" ").into();
+                    }
+                }
+            }
+        }
+        Ok(canonical)
+    }
+
+    fn content_hash(&mut self, path: &Path) -> Result<String, LoadError> {
+        if let Some(hash) = self.hashes.get(path) {
+            return Ok(hash.clone());
+        }
+        let hash = sha256_of_file(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
+        self.hashes.insert(path.to_owned(), hash.clone());
+        Ok(hash)
+    }
+}
+
+fn recorded_settings(plan: &RecordedPlan) -> RecordedSettings {
+    RecordedSettings {
+        retriever_id: plan.retriever_id.clone(),
+        order: plan.compatibility,
+        session_column: plan.session_column.clone(),
+        hits_column: plan.hits_column.clone(),
+    }
+}
+
+fn stage_of<T>(plan: &StagePlan, does: T) -> Stage<T> {
+    Stage { name: plan.name.clone(), on_error: plan.on_error, depth: plan.depth.get(), does }
+}
+
+/// Visits all stages, those inside of others too.
+fn for_each_stage(stages: &[StagePlan], visit: &mut dyn FnMut(&StagePlan)) {
+    for stage in stages {
+        visit(stage);
+        if let StageKind::Fuse(plan) = &stage.does {
+            plan.branches.iter().for_each(|branch| for_each_stage(&branch.stages, visit));
+        }
+    }
+}
+
+fn key(corpus: &CorpusPlan) -> CorpusKey {
+    (corpus.path.clone(), corpus.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
+    use crate::benchmark::stages::Bm25Plan;
+    use crate::replay::Pipeline;
+
+    fn plan(id: &str, does: StageKind) -> PipelinePlan {
+        PipelinePlan {
+            id: id.into(),
+            name: id.into(),
+            stages: vec![StagePlan::of(does)],
+            concurrency: NonZeroUsize::MIN,
+        }
+    }
+
+    fn bm25(path: PathBuf, fields: &[&str], k1: f64) -> StageKind {
+        let corpus = CorpusPlan { name: "docs".into(), path, id: "id".into() };
+        let fields: BTreeMap<String, f64> = fields.iter().map(|field| ((*field).to_owned(), 1.0)).collect();
+        StageKind::Bm25(Bm25Plan { corpus, fields, k1, b: 0.75, combine_fields: CombineFields::Bm25f })
+    }
+
+    fn recorded_run(path: PathBuf) -> StageKind {
+        let (missing, compatibility) = (Missing::Error, Compatibility::Strict);
+        StageKind::Recorded(RecordedPlan {
+            path,
+            retriever_id: None,
+            session_column: None,
+            hits_column: None,
+            missing,
+            compatibility,
+        })
+    }
+
+    fn write(folder: &TempDir, name: &str, content: &str) -> PathBuf {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn hash(stage: StageKind) -> String {
+        Pipeline::build(&[plan("any", stage)], &Workspace::default()).unwrap()[0].pipeline_hash().to_owned()
+    }
+
+    const DOCUMENTS: &str = "{\"id\": 1, \"title\": \"a\", \"text\": \"b\"}\n";
+
+    #[test]
+    fn the_hash_follows_settings_and_content_only() {
+        let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let docs = write(&here, "docs.jsonl", DOCUMENTS);
+        let original = hash(bm25(docs.clone(), &["title"], 1.2));
+        assert_eq!(original.len(), 64);
+        assert_eq!(original, hash(bm25(write(&there, "moved.jsonl", DOCUMENTS), &["title"], 1.2)), "elsewhere");
+        assert_ne!(original, hash(bm25(docs.clone(), &["title"], 1.3)), "another setting");
+        assert_ne!(original, hash(bm25(docs.clone(), &["title", "text"], 1.2)), "another field");
+        write(&here, "docs.jsonl", &format!("{DOCUMENTS}{{\"id\": 2}}\n"));
+        assert_ne!(original, hash(bm25(docs, &["title"], 1.2)), "another document");
+
+        let run = write(&here, "run", "s Q0 a 1 1 t\n");
+        let original = hash(recorded_run(run.clone()));
+        assert_eq!(original, hash(recorded_run(write(&there, "other", "s Q0 a 1 1 t\n"))));
+        write(&here, "run", "s Q0 b 1 1 t\n");
+        assert_ne!(original, hash(recorded_run(run)));
+        assert_ne!(original, hash(StageKind::Shown));
+    }
+
+    #[test]
+    fn concurrency_and_names_do_not_change_the_hash() {
+        let mut other = plan("b", StageKind::Shown);
+        other.concurrency = NonZeroUsize::new(9).unwrap();
+        let pipelines = Pipeline::build(&[plan("a", StageKind::Shown), other], &Workspace::default()).unwrap();
+        assert_eq!(pipelines[0].pipeline_hash(), pipelines[1].pipeline_hash());
+        assert_eq!((pipelines[1].id(), pipelines[1].concurrency().get()), ("b", 9));
+    }
+
+    #[test]
+    fn pipelines_over_one_corpus_share_an_index() {
+        let folder = TempDir::new().unwrap();
+        let docs = write(&folder, "docs.jsonl", DOCUMENTS);
+        let plans = [plan("a", bm25(docs.clone(), &["title"], 1.2)), plan("b", bm25(docs, &["text"], 1.2))];
+        let workspace = Workspace::default();
+        let mut resources = Resources::new(&plans, &workspace);
+        let built: Vec<Stages> = plans.iter().map(|plan| resources.stages(plan, &plan.stages).unwrap()).collect();
+        assert_eq!((built.len(), resources.indexes.len()), (2, 1));
+        let index = resources.indexes.values().next().unwrap();
+        assert!(index.has_field("title") && index.has_field("text"));
+        assert_eq!(Arc::strong_count(index), 3, "ours and one per pipeline");
+    }
+
+    #[test]
+    fn errors_name_the_retriever_at_fault() {
+        let folder = TempDir::new().unwrap();
+        let docs = write(&folder, "docs.jsonl", DOCUMENTS);
+        let plans = [plan("fine", bm25(docs.clone(), &["title"], 1.2)), plan("wrong", bm25(docs, &["body"], 1.2))];
+        let error = Pipeline::build(&plans, &Workspace::default()).unwrap_err();
+        assert_eq!(error.to_string(), "retriever `wrong` cannot be built: corpus `docs` cannot be indexed");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("has no column `body`"), "{source}");
+
+        let error = Pipeline::build(&[plan("absent", recorded_run(folder.path().join("none")))], &Workspace::default())
+            .unwrap_err();
+        assert!(
+            matches!(&error, ReplayError::Load { retriever, source: LoadError::Io { .. } } if retriever == "absent")
+        );
+        let mut two = plan("two", StageKind::Shown);
+        two.stages.push(StagePlan::of(StageKind::Shown));
+        let error = Pipeline::build(&[two], &Workspace::default()).unwrap_err();
+        assert_eq!(error.to_string(), "retriever `two`: stage `shown` stands where a transform is expected");
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a retriever cannot be built, or cannot go on.
+
+use datafusion::arrow::error::ArrowError;
+
+use crate::load::LoadError;
+use crate::replay::retrievers::bm25::IndexError;
+
+/// Why a pipeline cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// A file that the retriever needs cannot be read.
+    #[error("retriever `{retriever}` cannot be built")]
+    Load {
+        /// The retriever.
+        retriever: String,
+        /// Why.
+        #[source]
+        source: LoadError,
+    },
+    /// A corpus cannot be indexed.
+    #[error("retriever `{retriever}` cannot be built: corpus `{corpus}` cannot be indexed")]
+    Index {
+        /// The retriever.
+        retriever: String,
+        /// The corpus's name.
+        corpus: String,
+        /// Why.
+        #[source]
+        source: Box<IndexError>,
+    },
+    /// The settings have no canonical text to hash.
+    #[error("retriever `{retriever}`: its settings cannot be written as JSON")]
+    Canonical {
+        /// The retriever.
+        retriever: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The thread that read a recording died.
+    #[error("a reader of recorded rankings died")]
+    Reader(#[from] tokio::task::JoinError),
+    /// The answers do not fit into one table.
+    #[error("the answers of retriever `{retriever}` do not fit into a table; a smaller `depth` helps")]
+    Rows {
+        /// The retriever.
+        retriever: String,
+        /// Why.
+        #[source]
+        source: ArrowError,
+    },
+    /// The stages do not make a pipeline.
+    #[error("retriever `{retriever}`: stage `{stage}` stands where a {expected} is expected")]
+    Stages {
+        /// The retriever.
+        retriever: String,
+        /// The stage.
+        stage: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A retriever is beyond hope. What is done is kept; the run can go on when the retriever is well again.
+    #[error("retriever `{retriever}` is not asked any more: {message}")]
+    Dead {
+        /// The retriever.
+        retriever: String,
+        /// What it failed with.
+        message: String,
+    },
+}
