@@ -3,23 +3,32 @@
 //! Tests that read the shared reference data find it by the environment variable `REMATCH_SHARED` and are skipped, loudly,
 //! where it is not set.
 
+mod live_servers;
 mod plugin_server;
+mod preset_engine;
 mod rematch;
 mod s3_server;
 mod sample;
+mod search_server;
 mod shared;
 mod workbench;
 
 mod artefacts;
+mod doctor;
 mod durability;
 mod esci_ubi;
 mod exposure;
 mod failpoints;
 mod formats;
 mod init;
+mod live;
+mod live_scifact;
 mod object_store;
 mod plugin_tools;
 mod plugins;
+mod presets;
+mod ranking_cache;
+mod replay_http;
 mod reproducible;
 mod runs;
 mod sample_data;
@@ -28,6 +37,7 @@ mod scorers;
 mod select;
 mod statistics;
 mod terminal;
+mod transforms;
 mod trec_covid;
 mod trec_eval_golden;
 mod wrong_input;

@@ -52,6 +52,8 @@ pub(crate) fn command() -> Command {
     let mut command = Command::new(&*BINARY);
     // Compiled plugins are kept between tests, apart from the user's own.
     command.env("NO_COLOR", "1").env("REMATCH_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
+    // What a test measures must not depend on those before it.
+    command.env("REMATCH_CACHE_LIMIT", "0");
     command
 }
 

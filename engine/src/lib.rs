@@ -38,6 +38,8 @@ pub mod session;
 pub mod load;
 pub mod select;
 
+pub mod sandbox;
+
 pub mod replay;
 
 pub mod score;

@@ -18,6 +18,8 @@ use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
 use crate::compare::{self, Arm};
 use crate::event::{Event, Listener, RunState};
+use crate::replay::cache::RankingCache;
+use crate::replay::remote::{Secrets, no_secrets};
 use crate::replay::{Pipeline, ReplayError, Workspace};
 use crate::report::{self, Observed, Report, RunInfo};
 use crate::score::ScoringContract;
@@ -87,8 +89,12 @@ pub struct Surroundings {
     pub listener: Arc<dyn Listener>,
     /// Set to stop after the work units in flight.
     pub stop: Arc<AtomicBool>,
-    /// Runs scoring components.
+    /// Runs components.
     pub plugins: Arc<PluginHost>,
+    /// Rankings that are kept from run to run; nothing is kept where `None`.
+    pub rankings: Option<Arc<RankingCache>>,
+    /// Looks up the environment variables that hold the credentials of retrievers.
+    pub secrets: Secrets,
 }
 
 impl Surroundings {
@@ -105,6 +111,8 @@ impl Surroundings {
             listener,
             stop: Arc::default(),
             plugins,
+            rankings: None,
+            secrets: no_secrets(),
         }
     }
 
@@ -233,7 +241,11 @@ impl Run {
     /// failure of the run's inputs: it goes on when the retriever is well again.
     fn stopped(&self, driven: Result<Ended, UnitError>) -> Result<Ended, RunError> {
         match driven {
-            Err(UnitError::Score(_)) if self.surroundings.stop.load(Ordering::Relaxed) => Ok(Ended::Stopped),
+            Err(UnitError::Score(_) | UnitError::Replay(ReplayError::Dead { .. }))
+                if self.surroundings.stop.load(Ordering::Relaxed) =>
+            {
+                Ok(Ended::Stopped)
+            }
             Err(UnitError::Replay(ReplayError::Dead { retriever, message })) => {
                 let (directory, shard) = (self.directory.root().to_owned(), self.surroundings.shard);
                 Err(RunError::RetrieverDead { retriever, message, directory, shard })
@@ -244,7 +256,13 @@ impl Run {
 
     /// Opens what units need.
     async fn build(&self, scratch: PathBuf) -> Result<Arc<UnitContext>, RunError> {
-        let workspace = Workspace { scratch, memory_bytes: self.surroundings.memory_bytes / 2 };
+        let workspace = Workspace {
+            scratch,
+            memory_bytes: self.surroundings.memory_bytes / 2,
+            plugins: Some(Arc::clone(&self.surroundings.plugins)),
+            rankings: self.surroundings.rankings.clone(),
+            secrets: Arc::clone(&self.surroundings.secrets),
+        };
         let (plan, hashes) = (Arc::clone(&self.plan), self.hashes.clone());
         let build = move || Pipeline::build_hashed(&plan.pipelines, hashes, &workspace);
         let pipelines = spawn_blocking(build).await??.into_iter().map(Arc::new).collect();

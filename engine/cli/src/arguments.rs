@@ -9,6 +9,7 @@ use rematch_engine::run::Shard;
 
 use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
 use crate::plugin_host::COMPILE_COMMAND;
+use crate::retriever_arguments::{DoctorArguments, ProbeArguments, SearchArguments};
 use crate::runs_arguments::RunsCommand;
 
 /// Replays the searches that real users made against a baseline retriever and its challengers, and says with honest
@@ -25,7 +26,8 @@ Examples:
   rematch run shop/bench.toml       run it
   rematch run bench.toml --set sessions.sample.count=200 --json
   rematch resume runs/shop-3f2a     go on with a run that was interrupted
-  rematch inspect run.trec          say what is in a file, and what is dirty"
+  rematch inspect run.trec          say what is in a file, and what is dirty
+  rematch doctor bench.toml         ask each retriever one query, and say what to mend"
 )]
 pub(crate) struct Arguments {
     /// What to do.
@@ -46,6 +48,12 @@ pub(crate) enum Command {
     Runs(RunsCommand),
     /// Check a benchmark file, and that its inputs are there, without running it
     Validate(ValidateArguments),
+    /// Check this machine, and that each retriever of a benchmark answers
+    Doctor(DoctorArguments),
+    /// Ask a search endpoint, look at its answer, and print the stage that reads it
+    Probe(ProbeArguments),
+    /// Send one search through a retriever, and explain it stage by stage
+    Search(SearchArguments),
     /// Write a commented example benchmark with data that runs as it is
     Init(InitArguments),
     /// Print the JSON Schema of the benchmark file or of report.json
@@ -57,6 +65,9 @@ pub(crate) enum Command {
     /// Work with scoring components
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look after the rankings that are kept from run to run
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Compile a component into the cache, under limits
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompileComponent(CompileComponentArguments),
@@ -79,6 +90,22 @@ pub(crate) struct RunArguments {
     pub(crate) work: WorkArguments,
 }
 
+/// What is done with rankings that are kept from run to run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show where they lie, and how much there is
+    Show(ShowCacheArguments),
+    /// Remove them all
+    Clear,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowCacheArguments {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// How a run is worked on; none of it changes a result.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArguments {
@@ -88,6 +115,9 @@ pub(crate) struct WorkArguments {
     /// Threads to work with [default: one per core]; no result depends on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Ask every retriever anew, and keep no answers for later runs
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Memory for sorting and selecting, such as 500MB or 2GiB; beyond it they go to disk
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = bytes)]
     pub(crate) memory_limit: usize,
@@ -126,8 +156,17 @@ pub(crate) struct MergeArguments {
 /// The smallest memory limit: below it not even one batch can be sorted.
 const LEAST_MEMORY: usize = 64 << 20;
 
-/// Reads a number of bytes with its unit.
+/// Reads an amount of memory with its unit.
 fn bytes(text: &str) -> Result<usize, String> {
+    let bytes = size(text)?;
+    if bytes < LEAST_MEMORY {
+        return Err(format!("{text} is too little, expected at least 64MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a number of bytes with its unit.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let expected = || format!("`{text}`, expected a size such as 500MB or 2GiB");
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -141,11 +180,7 @@ fn bytes(text: &str) -> Result<usize, String> {
         "gib" | "g" => 1 << 30,
         _ => return Err(expected()),
     };
-    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(expected)?;
-    if bytes < LEAST_MEMORY {
-        return Err(format!("{text} is too little, expected at least 64MiB"));
-    }
-    Ok(bytes)
+    number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(expected)
 }
 
 /// Reads `i/n`.

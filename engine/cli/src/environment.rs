@@ -1,5 +1,8 @@
 //! What the environment says to the engine, which reads none of it itself.
 
+use std::sync::Arc;
+
+use rematch_engine::replay::remote::Secrets;
 use rematch_engine::storage::failpoint::{self, Failpoint};
 use rematch_engine::storage::keep_fetched_in;
 
@@ -19,4 +22,9 @@ pub(crate) fn apply() -> Result<(), Failure> {
         failpoint::arm(failpoint);
     }
     Ok(())
+}
+
+/// Returns where credentials come from: the environment, by the names that a benchmark gives.
+pub(crate) fn secrets() -> Secrets {
+    Arc::new(|variable| std::env::var(variable).ok())
 }

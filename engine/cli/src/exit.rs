@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use rematch_engine::benchmark::Diagnostic;
 use rematch_engine::compare::CompareError;
 use rematch_engine::load::LoadError;
+use rematch_engine::replay::ReplayError;
+use rematch_engine::replay::plugin::PluginError;
+use rematch_engine::replay::transforms::TransformError;
 use rematch_engine::run::{RunError, Shard};
+use rematch_engine::sandbox::{PackError, SandboxError};
 use rematch_engine::score::ScoreError;
-use rematch_engine::score::wasm::PackError;
 use rematch_engine::select::SelectError;
 use rematch_engine::store::StoreError;
 use rematch_engine::unit::UnitError;
@@ -169,6 +172,9 @@ fn code(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<StoreError>() {
         return code_of_store(error);
     }
+    if let Some(error) = error.downcast_ref::<SandboxError>() {
+        return code_of_sandbox(error);
+    }
     if error.is::<PackError>() {
         return Exit::Plugin;
     }
@@ -180,15 +186,40 @@ fn code(error: &anyhow::Error) -> Exit {
 
 fn code_of_score(error: &ScoreError) -> Exit {
     match error {
-        ScoreError::Host { .. } => Exit::Usage,
+        ScoreError::Sandbox(error) => code_of_sandbox(error),
         ScoreError::Read { .. } | ScoreError::Items(_) => Exit::Input,
+        _ => Exit::Plugin,
+    }
+}
+
+fn code_of_replay(error: &ReplayError) -> Exit {
+    match error {
+        ReplayError::Plugin { source, .. } => match source.as_ref() {
+            PluginError::Sandbox(error) => code_of_sandbox(error),
+            PluginError::Items { .. } => Exit::Input,
+            _ => Exit::Plugin,
+        },
+        ReplayError::Transform { source, .. } => match source.as_ref() {
+            TransformError::Expression { .. } => Exit::Usage,
+            _ => Exit::Input,
+        },
+        ReplayError::Http { .. } | ReplayError::Postgres { .. } | ReplayError::Sql { .. } => Exit::Usage,
+        _ => Exit::Input,
+    }
+}
+
+fn code_of_sandbox(error: &SandboxError) -> Exit {
+    match error {
+        SandboxError::Host { .. } => Exit::Usage,
+        SandboxError::Read { .. } => Exit::Input,
         _ => Exit::Plugin,
     }
 }
 
 fn code_of_run(error: &RunError) -> Exit {
     match error {
-        RunError::Load(_) | RunError::Replay(_) => Exit::Input,
+        RunError::Load(_) => Exit::Input,
+        RunError::Replay(error) => code_of_replay(error),
         RunError::Select(error) => match error {
             SelectError::Load(_) => Exit::Input,
             SelectError::Predicate { .. } => Exit::Usage,
@@ -205,7 +236,7 @@ fn code_of_run(error: &RunError) -> Exit {
         RunError::Store(error) | RunError::Compare(CompareError::Store(error)) => code_of_store(error),
         RunError::Unit(error) => match error {
             UnitError::Store(error) => code_of_store(error),
-            UnitError::Replay(_) => Exit::Input,
+            UnitError::Replay(error) => code_of_replay(error),
             UnitError::Score(error) => code_of_score(error),
             _ => Exit::Internal,
         },

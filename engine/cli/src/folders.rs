@@ -1,4 +1,5 @@
-//! Where this program keeps what it may throw away: compiled plugins, fetched objects, and the toolchains that build them.
+//! Where this program keeps what it may throw away: compiled plugins, fetched objects,
+//! rankings, and the toolchains that build them.
 
 use std::path::PathBuf;
 
@@ -16,6 +17,12 @@ pub(crate) fn compiled_plugins() -> Option<PathBuf> {
 /// none.
 pub(crate) fn fetched_objects() -> Option<PathBuf> {
     Some(variable(CACHE).or_else(users_cache)?.join("objects"))
+}
+
+/// Returns the folder of rankings that are kept from run to run: `$REMATCH_CACHE/rankings`, else in the user's cache; `None`
+/// where this user has none.
+pub(crate) fn rankings() -> Option<PathBuf> {
+    Some(variable(CACHE).or_else(users_cache)?.join("rankings"))
 }
 
 /// The variable that names the cache.

@@ -8,6 +8,8 @@ mod folders;
 mod plugin_arguments;
 mod plugin_host;
 mod progress;
+mod ranking_cache;
+mod retriever_arguments;
 mod runs_arguments;
 mod signals;
 mod summary;

@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rematch_engine::score::ScoreError;
-use rematch_engine::score::wasm::{Compiler, HostSettings, LogLevel, LogMessage, LogSink, PluginHost};
+use rematch_engine::sandbox::{Compiler, HostSettings, LogLevel, LogMessage, LogSink, PluginHost, SandboxError};
 
 use crate::folders;
 use crate::terminal::visible_within;
@@ -28,13 +27,13 @@ pub(crate) type Say = Arc<dyn Fn(&str) + Send + Sync>;
 /// # Errors
 ///
 /// Returns an error when there is no place for a cache, or this machine cannot run WebAssembly.
-pub(crate) fn plugin_host(say: Option<Say>) -> Result<Arc<PluginHost>, ScoreError> {
-    let hint = |reason: String| ScoreError::Host {
+pub(crate) fn plugin_host(say: Option<Say>) -> Result<Arc<PluginHost>, SandboxError> {
+    let hint = |reason: String| SandboxError::Host {
         reason: format!("{reason}; `{}` names another folder for compiled plugins", folders::CACHE),
     };
     let cache = folders::compiled_plugins().ok_or_else(|| hint("this user has no cache folder".to_owned()))?;
     plugin_host_with_cache(say, cache).map_err(|error| match error {
-        ScoreError::Host { reason } => hint(reason),
+        SandboxError::Host { reason } => hint(reason),
         other => other,
     })
 }
@@ -44,9 +43,9 @@ pub(crate) fn plugin_host(say: Option<Say>) -> Result<Arc<PluginHost>, ScoreErro
 /// # Errors
 ///
 /// As [`plugin_host`].
-pub(crate) fn plugin_host_with_cache(say: Option<Say>, cache: PathBuf) -> Result<Arc<PluginHost>, ScoreError> {
+pub(crate) fn plugin_host_with_cache(say: Option<Say>, cache: PathBuf) -> Result<Arc<PluginHost>, SandboxError> {
     let program = std::env::current_exe()
-        .map_err(|error| ScoreError::Host { reason: format!("this program cannot find itself: {error}") })?;
+        .map_err(|error| SandboxError::Host { reason: format!("this program cannot find itself: {error}") })?;
     let compiler = Compiler { program, arguments: vec![OsString::from(COMPILE_COMMAND)] };
     let log = say.map(|say| -> LogSink {
         let lines = PluginLines { shown: Mutex::default(), say };

@@ -15,7 +15,7 @@ use crate::commands::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::plugin_host::{Say, plugin_host};
 use crate::progress::Progress;
-use crate::{signals, summary};
+use crate::{environment, ranking_cache, signals, summary};
 
 /// Works on a run.
 pub(crate) struct Worker<'a> {
@@ -69,6 +69,8 @@ impl<'a> Worker<'a> {
             listener: self.progress.clone(),
             stop,
             plugins,
+            rankings: if self.arguments.no_cache { None } else { ranking_cache::rankings()? },
+            secrets: environment::secrets(),
         })
     }
 

@@ -12,7 +12,9 @@ mod overrides;
 mod parse;
 mod plan;
 mod plugin_reference;
+mod policy;
 mod resolve;
+mod resolve_plugin;
 mod resolve_retrievers;
 mod resolve_scorers;
 mod scorer_spec;
@@ -26,4 +28,5 @@ pub use plan::{
     ScorerSource,
 };
 pub use plugin_reference::{PluginReference, PluginReferenceError};
+pub use policy::{Arrival, ByteSize, PolicyPlan, TimeSpan};
 pub use spec::BenchmarkSpec;

@@ -120,6 +120,9 @@ pub struct PipelinePlan {
     pub stages: Vec<StagePlan>,
     /// Sessions in flight at once. It never changes a result, so it is not part of the run's identity.
     pub concurrency: NonZeroUsize,
+    /// Whether answers are kept for later runs. It never changes a result, so it is not part of the run's identity.
+    #[serde(default)]
+    pub cache: bool,
 }
 
 /// A table of documents.

@@ -95,10 +95,11 @@ impl Plan {
         })
     }
 
-    /// Returns whether a scorer is a component.
+    /// Returns whether a scorer or a stage is a component.
     #[must_use]
     pub fn has_plugins(&self) -> bool {
         self.scorers.iter().any(|scorer| matches!(scorer.source, ScorerSource::Plugin(_)))
+            || self.pipelines.iter().flat_map(|pipeline| &pipeline.stages).any(|stage| stage.does.has_plugins())
     }
 
     /// Returns the metric that decides the verdict; `None` where a scorer does.

@@ -4,8 +4,9 @@ use std::num::NonZeroUsize;
 
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
 use super::plan::{CorpusPlan, PipelinePlan};
+use super::policy;
 use super::resolve::Context;
-use super::stages::stages;
+use super::stages::{Caching, stages};
 
 /// Far above any sensible boost, weight or k1, and far below what could overflow a score.
 pub(super) const LARGEST_SETTING: f64 = 1e6;
@@ -63,10 +64,20 @@ fn pipeline(context: &Context<'_>, id: &str, keys: &KeyPath) -> Result<PipelineP
     };
     let retriever_keys = KeyPath::root().key("retriever").index(index);
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let stages = stages(context, retriever, &retriever_keys.key("stages"))?;
+    let caching = stages.iter().map(|stage| stage.does.caching()).max().unwrap_or(Caching::Never);
+    if retriever.cache == Some(true) && caching == Caching::Never {
+        let message = "a recording or a shown list is looked up anyway, there is nothing to keep";
+        return Err(context.mistake(&retriever_keys.key("cache"), message));
+    }
+    if !stages.iter().any(|stage| stage.does.asks_a_server()) {
+        policy::refuse(context, retriever)?;
+    }
     Ok(PipelinePlan {
         id: retriever.id.clone(),
         name: retriever.name.clone().unwrap_or_else(|| retriever.id.clone()),
-        stages: stages(context, retriever, &retriever_keys.key("stages"))?,
+        stages,
+        cache: retriever.cache.unwrap_or(caching == Caching::ByDefault) && caching != Caching::Never,
         concurrency: retriever.concurrency.unwrap_or(cores),
     })
 }
@@ -87,13 +98,18 @@ pub(super) fn in_range(
 
 /// Returns the corpus that the key `corpus` of the table at `keys` names.
 pub(super) fn corpus_plan(context: &Context<'_>, name: &str, keys: &KeyPath) -> Result<CorpusPlan, Diagnostic> {
+    named_corpus(context, name, &keys.key("corpus"))
+}
+
+/// Returns the corpus that is named at `keys`.
+pub(super) fn named_corpus(context: &Context<'_>, name: &str, keys: &KeyPath) -> Result<CorpusPlan, Diagnostic> {
     let Some(corpus) = context.spec.corpus.get(name) else {
         let known: Vec<&str> = context.spec.corpus.keys().map(String::as_str).collect();
         let message = match known.as_slice() {
             [] => format!("unknown corpus `{name}`, there is no `[corpus.{name}]` table"),
             known => format!("unknown corpus `{name}`, expected one of `{}`", known.join("`, `")),
         };
-        let mistake = context.mistake(&keys.key("corpus"), message);
+        let mistake = context.mistake(keys, message);
         return Err(match did_you_mean(name, known) {
             Some(near) => mistake.with_help(format!("did you mean `{near}`?")),
             None => mistake,

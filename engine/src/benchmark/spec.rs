@@ -10,10 +10,13 @@ use rematch_metrics::{GainFunction, Metric};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use super::policy::{Arrival, ByteSize, TimeSpan};
+
 pub use super::scorer_spec::{ItemsSpec, LimitsSpec, OnScorerError, ScorerSpec, Wasi};
 pub use super::stages::{
-    Bm25Spec, BranchSpec, CombineFields, FuseMethod, FuseSpec, Missing, Normalise, OnStageError, RecordedSpec,
-    ShownSpec, StageKindSpec, StageSpec,
+    Bm25Spec, BoostMode, BoostSpec, BranchSpec, CombineFields, DedupeSpec, FilterHitsSpec, FuseMethod, FuseSpec,
+    Missing, Normalise, OnStageError, PluginSpec, RecordedSpec, RerankSpec, ShownSpec, StageKindSpec, StageSpec,
+    TruncateSpec, UnknownHits,
 };
 
 /// A benchmark: which sessions to replay, against which retrievers, and how to judge them.
@@ -450,6 +453,55 @@ pub struct RetrieverSpec {
     /// Number of sessions in flight at once; one per core where it is not given.
     #[serde(default)]
     pub concurrency: Option<NonZeroUsize>,
+    /// Whether answers are kept, and an unchanged retriever is not asked again in later runs: `true` where every stage is
+    /// deterministic and local (`bm25`, `plugin`), `false` where a server answers. Recordings and shown lists are never kept.
+    #[serde(default)]
+    pub cache: Option<bool>,
+    /// Most requests per second that a server is sent; as many as fit where it is not given.
+    #[serde(default)]
+    pub rate: Option<f64>,
+    /// How requests arrive at a server; `closed` where it is not given. `open` needs `rate`: request i is due at i/rate
+    /// seconds, and its latency counts from then.
+    #[serde(default)]
+    pub arrival: Option<Arrival>,
+    /// Longest time for a connection to a server; `2s` where it is not given.
+    #[serde(default)]
+    pub connect_timeout: Option<TimeSpan>,
+    /// Longest wait for the next bytes of an answer; `10s` where it is not given. Up to the first bytes, the connection is
+    /// part of it.
+    #[serde(default)]
+    pub read_timeout: Option<TimeSpan>,
+    /// Longest time of an attempt, until its answer is read; `30s` where it is not given.
+    #[serde(default)]
+    pub timeout: Option<TimeSpan>,
+    /// Most attempts after the first, where a failure may pass; 2 where it is not given.
+    #[serde(default)]
+    pub retries: Option<u32>,
+    /// Wait before the first retry, which doubles with each; `100ms` where it is not given.
+    #[serde(default)]
+    pub retry_backoff: Option<TimeSpan>,
+    /// Longest such wait; `5s` where it is not given.
+    #[serde(default)]
+    pub retry_backoff_cap: Option<TimeSpan>,
+    /// Longest wait that a server may ask for (`Retry-After`); `30s` where it is not given.
+    #[serde(default)]
+    pub retry_after_cap: Option<TimeSpan>,
+    /// Most retries for each first attempt over the run, 0 to 1; 0.1 where it is not given.
+    #[serde(default)]
+    pub retry_budget: Option<f64>,
+    /// Largest answer, decompressed; `16MiB` where it is not given.
+    #[serde(default)]
+    pub max_body: Option<ByteSize>,
+    /// Failures in a row after which the retriever is given up and the run stops, to be resumed; 20 where it is not given,
+    /// 0 for never.
+    #[serde(default)]
+    pub breaker: Option<u32>,
+    /// Most redirects that are followed, on the same host only; 0 where it is not given.
+    #[serde(default)]
+    pub redirects: Option<u32>,
+    /// Requests that are sent, and forgotten, before the first that counts; 0 where it is not given.
+    #[serde(default)]
+    pub warm_up: Option<u32>,
 }
 
 /// A condition on one metric of every candidate; it decides the exit code.

@@ -1,14 +1,22 @@
 //! Corpora: the documents that retrievers search, from JSON lines, CSV or Parquet.
 
+mod corpus_table;
 mod delimited;
 mod json_lines;
 mod table;
+mod typed;
+mod vectors;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+pub use typed::TypedCorpus;
+
 use super::{LoadError, files};
 use crate::benchmark::CorpusPlan;
+
+pub(crate) use corpus_table::CorpusTable;
+pub use vectors::Vectors;
 
 /// A document of a corpus.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

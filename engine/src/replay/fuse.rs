@@ -49,7 +49,8 @@ impl Fuse {
         Ok(fused.collect())
     }
 
-    fn fuse_answers(&self, stage: &Stage<Source>, answers: Vec<Answered>) -> Answered {
+    /// Returns what the branches' answers to one session make together.
+    pub(super) fn fuse_answers(&self, stage: &Stage<Source>, answers: Vec<Answered>) -> Answered {
         let start = Instant::now();
         let slowest_ns = answers.iter().map(Answered::latency_ns).max().unwrap_or(0);
         let mut record =

@@ -42,7 +42,13 @@ fn bm25(id: &str, corpus: &CorpusPlan, fields: &[&str], combine_fields: CombineF
     let fields: BTreeMap<String, f64> = fields.iter().map(|field| ((*field).to_owned(), 1.0)).collect();
     let plan = Bm25Plan { corpus: corpus.clone(), fields, k1: 0.9, b: 0.4, combine_fields };
     let stage = deep(StageKind::Bm25(plan));
-    PipelinePlan { id: id.into(), name: id.into(), stages: vec![stage], concurrency: NonZeroUsize::new(4).unwrap() }
+    PipelinePlan {
+        id: id.into(),
+        name: id.into(),
+        stages: vec![stage],
+        concurrency: NonZeroUsize::new(4).unwrap(),
+        cache: false,
+    }
 }
 
 /// A stage that is asked for as many hits as any test wants.
@@ -215,6 +221,7 @@ fn official_runs_reproduce_the_leaderboard() {
             name: row[run].into(),
             stages: vec![stage],
             concurrency: NonZeroUsize::MIN,
+            cache: false,
         };
         let pipelines = Pipeline::build(&[plan], &Workspace::default()).unwrap();
         let means = means(&replay(&pipelines[0], &sessions, 1000), &judgments);

@@ -25,6 +25,12 @@ pub trait Retriever: Send + Sync {
     /// [fatal](RetrieveError::fatal).
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError>;
 
+    /// Returns what of a session the answer may depend on: sessions that are equal in that get the same answer. Provided:
+    /// all that a stage may look at.
+    fn reads(&self) -> Reads {
+        Reads::ALL
+    }
+
     /// Answers a chunk at once, one answer per session and in their order, where that is cheaper than one by one. `None`,
     /// as provided, has the runner ask one by one. Latencies of such answers are shares of the whole, and are not compared.
     async fn retrieve_chunk(
@@ -46,12 +52,62 @@ pub trait Transform: Send + Sync {
     /// Returns the stage kind, as written in the benchmark file.
     fn kind(&self) -> &'static str;
 
+    /// Returns what of a session, besides its hits, the answer may depend on. Provided: all that a stage may look at.
+    fn reads(&self) -> Reads {
+        Reads::ALL
+    }
+
     /// Returns the hits that go on.
     ///
     /// # Errors
     ///
     /// Returns the kind of failure and its words; the benchmark says whether the session fails or keeps the hits it had.
     async fn transform(&self, session: &Session, hits: Vec<Hit>, depth: usize) -> Result<Retrieved, RetrieveError>;
+}
+
+/// The parts of a session that a stage looks at. Others, such as what was shown or what the user did, are none of its
+/// business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per part of a session")]
+pub struct Reads {
+    /// The id.
+    pub session_id: bool,
+    /// When it took place.
+    pub timestamp: bool,
+    /// The query text.
+    pub query: bool,
+    /// The query as a vector.
+    pub query_vector: bool,
+    /// Further inputs.
+    pub inputs: bool,
+    /// The taxonomy paths.
+    pub taxonomy: bool,
+}
+
+impl Reads {
+    /// Everything.
+    pub const ALL: Self =
+        Self { session_id: true, timestamp: true, query: true, query_vector: true, inputs: true, taxonomy: true };
+
+    /// Nothing.
+    pub const NOTHING: Self =
+        Self { session_id: false, timestamp: false, query: false, query_vector: false, inputs: false, taxonomy: false };
+
+    /// The query text.
+    pub const QUERY: Self = Self { query: true, ..Self::NOTHING };
+
+    /// Returns what either looks at.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            session_id: self.session_id || other.session_id,
+            timestamp: self.timestamp || other.timestamp,
+            query: self.query || other.query,
+            query_vector: self.query_vector || other.query_vector,
+            inputs: self.inputs || other.inputs,
+            taxonomy: self.taxonomy || other.taxonomy,
+        }
+    }
 }
 
 /// What a stage answered.

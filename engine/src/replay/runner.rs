@@ -37,7 +37,7 @@ impl Replayer {
             return tokio::task::spawn_blocking(move || retriever.answers(&sessions, depth)).await?;
         }
         let retriever = || self.pipeline.id().to_owned();
-        let answered = self.pipeline.answer(&sessions).await?;
+        let answered = self.pipeline.answer(&sessions, depth).await?;
         if let Some(fatal) = answered.iter().filter_map(|answer| answer.failure.as_ref()).find(|failure| failure.fatal)
         {
             return Err(ReplayError::Dead { retriever: retriever(), message: fatal.message.clone() });

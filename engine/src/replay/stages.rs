@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::fuse::Fuse;
 use super::retrievers::RecordedRetriever;
-use super::{ReplayError, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Transform};
+use super::{Reads, ReplayError, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Transform};
 use crate::benchmark::stages::OnStageError;
 use crate::session::{Hit, Ranking, Session, StageRecord, StageState};
 
@@ -174,6 +174,28 @@ impl Answered {
 }
 
 impl Stages {
+    /// Returns what of a session the answer may depend on.
+    pub(super) fn reads(&self) -> Reads {
+        let source = match &self.source.does {
+            Source::Asked(retriever) => retriever.reads(),
+            Source::Recorded(_) => Reads::ALL,
+            Source::Fuse(fuse) => {
+                fuse.branches.iter().map(|branch| branch.stages.reads()).fold(Reads::NOTHING, Reads::and)
+            }
+        };
+        self.transforms.iter().map(|stage| stage.does.reads()).fold(source, Reads::and)
+    }
+
+    /// Returns the names of all stages, those inside of others too.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names = vec![self.source.name.as_str()];
+        if let Source::Fuse(fuse) = &self.source.does {
+            names.extend(fuse.branches.iter().flat_map(|branch| branch.stages.names()));
+        }
+        names.extend(self.transforms.iter().map(|stage| stage.name.as_str()));
+        names
+    }
+
     /// Returns the number of stages.
     pub(super) fn count(&self) -> usize {
         1 + self.transforms.len()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Relevance;
 use crate::load::LoadError;
+use crate::sandbox::SandboxError;
 use crate::session::{Ranking, ScoreState, Session};
 
 /// One session with one retriever's answer, joined with its relevance; what a scorer sees.
@@ -150,11 +151,8 @@ pub(super) fn mean_of_first(metrics: &[Vec<Option<f64>>]) -> Option<f64> {
 #[non_exhaustive]
 pub enum ScoreError {
     /// The sandbox of all plugins cannot be set up.
-    #[error("plugins cannot be run: {reason}")]
-    Host {
-        /// What is wrong, and what was expected.
-        reason: String,
-    },
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// The component file cannot be read.
     #[error("cannot read plugin `{path}` of scorer `{scorer}`", path = path.display())]
     Read {

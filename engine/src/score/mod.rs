@@ -10,16 +10,15 @@ mod case;
 mod chunk;
 pub mod contract;
 mod facts;
-mod items;
 mod measure;
 pub mod native;
 pub mod relevance;
 pub mod samples;
 pub mod wasm;
 
+pub use crate::load::ItemFields;
 pub use case::{Case, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 pub use chunk::{ScoringContract, score_chunk};
 pub use facts::ranking_facts;
-pub use items::ItemFields;
 pub use measure::{Measure, MeasureKind};
 pub use relevance::Relevance;

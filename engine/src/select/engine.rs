@@ -16,7 +16,7 @@ use super::SelectError;
 const SORT_RESERVATION_BYTES: usize = 10 << 20;
 
 /// DataFusion with a limit of memory, and a folder to spill to that lives as long as this.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     memory_bytes: usize,
     batch_rows: usize,
     scratch: TempDir,
@@ -24,7 +24,7 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Makes the folder to spill to: hidden in `folder`, or among the system's temporary files where that cannot be.
-    pub(super) fn new(folder: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
+    pub(crate) fn new(folder: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
         let hidden = || tempfile::Builder::new().prefix(".rematch-select-").to_owned();
         let scratch = hidden().tempdir_in(folder).or_else(|_| hidden().tempdir());
         Ok(Self { memory_bytes, batch_rows: 1024, scratch: scratch.map_err(SelectError::Scratch)? })
@@ -36,12 +36,12 @@ impl Engine {
     }
 
     /// Returns the limit of memory.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
     /// Returns a context in which rows that come in order stay in order: everything is one partition.
-    pub(super) fn ordered(&self) -> Result<SessionContext, SelectError> {
+    pub(crate) fn ordered(&self) -> Result<SessionContext, SelectError> {
         self.context(1)
     }
 

@@ -33,7 +33,7 @@ use crate::benchmark::Plan;
 use crate::load::ImportSummary;
 use crate::storage::calls;
 use crate::store::{RunDirectory, StoreError, layout, sessions_per_chunk};
-use engine::Engine;
+pub(crate) use engine::Engine;
 use source::Input;
 
 /// How the sample came about: every session that was loaded is sampled or counted under a reason.

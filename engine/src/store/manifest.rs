@@ -56,6 +56,7 @@ impl Manifest {
         for pipeline in plan_json.get_mut("pipelines").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
             if let Some(pipeline) = pipeline.as_object_mut() {
                 pipeline.remove("concurrency");
+                pipeline.remove("cache");
             }
         }
         change_paths(&mut plan_json, false, &|path| path.file_name().map(PathBuf::from));
@@ -89,8 +90,21 @@ impl Manifest {
 }
 
 /// Keys of the plan whose text is a path (or a list of them).
-const PATH_KEYS: [&str; 9] =
-    ["sessions", "path", "queries", "events", "topics", "qrels", "beir", "plugin", "output_dir"];
+const PATH_KEYS: [&str; 10] = [
+    "sessions",
+    "path",
+    "queries",
+    "events",
+    "topics",
+    "qrels",
+    "beir",
+    "plugin",
+    "output_dir",
+    "certificate-authority",
+];
+
+/// Tables whose keys are the user's own, and no paths whatever they are called.
+const FREE_TABLES: [&str; 2] = ["parameters", "headers"];
 
 /// Changes every path of a plan. Those of a manifest are cut down to their file names: where files lie is no part of a
 /// run's identity, what they hold is (`inputs`).
@@ -104,7 +118,8 @@ fn change_paths(value: &mut serde_json::Value, is_path: bool, change: &dyn Fn(&P
         serde_json::Value::Array(items) => items.iter_mut().for_each(|item| change_paths(item, is_path, change)),
         serde_json::Value::Object(entries) => {
             let is_path = |key: &str| PATH_KEYS.contains(&key);
-            entries.iter_mut().for_each(|(key, entry)| change_paths(entry, is_path(key), change));
+            let entries = entries.iter_mut().filter(|(key, _)| !FREE_TABLES.contains(&key.as_str()));
+            entries.for_each(|(key, entry)| change_paths(entry, is_path(key), change));
         }
         _ => {}
     }

@@ -33,7 +33,8 @@ impl UnitContext {
     pub fn open(run: RunDirectory, plugins: &Arc<PluginHost>, workspace: &Workspace) -> Result<Self, UnitError> {
         let plan: Plan = run.read_json(layout::PLAN)?;
         let contract = ScoringContract::load(&plan, plugins)?;
-        let pipelines = Pipeline::build(&plan.pipelines, workspace)?.into_iter().map(Arc::new).collect();
+        let workspace = Workspace { plugins: Some(Arc::clone(plugins)), ..workspace.clone() };
+        let pipelines = Pipeline::build(&plan.pipelines, &workspace)?.into_iter().map(Arc::new).collect();
         let sample = run.table(layout::SESSIONS)?;
         Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, run, sample })
     }

@@ -21,6 +21,7 @@ use super::retry::retry_unit;
 use super::work::do_unit;
 use super::{UnitContext, UnitContexts, UnitDone, UnitError, WorkUnit};
 use crate::replay::{Replayer, Workspace};
+use crate::score::ScoreError;
 use crate::score::wasm::{HostSettings, PluginHost};
 use crate::store::RunDirectory;
 
@@ -217,7 +218,7 @@ async fn open(
 /// Opens a run that this process has not opened yet, and keeps it for the partitions to come.
 fn open_by_directory(location: String, contexts: Option<&UnitContexts>) -> Result<Arc<UnitContext>, UnitError> {
     let (run, ..) = RunDirectory::view(std::path::Path::new(&location))?;
-    let plugins = Arc::new(PluginHost::new(HostSettings::default())?);
+    let plugins = Arc::new(PluginHost::new(HostSettings::default()).map_err(ScoreError::from)?);
     let context = Arc::new(UnitContext::open(run, &plugins, &Workspace::default())?);
     if let Some(contexts) = contexts {
         contexts.add(location, Arc::clone(&context));

@@ -70,6 +70,330 @@ pub mod rematch {
                 }
             }
         }
+        /// What retrievers and re-rankers get and return. There are only types in here, so that nothing is imported by it.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod stage_types {
+            use super::super::super::_rt;
+            crate::runtime::bitflags::bitflags! {
+                #[doc =
+                " Groups of columns. The host fills those that the component asks for and leaves every other list empty, its offsets"]
+                #[doc = " included."] #[derive(PartialEq, Eq, PartialOrd, Ord, Hash,
+                Debug, Clone, Copy)] pub struct Columns : u16 { #[doc =
+                " `sessions.session-ids`."] const SESSION_IDS = 1 << 0; #[doc =
+                " `sessions.times`."] const TIMES = 1 << 1; #[doc =
+                " `sessions.queries`."] const QUERIES = 1 << 2; #[doc =
+                " `sessions.query-vectors`."] const QUERY_VECTORS = 1 << 3; #[doc =
+                " `sessions.inputs`."] const INPUTS = 1 << 4; #[doc =
+                " `sessions.taxonomy`."] const TAXONOMY = 1 << 5; #[doc =
+                " `hits.scores`, of a re-ranker."] const HIT_SCORES = 1 << 6; #[doc =
+                " `items.ids`."] const ITEM_IDS = 1 << 7; #[doc =
+                " `items.fields`. The benchmark names the corpus and its fields."] const
+                ITEM_FIELDS = 1 << 8; }
+            }
+            /// What a component says of itself.
+            #[derive(Clone)]
+            pub struct Description {
+                /// Name of the component, for example `popularity`; not empty.
+                pub name: _rt::String,
+                /// Version of the component, for example `1.2.0`; may be empty.
+                pub version: _rt::String,
+                /// What the component does, in a sentence or two; may be empty.
+                pub summary: _rt::String,
+                /// JSON Schema of the parameters; may be empty.
+                pub params_schema: _rt::String,
+                /// The columns that it reads.
+                pub needs: Columns,
+                /// Whether an instance may be used for batch after batch. Only a component that keeps nothing which could change a
+                /// later answer says yes; for all others every batch gets a fresh instance.
+                pub reusable: bool,
+            }
+            impl ::core::fmt::Debug for Description {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Description")
+                        .field("name", &self.name)
+                        .field("version", &self.version)
+                        .field("summary", &self.summary)
+                        .field("params-schema", &self.params_schema)
+                        .field("needs", &self.needs)
+                        .field("reusable", &self.reusable)
+                        .finish()
+                }
+            }
+            /// A column of UTF-8 texts: text i is `bytes[offsets[i] .. offsets[i + 1]]`. There is one offset more than there are
+            /// texts, the first one is 0.
+            #[derive(Clone)]
+            pub struct Texts {
+                pub offsets: _rt::Vec<u32>,
+                pub bytes: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Texts {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Texts")
+                        .field("offsets", &self.offsets)
+                        .field("bytes", &self.bytes)
+                        .finish()
+                }
+            }
+            /// A column of numbers, some of which may be missing.
+            #[derive(Clone)]
+            pub struct OptionalNumbers {
+                /// One number per row; 0 where it is missing.
+                pub values: _rt::Vec<f64>,
+                /// Whether the number is there, one flag per row.
+                pub known: _rt::Vec<bool>,
+            }
+            impl ::core::fmt::Debug for OptionalNumbers {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("OptionalNumbers")
+                        .field("values", &self.values)
+                        .field("known", &self.known)
+                        .finish()
+                }
+            }
+            /// A column of points in time, some of which may be missing.
+            #[derive(Clone)]
+            pub struct OptionalTimes {
+                /// Milliseconds since the Unix epoch, UTC; 0 where it is missing.
+                pub values: _rt::Vec<i64>,
+                /// Whether the time is there, one flag per row.
+                pub known: _rt::Vec<bool>,
+            }
+            impl ::core::fmt::Debug for OptionalTimes {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("OptionalTimes")
+                        .field("values", &self.values)
+                        .field("known", &self.known)
+                        .finish()
+                }
+            }
+            /// The queries as vectors: session i has `values[offsets[i] .. offsets[i + 1]]`, nothing where it has no vector.
+            #[derive(Clone)]
+            pub struct Vectors {
+                /// One offset more than there are sessions; the first one is 0.
+                pub offsets: _rt::Vec<u32>,
+                /// Components of the vectors.
+                pub values: _rt::Vec<f32>,
+            }
+            impl ::core::fmt::Debug for Vectors {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Vectors")
+                        .field("offsets", &self.offsets)
+                        .field("values", &self.values)
+                        .finish()
+                }
+            }
+            /// The taxonomy paths of the sessions: session i has the paths `offsets[i] .. offsets[i + 1]`; the first is the
+            /// primary one.
+            #[derive(Clone)]
+            pub struct TaxonomyRows {
+                /// One offset more than there are sessions; the first one is 0.
+                pub offsets: _rt::Vec<u32>,
+                /// Paths such as `home/kitchen`.
+                pub paths: Texts,
+            }
+            impl ::core::fmt::Debug for TaxonomyRows {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("TaxonomyRows")
+                        .field("offsets", &self.offsets)
+                        .field("paths", &self.paths)
+                        .finish()
+                }
+            }
+            /// The searches, column by column.
+            #[derive(Clone)]
+            pub struct Sessions {
+                /// Number of sessions; may be 0.
+                pub len: u32,
+                /// Ids of the sessions.
+                pub session_ids: Texts,
+                /// When the sessions took place.
+                pub times: OptionalTimes,
+                /// Query texts; empty where a session has none.
+                pub queries: Texts,
+                /// Query vectors.
+                pub query_vectors: Vectors,
+                /// Further inputs of the searches, as JSON text; empty where a session has none.
+                pub inputs: Texts,
+                /// Taxonomy paths.
+                pub taxonomy: TaxonomyRows,
+            }
+            impl ::core::fmt::Debug for Sessions {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Sessions")
+                        .field("len", &self.len)
+                        .field("session-ids", &self.session_ids)
+                        .field("times", &self.times)
+                        .field("queries", &self.queries)
+                        .field("query-vectors", &self.query_vectors)
+                        .field("inputs", &self.inputs)
+                        .field("taxonomy", &self.taxonomy)
+                        .finish()
+                }
+            }
+            /// One field of the items, as the corpus has it.
+            #[derive(Clone)]
+            pub struct ItemField {
+                /// Name of the field, for example `listed`.
+                pub name: _rt::String,
+                /// One text per item number: texts, numbers and booleans as they are written in the corpus, lists joined by spaces.
+                /// Empty where the item has no such field or does not stand in the corpus.
+                pub values: Texts,
+            }
+            impl ::core::fmt::Debug for ItemField {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ItemField")
+                        .field("name", &self.name)
+                        .field("values", &self.values)
+                        .finish()
+                }
+            }
+            /// The items that other columns name by number.
+            #[derive(Clone)]
+            pub struct Items {
+                /// Number of items; may be 0. An item's number is below it.
+                pub len: u32,
+                /// Ids of the items.
+                pub ids: Texts,
+                /// Their fields, in the benchmark's order.
+                pub fields: _rt::Vec<ItemField>,
+            }
+            impl ::core::fmt::Debug for Items {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Items")
+                        .field("len", &self.len)
+                        .field("ids", &self.ids)
+                        .field("fields", &self.fields)
+                        .finish()
+                }
+            }
+            /// The hits so far: session i has the rows `offsets[i] .. offsets[i + 1]`, best hit first. No hits is legal.
+            #[derive(Clone)]
+            pub struct HitRows {
+                /// One offset more than there are sessions; the first one is 0.
+                pub offsets: _rt::Vec<u32>,
+                /// Item numbers; none twice in one session.
+                pub items: _rt::Vec<u32>,
+                /// The score of each hit, higher is better; missing where the stage before gives none.
+                pub scores: OptionalNumbers,
+            }
+            impl ::core::fmt::Debug for HitRows {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("HitRows")
+                        .field("offsets", &self.offsets)
+                        .field("items", &self.items)
+                        .field("scores", &self.scores)
+                        .finish()
+                }
+            }
+            /// A session that cannot be answered, though it should.
+            #[derive(Clone)]
+            pub struct SessionError {
+                /// The session's index in the batch.
+                pub index: u32,
+                /// Why, for people.
+                pub message: _rt::String,
+            }
+            impl ::core::fmt::Debug for SessionError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("SessionError")
+                        .field("index", &self.index)
+                        .field("message", &self.message)
+                        .finish()
+                }
+            }
+            /// The answers to a batch: session i has the rows `offsets[i] .. offsets[i + 1]`. No rows is a legal answer.
+            #[derive(Clone)]
+            pub struct Answers {
+                /// One offset more than there are sessions; the first one is 0.
+                pub offsets: _rt::Vec<u32>,
+                /// Item numbers, best first; none twice in one session. A re-ranker names items of that session's hits only; the hits
+                /// that it does not name follow in their old order.
+                pub items: _rt::Vec<u32>,
+                /// One finite score per row, higher is better, or no score at all. Where there are scores, they are the order: the
+                /// host sorts by them, and rows of equal scores keep theirs.
+                pub scores: _rt::Vec<f64>,
+                /// Sessions that cannot be answered; their rows are ignored. The others keep theirs.
+                pub errors: _rt::Vec<SessionError>,
+            }
+            impl ::core::fmt::Debug for Answers {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Answers")
+                        .field("offsets", &self.offsets)
+                        .field("items", &self.items)
+                        .field("scores", &self.scores)
+                        .field("errors", &self.errors)
+                        .finish()
+                }
+            }
+            /// Why a whole batch cannot be answered.
+            #[derive(Clone)]
+            pub enum Failure {
+                /// The parameters are wrong: which one, what was found and what was expected.
+                InvalidParams(_rt::String),
+                /// Anything else. The host calls again with each session alone, and reports the failure where it comes back.
+                Internal(_rt::String),
+            }
+            impl ::core::fmt::Debug for Failure {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Failure::InvalidParams(e) => {
+                            f.debug_tuple("Failure::InvalidParams").field(e).finish()
+                        }
+                        Failure::Internal(e) => {
+                            f.debug_tuple("Failure::Internal").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Failure {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Failure {}
+        }
     }
 }
 #[rustfmt::skip]
@@ -84,7 +408,8 @@ pub mod exports {
                 /// One metric over the sessions of one retriever.
                 #[derive(Clone)]
                 pub struct Column {
-                    /// One value per session, in order of the session's id; 0 where there is none.
+                    /// One value per session, in order of the session's id; 0 where there is none. The host also has draws of the sessions
+                    /// summed up, in which a session may stand more than once or not at all.
                     pub values: _rt::Vec<f64>,
                     /// Whether the session has a value, one flag per session.
                     pub known: _rt::Vec<bool>,
@@ -1942,12 +2267,1458 @@ pub mod exports {
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// What a component exports that answers searches over the items of a corpus.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod retrieving {
+                use super::super::super::super::_rt;
+                pub type Description = super::super::super::super::rematch::scoring::stage_types::Description;
+                pub type Sessions = super::super::super::super::rematch::scoring::stage_types::Sessions;
+                pub type Items = super::super::super::super::rematch::scoring::stage_types::Items;
+                pub type Answers = super::super::super::super::rematch::scoring::stage_types::Answers;
+                pub type Failure = super::super::super::super::rematch::scoring::stage_types::Failure;
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_describe_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        let result0 = { T_::describe() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let super::super::super::super::rematch::scoring::stage_types::Description {
+                            name: name2,
+                            version: version2,
+                            summary: summary2,
+                            params_schema: params_schema2,
+                            needs: needs2,
+                            reusable: reusable2,
+                        } = result0;
+                        let vec3 = (name2.into_bytes()).into_boxed_slice();
+                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                        let len3 = vec3.len();
+                        ::core::mem::forget(vec3);
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
+                        *ptr1.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                        let vec4 = (version2.into_bytes()).into_boxed_slice();
+                        let ptr4 = vec4.as_ptr().cast::<u8>();
+                        let len4 = vec4.len();
+                        ::core::mem::forget(vec4);
+                        *ptr1
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len4;
+                        *ptr1
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr4.cast_mut();
+                        let vec5 = (summary2.into_bytes()).into_boxed_slice();
+                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                        let len5 = vec5.len();
+                        ::core::mem::forget(vec5);
+                        *ptr1
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len5;
+                        *ptr1
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr5.cast_mut();
+                        let vec6 = (params_schema2.into_bytes()).into_boxed_slice();
+                        let ptr6 = vec6.as_ptr().cast::<u8>();
+                        let len6 = vec6.len();
+                        ::core::mem::forget(vec6);
+                        *ptr1
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len6;
+                        *ptr1
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr6.cast_mut();
+                        let flags7 = needs2;
+                        *ptr1
+                            .add(8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u16>() = ((flags7.bits() >> 0) as i32) as u16;
+                        *ptr1
+                            .add(2 + 8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match reusable2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_describe<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l0, l1, 1);
+                        let l2 = *arg0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l3 = *arg0
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l2, l3, 1);
+                        let l4 = *arg0
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l5 = *arg0
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l4, l5, 1);
+                        let l6 = *arg0
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l7 = *arg0
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l6, l7, 1);
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_open_cabi<T_: Guest>(
+                    arg0: i32,
+                    arg1: *mut u8,
+                    arg2: usize,
+                    arg3: *mut u8,
+                    arg4: usize,
+                    arg5: *mut u8,
+                    arg6: usize,
+                    arg7: *mut u8,
+                    arg8: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        let result13 = {
+                            let len0 = arg2;
+                            let len1 = arg4;
+                            let base11 = arg5;
+                            let len11 = arg6;
+                            let mut result11 = _rt::Vec::with_capacity(len11);
+                            for i in 0..len11 {
+                                let base = base11
+                                    .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                                let e11 = {
+                                    let l2 = *base.add(0).cast::<*mut u8>();
+                                    let l3 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len4 = l3;
+                                    let bytes4 = _rt::Vec::from_raw_parts(
+                                        l2.cast(),
+                                        len4,
+                                        len4,
+                                    );
+                                    let l5 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l6 = *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len7 = l6;
+                                    let l8 = *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l9 = *base
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len10 = l9;
+                                    super::super::super::super::rematch::scoring::stage_types::ItemField {
+                                        name: _rt::string_lift(bytes4),
+                                        values: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                            offsets: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                                            bytes: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l8.cast(), len10, len10)),
+                                        },
+                                    }
+                                };
+                                result11.push(e11);
+                            }
+                            _rt::cabi_dealloc(
+                                base11,
+                                len11 * (6 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let len12 = arg8;
+                            let bytes12 = _rt::Vec::from_raw_parts(
+                                arg7.cast(),
+                                len12,
+                                len12,
+                            );
+                            T_::open(
+                                super::super::super::super::rematch::scoring::stage_types::Items {
+                                    len: arg0 as u32,
+                                    ids: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(arg1.cast(), len0, len0)),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(arg3.cast(), len1, len1)),
+                                    },
+                                    fields: result11,
+                                },
+                                _rt::string_lift(bytes12),
+                            )
+                        };
+                        let ptr14 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result13 {
+                            Ok(_) => {
+                                *ptr14.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Err(e) => {
+                                *ptr14.add(0).cast::<u8>() = (1i32) as u8;
+                                use super::super::super::super::rematch::scoring::stage_types::Failure as V17;
+                                match e {
+                                    V17::InvalidParams(e) => {
+                                        *ptr14
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                        let vec15 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr15 = vec15.as_ptr().cast::<u8>();
+                                        let len15 = vec15.len();
+                                        ::core::mem::forget(vec15);
+                                        *ptr14
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len15;
+                                        *ptr14
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr15.cast_mut();
+                                    }
+                                    V17::Internal(e) => {
+                                        *ptr14
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec16 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr16 = vec16.as_ptr().cast::<u8>();
+                                        let len16 = vec16.len();
+                                        ::core::mem::forget(vec16);
+                                        *ptr14
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len16;
+                                        *ptr14
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr16.cast_mut();
+                                    }
+                                }
+                            }
+                        };
+                        ptr14
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_open<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = i32::from(
+                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l1 {
+                                    0 => {
+                                        let l2 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l3 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l2, l3, 1);
+                                    }
+                                    _ => {
+                                        let l4 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l5 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l4, l5, 1);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_retrieve_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                ) -> *mut u8 {
+                    unsafe {
+                        let result42 = {
+                            let l0 = *arg0.add(0).cast::<i32>();
+                            let l1 = *arg0
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l2 = *arg0
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len3 = l2;
+                            let l4 = *arg0
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l5 = *arg0
+                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len6 = l5;
+                            let l7 = *arg0
+                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l8 = *arg0
+                                .add(6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len9 = l8;
+                            let l10 = *arg0
+                                .add(7 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l11 = *arg0
+                                .add(8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let base13 = l10;
+                            let len13 = l11;
+                            let mut result13 = _rt::Vec::with_capacity(len13);
+                            for i in 0..len13 {
+                                let base = base13.add(i * 1);
+                                let e13 = {
+                                    let l12 = i32::from(*base.add(0).cast::<u8>());
+                                    _rt::bool_lift(l12 as u8)
+                                };
+                                result13.push(e13);
+                            }
+                            _rt::cabi_dealloc(base13, len13 * 1, 1);
+                            let l14 = *arg0
+                                .add(9 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l15 = *arg0
+                                .add(10 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len16 = l15;
+                            let l17 = *arg0
+                                .add(11 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l18 = *arg0
+                                .add(12 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len19 = l18;
+                            let l20 = *arg0
+                                .add(13 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l21 = *arg0
+                                .add(14 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len22 = l21;
+                            let l23 = *arg0
+                                .add(15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l24 = *arg0
+                                .add(16 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len25 = l24;
+                            let l26 = *arg0
+                                .add(17 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l27 = *arg0
+                                .add(18 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len28 = l27;
+                            let l29 = *arg0
+                                .add(19 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l30 = *arg0
+                                .add(20 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len31 = l30;
+                            let l32 = *arg0
+                                .add(21 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l33 = *arg0
+                                .add(22 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len34 = l33;
+                            let l35 = *arg0
+                                .add(23 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l36 = *arg0
+                                .add(24 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len37 = l36;
+                            let l38 = *arg0
+                                .add(25 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l39 = *arg0
+                                .add(26 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len40 = l39;
+                            let l41 = *arg0
+                                .add(27 * ::core::mem::size_of::<*const u8>())
+                                .cast::<i32>();
+                            T_::retrieve(
+                                super::super::super::super::rematch::scoring::stage_types::Sessions {
+                                    len: l0 as u32,
+                                    session_ids: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l1.cast(), len3, len3)),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                    },
+                                    times: super::super::super::super::rematch::scoring::stage_types::OptionalTimes {
+                                        values: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l7.cast(), len9, len9)),
+                                        known: result13,
+                                    },
+                                    queries: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l14.cast(), len16, len16),
+                                        ),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                                    },
+                                    query_vectors: super::super::super::super::rematch::scoring::stage_types::Vectors {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l20.cast(), len22, len22),
+                                        ),
+                                        values: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l23.cast(), len25, len25)),
+                                    },
+                                    inputs: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l26.cast(), len28, len28),
+                                        ),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l29.cast(), len31, len31)),
+                                    },
+                                    taxonomy: super::super::super::super::rematch::scoring::stage_types::TaxonomyRows {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l32.cast(), len34, len34),
+                                        ),
+                                        paths: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                            offsets: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(
+                                                _rt::Vec::from_raw_parts(l35.cast(), len37, len37),
+                                            ),
+                                            bytes: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l38.cast(), len40, len40)),
+                                        },
+                                    },
+                                },
+                                l41 as u32,
+                            )
+                        };
+                        _rt::cabi_dealloc(
+                            arg0,
+                            28 * ::core::mem::size_of::<*const u8>(),
+                            ::core::mem::size_of::<*const u8>(),
+                        );
+                        let ptr43 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result42 {
+                            Ok(e) => {
+                                *ptr43.add(0).cast::<u8>() = (0i32) as u8;
+                                let super::super::super::super::rematch::scoring::stage_types::Answers {
+                                    offsets: offsets44,
+                                    items: items44,
+                                    scores: scores44,
+                                    errors: errors44,
+                                } = e;
+                                let vec45 = <_ as Into<_rt::Vec<_>>>::into(offsets44)
+                                    .into_boxed_slice();
+                                let ptr45 = vec45.as_ptr().cast::<u8>();
+                                let len45 = vec45.len();
+                                ::core::mem::forget(vec45);
+                                *ptr43
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len45;
+                                *ptr43
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr45.cast_mut();
+                                let vec46 = <_ as Into<_rt::Vec<_>>>::into(items44)
+                                    .into_boxed_slice();
+                                let ptr46 = vec46.as_ptr().cast::<u8>();
+                                let len46 = vec46.len();
+                                ::core::mem::forget(vec46);
+                                *ptr43
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len46;
+                                *ptr43
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr46.cast_mut();
+                                let vec47 = <_ as Into<_rt::Vec<_>>>::into(scores44)
+                                    .into_boxed_slice();
+                                let ptr47 = vec47.as_ptr().cast::<u8>();
+                                let len47 = vec47.len();
+                                ::core::mem::forget(vec47);
+                                *ptr43
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len47;
+                                *ptr43
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr47.cast_mut();
+                                let vec50 = errors44;
+                                let len50 = vec50.len();
+                                let layout50 = _rt::alloc::Layout::from_size_align(
+                                        vec50.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result50, _cleanup50) = crate::runtime::Cleanup::new(
+                                    layout50,
+                                );
+                                if let Some(cleanup) = _cleanup50 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec50.into_iter().enumerate() {
+                                    let base = result50
+                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::rematch::scoring::stage_types::SessionError {
+                                            index: index48,
+                                            message: message48,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(index48);
+                                        let vec49 = (message48.into_bytes()).into_boxed_slice();
+                                        let ptr49 = vec49.as_ptr().cast::<u8>();
+                                        let len49 = vec49.len();
+                                        ::core::mem::forget(vec49);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len49;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr49.cast_mut();
+                                    }
+                                }
+                                *ptr43
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len50;
+                                *ptr43
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result50;
+                            }
+                            Err(e) => {
+                                *ptr43.add(0).cast::<u8>() = (1i32) as u8;
+                                use super::super::super::super::rematch::scoring::stage_types::Failure as V53;
+                                match e {
+                                    V53::InvalidParams(e) => {
+                                        *ptr43
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                        let vec51 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr51 = vec51.as_ptr().cast::<u8>();
+                                        let len51 = vec51.len();
+                                        ::core::mem::forget(vec51);
+                                        *ptr43
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len51;
+                                        *ptr43
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr51.cast_mut();
+                                    }
+                                    V53::Internal(e) => {
+                                        *ptr43
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec52 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr52 = vec52.as_ptr().cast::<u8>();
+                                        let len52 = vec52.len();
+                                        ::core::mem::forget(vec52);
+                                        *ptr43
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len52;
+                                        *ptr43
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr52.cast_mut();
+                                    }
+                                }
+                            }
+                        };
+                        ptr43
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_retrieve<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base3 = l1;
+                                let len3 = l2;
+                                _rt::cabi_dealloc(base3, len3 * 4, 4);
+                                let l4 = *arg0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *arg0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base6 = l4;
+                                let len6 = l5;
+                                _rt::cabi_dealloc(base6, len6 * 4, 4);
+                                let l7 = *arg0
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *arg0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base9 = l7;
+                                let len9 = l8;
+                                _rt::cabi_dealloc(base9, len9 * 8, 8);
+                                let l10 = *arg0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *arg0
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base14 = l10;
+                                let len14 = l11;
+                                for i in 0..len14 {
+                                    let base = base14
+                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l12 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l13 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l12, l13, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base14,
+                                    len14 * (3 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                            _ => {
+                                let l15 = i32::from(
+                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l15 {
+                                    0 => {
+                                        let l16 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l17 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l16, l17, 1);
+                                    }
+                                    _ => {
+                                        let l18 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l18, l19, 1);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Describes the component. Always returns the same.
+                    #[allow(async_fn_in_trait)]
+                    fn describe() -> Description;
+                    /// Hands over what there is to be found: every item of the corpus. `params` is a JSON object, `{}` where the benchmark
+                    /// gives no parameters. It is the first call of every instance but those that only describe, and never comes twice.
+                    #[allow(async_fn_in_trait)]
+                    fn open(
+                        items: Items,
+                        params: _rt::String,
+                    ) -> ::core::result::Result<(), Failure>;
+                    /// Answers a batch with at most `depth` items for each session; what is beyond is cut off. The items are those that
+                    /// `open` handed over, by their numbers. A session's answer must not depend on other sessions.
+                    #[allow(async_fn_in_trait)]
+                    fn retrieve(
+                        sessions: Sessions,
+                        depth: u32,
+                    ) -> ::core::result::Result<Answers, Failure>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_rematch_scoring_retrieving_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "rematch:scoring/retrieving@0.1.0#describe")] unsafe extern "C"
+                        fn export_describe() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_describe_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_rematch:scoring/retrieving@0.1.0#describe")] unsafe
+                        extern "C" fn _post_return_describe(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_describe::<$ty > (arg0) } }
+                        #[unsafe (export_name = "rematch:scoring/retrieving@0.1.0#open")]
+                        unsafe extern "C" fn export_open(arg0 : i32, arg1 : * mut u8,
+                        arg2 : usize, arg3 : * mut u8, arg4 : usize, arg5 : * mut u8,
+                        arg6 : usize, arg7 : * mut u8, arg8 : usize,) -> * mut u8 {
+                        unsafe { $($path_to_types)*:: _export_open_cabi::<$ty > (arg0,
+                        arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8) } } #[unsafe
+                        (export_name =
+                        "cabi_post_rematch:scoring/retrieving@0.1.0#open")] unsafe extern
+                        "C" fn _post_return_open(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_open::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "rematch:scoring/retrieving@0.1.0#retrieve")] unsafe extern "C"
+                        fn export_retrieve(arg0 : * mut u8,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_retrieve_cabi::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "cabi_post_rematch:scoring/retrieving@0.1.0#retrieve")] unsafe
+                        extern "C" fn _post_return_retrieve(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_retrieve::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_rematch_scoring_retrieving_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 9 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 9
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
+            /// What a component exports that orders the hits of another stage anew.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod reranking {
+                use super::super::super::super::_rt;
+                pub type Description = super::super::super::super::rematch::scoring::stage_types::Description;
+                pub type Sessions = super::super::super::super::rematch::scoring::stage_types::Sessions;
+                pub type Items = super::super::super::super::rematch::scoring::stage_types::Items;
+                pub type HitRows = super::super::super::super::rematch::scoring::stage_types::HitRows;
+                pub type Answers = super::super::super::super::rematch::scoring::stage_types::Answers;
+                pub type Failure = super::super::super::super::rematch::scoring::stage_types::Failure;
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_describe_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        let result0 = { T_::describe() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let super::super::super::super::rematch::scoring::stage_types::Description {
+                            name: name2,
+                            version: version2,
+                            summary: summary2,
+                            params_schema: params_schema2,
+                            needs: needs2,
+                            reusable: reusable2,
+                        } = result0;
+                        let vec3 = (name2.into_bytes()).into_boxed_slice();
+                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                        let len3 = vec3.len();
+                        ::core::mem::forget(vec3);
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
+                        *ptr1.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                        let vec4 = (version2.into_bytes()).into_boxed_slice();
+                        let ptr4 = vec4.as_ptr().cast::<u8>();
+                        let len4 = vec4.len();
+                        ::core::mem::forget(vec4);
+                        *ptr1
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len4;
+                        *ptr1
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr4.cast_mut();
+                        let vec5 = (summary2.into_bytes()).into_boxed_slice();
+                        let ptr5 = vec5.as_ptr().cast::<u8>();
+                        let len5 = vec5.len();
+                        ::core::mem::forget(vec5);
+                        *ptr1
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len5;
+                        *ptr1
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr5.cast_mut();
+                        let vec6 = (params_schema2.into_bytes()).into_boxed_slice();
+                        let ptr6 = vec6.as_ptr().cast::<u8>();
+                        let len6 = vec6.len();
+                        ::core::mem::forget(vec6);
+                        *ptr1
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len6;
+                        *ptr1
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = ptr6.cast_mut();
+                        let flags7 = needs2;
+                        *ptr1
+                            .add(8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u16>() = ((flags7.bits() >> 0) as i32) as u16;
+                        *ptr1
+                            .add(2 + 8 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match reusable2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_describe<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l0, l1, 1);
+                        let l2 = *arg0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l3 = *arg0
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l2, l3, 1);
+                        let l4 = *arg0
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l5 = *arg0
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l4, l5, 1);
+                        let l6 = *arg0
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l7 = *arg0
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l6, l7, 1);
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_rerank_cabi<T_: Guest>(arg0: *mut u8) -> *mut u8 {
+                    unsafe {
+                        let result76 = {
+                            let l0 = *arg0.add(0).cast::<i32>();
+                            let l1 = *arg0
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l2 = *arg0
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len3 = l2;
+                            let l4 = *arg0
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l5 = *arg0
+                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len6 = l5;
+                            let l7 = *arg0
+                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l8 = *arg0
+                                .add(6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len9 = l8;
+                            let l10 = *arg0
+                                .add(7 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l11 = *arg0
+                                .add(8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let base13 = l10;
+                            let len13 = l11;
+                            let mut result13 = _rt::Vec::with_capacity(len13);
+                            for i in 0..len13 {
+                                let base = base13.add(i * 1);
+                                let e13 = {
+                                    let l12 = i32::from(*base.add(0).cast::<u8>());
+                                    _rt::bool_lift(l12 as u8)
+                                };
+                                result13.push(e13);
+                            }
+                            _rt::cabi_dealloc(base13, len13 * 1, 1);
+                            let l14 = *arg0
+                                .add(9 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l15 = *arg0
+                                .add(10 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len16 = l15;
+                            let l17 = *arg0
+                                .add(11 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l18 = *arg0
+                                .add(12 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len19 = l18;
+                            let l20 = *arg0
+                                .add(13 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l21 = *arg0
+                                .add(14 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len22 = l21;
+                            let l23 = *arg0
+                                .add(15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l24 = *arg0
+                                .add(16 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len25 = l24;
+                            let l26 = *arg0
+                                .add(17 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l27 = *arg0
+                                .add(18 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len28 = l27;
+                            let l29 = *arg0
+                                .add(19 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l30 = *arg0
+                                .add(20 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len31 = l30;
+                            let l32 = *arg0
+                                .add(21 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l33 = *arg0
+                                .add(22 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len34 = l33;
+                            let l35 = *arg0
+                                .add(23 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l36 = *arg0
+                                .add(24 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len37 = l36;
+                            let l38 = *arg0
+                                .add(25 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l39 = *arg0
+                                .add(26 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len40 = l39;
+                            let l41 = *arg0
+                                .add(27 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l42 = *arg0
+                                .add(28 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len43 = l42;
+                            let l44 = *arg0
+                                .add(29 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l45 = *arg0
+                                .add(30 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len46 = l45;
+                            let l47 = *arg0
+                                .add(31 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l48 = *arg0
+                                .add(32 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len49 = l48;
+                            let l50 = *arg0
+                                .add(33 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l51 = *arg0
+                                .add(34 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let base53 = l50;
+                            let len53 = l51;
+                            let mut result53 = _rt::Vec::with_capacity(len53);
+                            for i in 0..len53 {
+                                let base = base53.add(i * 1);
+                                let e53 = {
+                                    let l52 = i32::from(*base.add(0).cast::<u8>());
+                                    _rt::bool_lift(l52 as u8)
+                                };
+                                result53.push(e53);
+                            }
+                            _rt::cabi_dealloc(base53, len53 * 1, 1);
+                            let l54 = *arg0
+                                .add(35 * ::core::mem::size_of::<*const u8>())
+                                .cast::<i32>();
+                            let l55 = *arg0
+                                .add(36 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l56 = *arg0
+                                .add(37 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len57 = l56;
+                            let l58 = *arg0
+                                .add(38 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l59 = *arg0
+                                .add(39 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len60 = l59;
+                            let l61 = *arg0
+                                .add(40 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l62 = *arg0
+                                .add(41 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let base72 = l61;
+                            let len72 = l62;
+                            let mut result72 = _rt::Vec::with_capacity(len72);
+                            for i in 0..len72 {
+                                let base = base72
+                                    .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                                let e72 = {
+                                    let l63 = *base.add(0).cast::<*mut u8>();
+                                    let l64 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len65 = l64;
+                                    let bytes65 = _rt::Vec::from_raw_parts(
+                                        l63.cast(),
+                                        len65,
+                                        len65,
+                                    );
+                                    let l66 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l67 = *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len68 = l67;
+                                    let l69 = *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l70 = *base
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len71 = l70;
+                                    super::super::super::super::rematch::scoring::stage_types::ItemField {
+                                        name: _rt::string_lift(bytes65),
+                                        values: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                            offsets: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(
+                                                _rt::Vec::from_raw_parts(l66.cast(), len68, len68),
+                                            ),
+                                            bytes: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l69.cast(), len71, len71)),
+                                        },
+                                    }
+                                };
+                                result72.push(e72);
+                            }
+                            _rt::cabi_dealloc(
+                                base72,
+                                len72 * (6 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let l73 = *arg0
+                                .add(42 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>();
+                            let l74 = *arg0
+                                .add(43 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len75 = l74;
+                            let bytes75 = _rt::Vec::from_raw_parts(
+                                l73.cast(),
+                                len75,
+                                len75,
+                            );
+                            T_::rerank(
+                                super::super::super::super::rematch::scoring::stage_types::Sessions {
+                                    len: l0 as u32,
+                                    session_ids: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l1.cast(), len3, len3)),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                    },
+                                    times: super::super::super::super::rematch::scoring::stage_types::OptionalTimes {
+                                        values: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l7.cast(), len9, len9)),
+                                        known: result13,
+                                    },
+                                    queries: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l14.cast(), len16, len16),
+                                        ),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l17.cast(), len19, len19)),
+                                    },
+                                    query_vectors: super::super::super::super::rematch::scoring::stage_types::Vectors {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l20.cast(), len22, len22),
+                                        ),
+                                        values: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l23.cast(), len25, len25)),
+                                    },
+                                    inputs: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l26.cast(), len28, len28),
+                                        ),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l29.cast(), len31, len31)),
+                                    },
+                                    taxonomy: super::super::super::super::rematch::scoring::stage_types::TaxonomyRows {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l32.cast(), len34, len34),
+                                        ),
+                                        paths: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                            offsets: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(
+                                                _rt::Vec::from_raw_parts(l35.cast(), len37, len37),
+                                            ),
+                                            bytes: <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l38.cast(), len40, len40)),
+                                        },
+                                    },
+                                },
+                                super::super::super::super::rematch::scoring::stage_types::HitRows {
+                                    offsets: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(
+                                        _rt::Vec::from_raw_parts(l41.cast(), len43, len43),
+                                    ),
+                                    items: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(
+                                        _rt::Vec::from_raw_parts(l44.cast(), len46, len46),
+                                    ),
+                                    scores: super::super::super::super::rematch::scoring::stage_types::OptionalNumbers {
+                                        values: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l47.cast(), len49, len49),
+                                        ),
+                                        known: result53,
+                                    },
+                                },
+                                super::super::super::super::rematch::scoring::stage_types::Items {
+                                    len: l54 as u32,
+                                    ids: super::super::super::super::rematch::scoring::stage_types::Texts {
+                                        offsets: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(
+                                            _rt::Vec::from_raw_parts(l55.cast(), len57, len57),
+                                        ),
+                                        bytes: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l58.cast(), len60, len60)),
+                                    },
+                                    fields: result72,
+                                },
+                                _rt::string_lift(bytes75),
+                            )
+                        };
+                        _rt::cabi_dealloc(
+                            arg0,
+                            44 * ::core::mem::size_of::<*const u8>(),
+                            ::core::mem::size_of::<*const u8>(),
+                        );
+                        let ptr77 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result76 {
+                            Ok(e) => {
+                                *ptr77.add(0).cast::<u8>() = (0i32) as u8;
+                                let super::super::super::super::rematch::scoring::stage_types::Answers {
+                                    offsets: offsets78,
+                                    items: items78,
+                                    scores: scores78,
+                                    errors: errors78,
+                                } = e;
+                                let vec79 = <_ as Into<_rt::Vec<_>>>::into(offsets78)
+                                    .into_boxed_slice();
+                                let ptr79 = vec79.as_ptr().cast::<u8>();
+                                let len79 = vec79.len();
+                                ::core::mem::forget(vec79);
+                                *ptr77
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len79;
+                                *ptr77
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr79.cast_mut();
+                                let vec80 = <_ as Into<_rt::Vec<_>>>::into(items78)
+                                    .into_boxed_slice();
+                                let ptr80 = vec80.as_ptr().cast::<u8>();
+                                let len80 = vec80.len();
+                                ::core::mem::forget(vec80);
+                                *ptr77
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len80;
+                                *ptr77
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr80.cast_mut();
+                                let vec81 = <_ as Into<_rt::Vec<_>>>::into(scores78)
+                                    .into_boxed_slice();
+                                let ptr81 = vec81.as_ptr().cast::<u8>();
+                                let len81 = vec81.len();
+                                ::core::mem::forget(vec81);
+                                *ptr77
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len81;
+                                *ptr77
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr81.cast_mut();
+                                let vec84 = errors78;
+                                let len84 = vec84.len();
+                                let layout84 = _rt::alloc::Layout::from_size_align(
+                                        vec84.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result84, _cleanup84) = crate::runtime::Cleanup::new(
+                                    layout84,
+                                );
+                                if let Some(cleanup) = _cleanup84 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec84.into_iter().enumerate() {
+                                    let base = result84
+                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::rematch::scoring::stage_types::SessionError {
+                                            index: index82,
+                                            message: message82,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(index82);
+                                        let vec83 = (message82.into_bytes()).into_boxed_slice();
+                                        let ptr83 = vec83.as_ptr().cast::<u8>();
+                                        let len83 = vec83.len();
+                                        ::core::mem::forget(vec83);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len83;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr83.cast_mut();
+                                    }
+                                }
+                                *ptr77
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len84;
+                                *ptr77
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result84;
+                            }
+                            Err(e) => {
+                                *ptr77.add(0).cast::<u8>() = (1i32) as u8;
+                                use super::super::super::super::rematch::scoring::stage_types::Failure as V87;
+                                match e {
+                                    V87::InvalidParams(e) => {
+                                        *ptr77
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                        let vec85 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr85 = vec85.as_ptr().cast::<u8>();
+                                        let len85 = vec85.len();
+                                        ::core::mem::forget(vec85);
+                                        *ptr77
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len85;
+                                        *ptr77
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr85.cast_mut();
+                                    }
+                                    V87::Internal(e) => {
+                                        *ptr77
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let vec86 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr86 = vec86.as_ptr().cast::<u8>();
+                                        let len86 = vec86.len();
+                                        ::core::mem::forget(vec86);
+                                        *ptr77
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len86;
+                                        *ptr77
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr86.cast_mut();
+                                    }
+                                }
+                            }
+                        };
+                        ptr77
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_rerank<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base3 = l1;
+                                let len3 = l2;
+                                _rt::cabi_dealloc(base3, len3 * 4, 4);
+                                let l4 = *arg0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *arg0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base6 = l4;
+                                let len6 = l5;
+                                _rt::cabi_dealloc(base6, len6 * 4, 4);
+                                let l7 = *arg0
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *arg0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base9 = l7;
+                                let len9 = l8;
+                                _rt::cabi_dealloc(base9, len9 * 8, 8);
+                                let l10 = *arg0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *arg0
+                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base14 = l10;
+                                let len14 = l11;
+                                for i in 0..len14 {
+                                    let base = base14
+                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l12 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l13 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l12, l13, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base14,
+                                    len14 * (3 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                            _ => {
+                                let l15 = i32::from(
+                                    *arg0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l15 {
+                                    0 => {
+                                        let l16 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l17 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l16, l17, 1);
+                                    }
+                                    _ => {
+                                        let l18 = *arg0
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *arg0
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l18, l19, 1);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Describes the component. Always returns the same.
+                    #[allow(async_fn_in_trait)]
+                    fn describe() -> Description;
+                    /// Orders the hits of a batch. `items` are those that the hits name, numbered for this call only. `params` is a JSON
+                    /// object, `{}` where the benchmark gives no parameters. The host calls it once with an empty batch, to check the
+                    /// parameters, before any session is answered. A session's answer must not depend on other sessions.
+                    #[allow(async_fn_in_trait)]
+                    fn rerank(
+                        sessions: Sessions,
+                        hits: HitRows,
+                        items: Items,
+                        params: _rt::String,
+                    ) -> ::core::result::Result<Answers, Failure>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_rematch_scoring_reranking_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "rematch:scoring/reranking@0.1.0#describe")] unsafe extern "C" fn
+                        export_describe() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_describe_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_rematch:scoring/reranking@0.1.0#describe")] unsafe
+                        extern "C" fn _post_return_describe(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_describe::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "rematch:scoring/reranking@0.1.0#rerank")] unsafe extern "C" fn
+                        export_rerank(arg0 : * mut u8,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_rerank_cabi::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "cabi_post_rematch:scoring/reranking@0.1.0#rerank")] unsafe
+                        extern "C" fn _post_return_rerank(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_rerank::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_rematch_scoring_reranking_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 9 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 9
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
         }
     }
 }
 #[rustfmt::skip]
 mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
+    pub use alloc_crate::string::String;
     pub use alloc_crate::vec::Vec;
     pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
@@ -1993,7 +3764,6 @@ mod _rt {
             self as f64
         }
     }
-    pub use alloc_crate::string::String;
     pub use alloc_crate::alloc;
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
         t.as_i32()

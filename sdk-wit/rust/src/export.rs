@@ -32,11 +32,7 @@ macro_rules! __export {
         const _: () = {
             type Component = $crate::Component<$scorer>;
             $($crate::$cabi!(Component with_types_in $crate::bindings::exports::rematch::scoring::$interface);)+
-
-            #[unsafe(export_name = "cabi_realloc")]
-            unsafe extern "C" fn realloc(old: *mut u8, old_len: usize, align: usize, new_len: usize) -> *mut u8 {
-                unsafe { $crate::cabi_realloc(old, old_len, align, new_len) }
-            }
+            $crate::__export_realloc!();
         };
         // Natively the type is only checked.
         #[cfg(not(target_arch = "wasm32"))]
@@ -44,5 +40,18 @@ macro_rules! __export {
             const fn is_exportable<C: $($crate::bindings::exports::rematch::scoring::$interface::Guest +)+>() {}
             is_exportable::<$crate::Component<$scorer>>();
         };
+    };
+}
+
+/// Exports the allocator that the host calls, where the target is WebAssembly.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_realloc {
+    () => {
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(export_name = "cabi_realloc")]
+        unsafe extern "C" fn realloc(old: *mut u8, old_len: usize, align: usize, new_len: usize) -> *mut u8 {
+            unsafe { $crate::cabi_realloc(old, old_len, align, new_len) }
+        }
     };
 }

@@ -1,4 +1,5 @@
-//! Scoring functions for Rematch in Rust: one trait, one macro, no dependencies.
+//! Scoring functions for Rematch in Rust: one trait, one macro, no dependencies. [`stage`] has the same for retrievers and
+//! re-rankers.
 //!
 //! ```
 //! use rematch_scorer::prelude::*;
@@ -77,6 +78,7 @@ mod runtime;
 mod score;
 mod scorer;
 mod session;
+pub mod stage;
 mod sum;
 pub mod testing;
 

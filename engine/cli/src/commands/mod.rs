@@ -1,14 +1,18 @@
 //! One file per subcommand.
 
+mod cache;
+mod doctor;
 mod import;
 mod init;
 mod inspect;
 mod merge;
 mod plugin;
+mod probe;
 mod resume;
 mod run;
 mod runs;
 mod schema;
+mod search;
 mod validate;
 
 use std::io::Write;
@@ -25,10 +29,14 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Runs(command) => runs::runs(&command),
         Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Probe(arguments) => probe::probe(&arguments),
+        Command::Search(arguments) => search::search(&arguments),
         Command::Init(arguments) => init::init(&arguments),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Import(arguments) => import::import(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Cache(command) => cache::cache(&command),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::CompileComponent(arguments) => plugin::compile_component(&arguments),
     }

@@ -5,14 +5,32 @@
 
 mod bm25;
 mod fuse;
+pub mod http;
+pub mod http_presets;
 mod plan;
+mod plugin;
+mod postgres;
+mod query_text;
 mod reading;
 mod recorded;
 mod spec;
+mod sql;
+mod transforms;
+mod vector;
 
 pub use bm25::{Bm25Plan, Bm25Spec, CombineFields};
 pub use fuse::{BranchPlan, BranchSpec, FuseMethod, FusePlan, FuseSpec, Normalise};
-pub(in crate::benchmark) use plan::stages;
+pub(in crate::benchmark) use plan::{Caching, stages};
 pub use plan::{StageKind, StagePlan, Used};
+pub use plugin::PluginSpec;
+pub(crate) use postgres::understood;
+pub use postgres::{PostgresPlan, PostgresServer, PostgresSpec, SslMode};
+pub(crate) use query_text::{Parameter, QueryText};
 pub use recorded::{Missing, RecordedPlan, RecordedSpec};
 pub use spec::{OnStageError, ShownSpec, StageKindSpec, StageSpec};
+pub use sql::{SqlPlan, SqlSpec};
+pub use transforms::{
+    BoostMode, BoostPlan, BoostSpec, DedupePlan, DedupeSpec, FilterHitsPlan, FilterHitsSpec, RerankPlan, RerankSpec,
+    Reranker, TruncatePlan, TruncateSpec, UnknownHits,
+};
+pub use vector::{AnnPlan, AnnSpec, VectorMetric, VectorPlan, VectorSpec};

@@ -6,11 +6,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bm25Plan, FusePlan, OnStageError, RecordedPlan, StageKindSpec, StageSpec, bm25, fuse, recorded};
-use crate::benchmark::CorpusPlan;
+use super::http::HttpPlan;
+use super::{
+    Bm25Plan, BoostPlan, DedupePlan, FilterHitsPlan, FusePlan, OnStageError, PostgresPlan, RecordedPlan, RerankPlan,
+    Reranker, SqlPlan, StageKindSpec, StageSpec, TruncatePlan, VectorPlan, bm25, fuse, http, plugin, postgres,
+    recorded, sql, transforms, vector,
+};
 use crate::benchmark::diagnostic::{Diagnostic, KeyPath};
 use crate::benchmark::resolve::Context;
 use crate::benchmark::spec::{RetrieverSpec, defaults};
+use crate::benchmark::{CorpusPlan, PluginPlan, PolicyPlan};
 
 /// One stage, ready to be built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,8 +50,39 @@ pub enum StageKind {
     Shown,
     /// BM25 over the text fields of a corpus.
     Bm25(Bm25Plan),
+    /// The nearest vectors of a corpus.
+    Vector(VectorPlan),
+    /// A query over corpora.
+    Sql(SqlPlan),
+    /// A query of a Postgres database.
+    Postgres(Box<PostgresPlan>),
     /// Several lists of hits made into one.
     Fuse(FusePlan),
+    /// A component that answers searches.
+    Plugin(PluginPlan),
+    /// Takes hits out by what a corpus says of them.
+    Filter(FilterHitsPlan),
+    /// Changes scores by what a corpus says of the hits.
+    Boost(BoostPlan),
+    /// Leaves one hit of all that have the same value.
+    Dedupe(DedupePlan),
+    /// Cuts the list off.
+    Truncate(TruncatePlan),
+    /// Orders the top of the list anew.
+    Rerank(RerankPlan),
+    /// A search endpoint over HTTP.
+    Http(Box<HttpPlan>),
+}
+
+/// Whether a stage's answers are kept for later runs; of several stages, the last in this order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::benchmark) enum Caching {
+    /// Unless the benchmark says no.
+    ByDefault,
+    /// Only where the benchmark says yes: a server answers, which may have changed.
+    OnRequest,
+    /// Never: an answer is a look-up anyway.
+    Never,
 }
 
 /// What the content of a stage's answer depends on besides its settings.
@@ -71,7 +107,52 @@ impl StageKind {
             Self::Recorded(_) => "recorded",
             Self::Shown => "shown",
             Self::Bm25(_) => "bm25",
+            Self::Vector(_) => "vector",
+            Self::Sql(_) => "sql",
+            Self::Postgres(_) => "postgres",
             Self::Fuse(_) => "fuse",
+            Self::Plugin(_) => "plugin",
+            Self::Filter(_) => "filter",
+            Self::Boost(_) => "boost",
+            Self::Dedupe(_) => "dedupe",
+            Self::Truncate(_) => "truncate",
+            Self::Rerank(_) => "rerank",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// Returns whether answers are kept for later runs.
+    pub(in crate::benchmark) fn caching(&self) -> Caching {
+        match self {
+            Self::Recorded(_) | Self::Shown => Caching::Never,
+            Self::Http(_) | Self::Postgres(_) | Self::Rerank(RerankPlan { by: Reranker::Http(_), .. }) => {
+                Caching::OnRequest
+            }
+            Self::Fuse(plan) => {
+                let stages = plan.branches.iter().flat_map(|branch| &branch.stages);
+                stages.map(|stage| stage.does.caching()).max().unwrap_or(Caching::Never)
+            }
+            Self::Bm25(_)
+            | Self::Vector(_)
+            | Self::Sql(_)
+            | Self::Plugin(_)
+            | Self::Filter(_)
+            | Self::Boost(_)
+            | Self::Dedupe(_)
+            | Self::Truncate(_)
+            | Self::Rerank(RerankPlan { by: Reranker::Plugin(_), .. }) => Caching::ByDefault,
+        }
+    }
+
+    /// Returns whether a component takes part in the stage.
+    #[must_use]
+    pub fn has_plugins(&self) -> bool {
+        match self {
+            Self::Plugin(_) | Self::Rerank(RerankPlan { by: Reranker::Plugin(_), .. }) => true,
+            Self::Fuse(plan) => {
+                plan.branches.iter().flat_map(|branch| &branch.stages).any(|stage| stage.does.has_plugins())
+            }
+            _ => false,
         }
     }
 
@@ -79,14 +160,56 @@ impl StageKind {
     pub fn uses(&mut self) -> Vec<Used<'_>> {
         match self {
             Self::Recorded(plan) => vec![Used::File { key: "path", path: &mut plan.path }],
-            Self::Shown => Vec::new(),
+            Self::Shown | Self::Truncate(_) => Vec::new(),
             Self::Bm25(plan) => vec![Used::Corpus(&mut plan.corpus)],
+            Self::Vector(plan) => vec![Used::Corpus(&mut plan.corpus)],
+            Self::Sql(plan) => plan.corpora.iter_mut().map(Used::Corpus).collect(),
+            Self::Filter(plan) => vec![Used::Corpus(&mut plan.corpus)],
+            Self::Boost(plan) => vec![Used::Corpus(&mut plan.corpus)],
+            Self::Dedupe(plan) => vec![Used::Corpus(&mut plan.corpus)],
+            Self::Plugin(plan) => plugin_uses(plan),
+            Self::Rerank(RerankPlan { by: Reranker::Plugin(plan), .. }) => plugin_uses(plan),
             Self::Fuse(plan) => {
                 let stages = plan.branches.iter_mut().flat_map(|branch| &mut branch.stages);
                 stages.flat_map(|stage| stage.does.uses()).collect()
             }
+            Self::Postgres(plan) => {
+                let path = plan.certificate_authority.iter_mut();
+                path.map(|path| Used::File { key: "certificate-authority", path }).collect()
+            }
+            Self::Http(plan) | Self::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => {
+                let path = plan.certificate_authority.iter_mut();
+                path.map(|path| Used::File { key: "certificate-authority", path }).collect()
+            }
         }
     }
+
+    /// Returns how the server is asked, where the stage itself asks one.
+    pub fn policy_mut(&mut self) -> Option<&mut PolicyPlan> {
+        match self {
+            Self::Http(plan) | Self::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => Some(&mut plan.policy),
+            Self::Postgres(plan) => Some(&mut plan.policy),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the stage, or one inside of it, asks a server.
+    #[must_use]
+    pub fn asks_a_server(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Postgres(_) | Self::Rerank(RerankPlan { by: Reranker::Http(_), .. }) => true,
+            Self::Fuse(plan) => {
+                plan.branches.iter().flat_map(|branch| &branch.stages).any(|stage| stage.does.asks_a_server())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns what a component's answers depend on: the component, and the corpus of its items.
+fn plugin_uses(plan: &mut PluginPlan) -> Vec<Used<'_>> {
+    let corpus = plan.items.as_mut().map(|items| Used::Corpus(&mut items.corpus));
+    [Used::File { key: "plugin", path: &mut plan.path }].into_iter().chain(corpus).collect()
 }
 
 /// Returns the stages of a retriever.
@@ -132,11 +255,12 @@ pub(super) fn branch_stages(
         if index > 0 && stage.depth.is_some() {
             return Err(context.mistake(&keys.key("depth"), "`depth` is what a source is asked for, and this is none"));
         }
+        let depth = stage.depth.unwrap_or(context.spec.depth);
         plans.push(StagePlan {
             name: unique_name(context, stage, &mut names, &keys)?,
             on_error: stage.on_error.unwrap_or_default(),
-            depth: stage.depth.unwrap_or(context.spec.depth),
-            does: kind_plan(context, retriever, &stage.kind, &keys)?,
+            depth,
+            does: kind_plan(context, retriever, &stage.kind, depth, &keys)?,
         });
     }
     Ok(plans)
@@ -174,12 +298,25 @@ fn kind_plan(
     context: &Context<'_>,
     retriever: &RetrieverSpec,
     kind: &StageKindSpec,
+    depth: NonZeroUsize,
     keys: &KeyPath,
 ) -> Result<StageKind, Diagnostic> {
     Ok(match kind {
         StageKindSpec::Recorded(spec) => StageKind::Recorded(recorded::resolve(context, spec, keys)?),
         StageKindSpec::Shown(_) => StageKind::Shown,
         StageKindSpec::Bm25(spec) => StageKind::Bm25(bm25::resolve(context, spec, keys)?),
+        StageKindSpec::Vector(spec) => StageKind::Vector(vector::resolve(context, spec, depth, keys)?),
+        StageKindSpec::Sql(spec) => StageKind::Sql(sql::resolve(context, spec, keys)?),
+        StageKindSpec::Postgres(spec) => {
+            StageKind::Postgres(Box::new(postgres::resolve(context, retriever, spec, keys)?))
+        }
         StageKindSpec::Fuse(spec) => StageKind::Fuse(fuse::resolve(context, retriever, spec, keys)?),
+        StageKindSpec::Plugin(spec) => StageKind::Plugin(plugin::resolve(context, spec, keys)?),
+        StageKindSpec::Filter(spec) => StageKind::Filter(transforms::filter(context, spec, keys)?),
+        StageKindSpec::Boost(spec) => StageKind::Boost(transforms::boost(context, spec, keys)?),
+        StageKindSpec::Dedupe(spec) => StageKind::Dedupe(transforms::dedupe(context, spec, keys)?),
+        StageKindSpec::Truncate(spec) => StageKind::Truncate(TruncatePlan { k: spec.k }),
+        StageKindSpec::Rerank(spec) => StageKind::Rerank(transforms::rerank(context, retriever, spec, keys)?),
+        StageKindSpec::Http(spec) => StageKind::Http(Box::new(http::resolve(context, retriever, spec, false, keys)?)),
     })
 }

@@ -5,7 +5,11 @@ use std::num::NonZeroUsize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Bm25Spec, FuseSpec, RecordedSpec};
+use super::http::HttpSpec;
+use super::{
+    Bm25Spec, BoostSpec, DedupeSpec, FilterHitsSpec, FuseSpec, PluginSpec, PostgresSpec, RecordedSpec, RerankSpec,
+    SqlSpec, TruncateSpec, VectorSpec,
+};
 
 /// A stage of a retriever.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -47,8 +51,28 @@ pub enum StageKindSpec {
     Shown(ShownSpec),
     /// Source: BM25 over the text fields of a corpus.
     Bm25(Bm25Spec),
+    /// Source: the nearest vectors of a corpus.
+    Vector(VectorSpec),
+    /// Source: a query over corpora.
+    Sql(SqlSpec),
+    /// Source: a query of a Postgres database.
+    Postgres(Box<PostgresSpec>),
     /// Source: several lists of hits made into one.
     Fuse(FuseSpec),
+    /// Source: a component that answers searches.
+    Plugin(PluginSpec),
+    /// Transform: takes hits out by what a corpus says of them.
+    Filter(FilterHitsSpec),
+    /// Transform: changes scores by what a corpus says of the hits.
+    Boost(BoostSpec),
+    /// Transform: leaves the best hit of all that have the same value.
+    Dedupe(DedupeSpec),
+    /// Transform: cuts the list off.
+    Truncate(TruncateSpec),
+    /// Transform: has a component order the top of the list anew.
+    Rerank(RerankSpec),
+    /// Source: a search endpoint that is asked over HTTP.
+    Http(Box<HttpSpec>),
 }
 
 /// The keys of a `shown` stage: none.
@@ -63,7 +87,17 @@ pub(super) enum KindName {
     Recorded,
     Shown,
     Bm25,
+    Vector,
+    Sql,
+    Postgres,
     Fuse,
+    Plugin,
+    Filter,
+    Boost,
+    Dedupe,
+    Truncate,
+    Rerank,
+    Http,
 }
 
 impl KindName {
@@ -72,7 +106,17 @@ impl KindName {
             Self::Recorded => "recorded",
             Self::Shown => "shown",
             Self::Bm25 => "bm25",
+            Self::Vector => "vector",
+            Self::Sql => "sql",
+            Self::Postgres => "postgres",
             Self::Fuse => "fuse",
+            Self::Plugin => "plugin",
+            Self::Filter => "filter",
+            Self::Boost => "boost",
+            Self::Dedupe => "dedupe",
+            Self::Truncate => "truncate",
+            Self::Rerank => "rerank",
+            Self::Http => "http",
         }
     }
 }
@@ -85,7 +129,17 @@ impl StageKindSpec {
             Self::Recorded(_) => KindName::Recorded,
             Self::Shown(_) => KindName::Shown,
             Self::Bm25(_) => KindName::Bm25,
+            Self::Vector(_) => KindName::Vector,
+            Self::Sql(_) => KindName::Sql,
+            Self::Postgres(_) => KindName::Postgres,
             Self::Fuse(_) => KindName::Fuse,
+            Self::Plugin(_) => KindName::Plugin,
+            Self::Filter(_) => KindName::Filter,
+            Self::Boost(_) => KindName::Boost,
+            Self::Dedupe(_) => KindName::Dedupe,
+            Self::Truncate(_) => KindName::Truncate,
+            Self::Rerank(_) => KindName::Rerank,
+            Self::Http(_) => KindName::Http,
         }
         .as_str()
     }
@@ -96,7 +150,17 @@ impl StageKindSpec {
             KindName::Recorded => Self::Recorded(RecordedSpec::deserialize(keys)?),
             KindName::Shown => Self::Shown(ShownSpec::deserialize(keys)?),
             KindName::Bm25 => Self::Bm25(Bm25Spec::deserialize(keys)?),
+            KindName::Vector => Self::Vector(VectorSpec::deserialize(keys)?),
+            KindName::Sql => Self::Sql(SqlSpec::deserialize(keys)?),
+            KindName::Postgres => Self::Postgres(Box::new(PostgresSpec::deserialize(keys)?)),
             KindName::Fuse => Self::Fuse(FuseSpec::deserialize(keys)?),
+            KindName::Plugin => Self::Plugin(PluginSpec::deserialize(keys)?),
+            KindName::Filter => Self::Filter(FilterHitsSpec::deserialize(keys)?),
+            KindName::Boost => Self::Boost(BoostSpec::deserialize(keys)?),
+            KindName::Dedupe => Self::Dedupe(DedupeSpec::deserialize(keys)?),
+            KindName::Truncate => Self::Truncate(TruncateSpec::deserialize(keys)?),
+            KindName::Rerank => Self::Rerank(RerankSpec::deserialize(keys)?),
+            KindName::Http => Self::Http(Box::new(HttpSpec::deserialize(keys)?)),
         })
     }
 
@@ -104,7 +168,9 @@ impl StageKindSpec {
     #[must_use]
     pub fn is_source(&self) -> bool {
         match self {
-            Self::Recorded(_) | Self::Shown(_) | Self::Bm25(_) | Self::Fuse(_) => true,
+            Self::Recorded(_) | Self::Shown(_) | Self::Bm25(_) | Self::Vector(_) | Self::Sql(_) => true,
+            Self::Postgres(_) | Self::Fuse(_) | Self::Plugin(_) | Self::Http(_) => true,
+            Self::Filter(_) | Self::Boost(_) | Self::Dedupe(_) | Self::Truncate(_) | Self::Rerank(_) => false,
         }
     }
 }

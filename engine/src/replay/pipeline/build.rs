@@ -4,27 +4,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::data::VectorTables;
 use super::{ReplayError, Workspace};
-use crate::benchmark::stages::{FusePlan, RecordedPlan, StageKind, StagePlan, Used};
-use crate::benchmark::{CorpusPlan, PipelinePlan};
+use crate::benchmark::stages::http::HttpPlan;
+use crate::benchmark::stages::{FusePlan, RecordedPlan, RerankPlan, Reranker, StageKind, StagePlan, Used};
+use crate::benchmark::{CorpusPlan, PipelinePlan, PolicyPlan};
 use crate::load::recorded::{RecordedSettings, Recording};
 use crate::load::{LoadError, documents};
+use crate::replay::Transform;
 use crate::replay::fuse::{Branch, Fuse};
+use crate::replay::plugin::{PluginError, PluginReranker, PluginRetriever};
+use crate::replay::remote::Policy;
 use crate::replay::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
-use crate::replay::retrievers::{RecordedRetriever, ShownRetriever};
+use crate::replay::retrievers::http::{HttpError, HttpReranker};
+use crate::replay::retrievers::{HttpRetriever, RecordedRetriever, ShownRetriever};
 use crate::replay::stages::{Source, Stage, Stages};
+use crate::replay::transforms::{Boost, Dedupe, FilterHits, Rerank, Reranks, Truncate};
+use crate::sandbox::{HostSettings, PluginHost};
 use crate::store::{sha256_of_bytes, sha256_of_file};
 
 /// A corpus by what its index depends on, besides the fields.
-type CorpusKey = (PathBuf, String);
+pub(super) type CorpusKey = (PathBuf, String);
 
 /// What pipelines share while they are built.
 pub(super) struct Resources<'a> {
     plans: &'a [PipelinePlan],
-    workspace: &'a Workspace,
+    pub(super) workspace: &'a Workspace,
     /// By corpus: every field that a stage searches.
     fields: BTreeMap<CorpusKey, BTreeSet<String>>,
     indexes: BTreeMap<CorpusKey, Arc<CorpusIndex>>,
+    pub(super) tables: VectorTables,
+    /// What runs components: the workspace's, or one of our own.
+    plugins: Option<Arc<PluginHost>>,
     /// Content hashes by file.
     hashes: BTreeMap<PathBuf, String>,
 }
@@ -39,7 +50,15 @@ impl<'a> Resources<'a> {
                 }
             });
         }
-        Self { plans, workspace, fields: used, indexes: BTreeMap::new(), hashes: BTreeMap::new() }
+        Self {
+            plans,
+            workspace,
+            fields: used,
+            indexes: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            plugins: workspace.plugins.clone(),
+            hashes: BTreeMap::new(),
+        }
     }
 
     pub(super) fn pipeline_hash(&mut self, plan: &PipelinePlan) -> Result<String, ReplayError> {
@@ -62,8 +81,50 @@ impl<'a> Resources<'a> {
         };
         let does = self.source(plan, source)?.ok_or_else(|| misplaced(source, "source"))?;
         let source = stage_of(source, does);
-        let transforms = transforms.iter().map(|stage| Err(misplaced(stage, "transform")));
-        Ok(Stages { source, transforms: transforms.collect::<Result<_, _>>()? })
+        let transforms = transforms.iter().map(|stage| {
+            let does = self.transform(plan, stage)?.ok_or_else(|| misplaced(stage, "transform"))?;
+            Ok(stage_of(stage, does))
+        });
+        Ok(Stages { source, transforms: transforms.collect::<Result<_, ReplayError>>()? })
+    }
+
+    /// Builds a transform; `None` where the stage is none.
+    fn transform(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Option<Arc<dyn Transform>>, ReplayError> {
+        let failed = |source| ReplayError::Transform {
+            retriever: plan.id.clone(),
+            stage: stage.name.clone(),
+            source: Box::new(source),
+        };
+        Ok(Some(match &stage.does {
+            StageKind::Filter(filter) => Arc::new(FilterHits::build(filter).map_err(failed)?),
+            StageKind::Boost(boost) => Arc::new(Boost::build(boost).map_err(failed)?),
+            StageKind::Dedupe(dedupe) => Arc::new(Dedupe::build(dedupe).map_err(failed)?),
+            StageKind::Truncate(truncate) => Arc::new(Truncate { k: truncate.k }),
+            StageKind::Rerank(RerankPlan { by: Reranker::Plugin(plugin), top }) => {
+                let host = self.plugins(plan, stage)?;
+                let reranker = PluginReranker::load(&stage.name, plugin, &host);
+                let reranker = Arc::new(reranker.map_err(|source| plugin_error(plan, stage, source))?);
+                Arc::new(Rerank { by: Reranks::Plugin(reranker), top: *top })
+            }
+            StageKind::Rerank(RerankPlan { by: Reranker::Http(http), top }) => {
+                let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
+                let reranker = HttpReranker::build(http, policy, &self.workspace.secrets);
+                let reranker = reranker.map_err(|source| http_error(plan, stage, source))?;
+                Arc::new(Rerank { by: Reranks::Http(reranker), top: *top })
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Returns what runs components.
+    fn plugins(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Arc<PluginHost>, ReplayError> {
+        if let Some(host) = &self.plugins {
+            return Ok(Arc::clone(host));
+        }
+        let host = PluginHost::new(HostSettings::default());
+        let host = Arc::new(host.map_err(|source| plugin_error(plan, stage, source.into()))?);
+        self.plugins = Some(Arc::clone(&host));
+        Ok(host)
     }
 
     /// Builds a source; `None` where the stage is none.
@@ -71,7 +132,7 @@ impl<'a> Resources<'a> {
         let load_error = |source| ReplayError::Load { retriever: plan.id.clone(), source };
         Ok(Some(match &stage.does {
             StageKind::Recorded(recorded) => {
-                let Workspace { scratch, memory_bytes } = self.workspace;
+                let Workspace { scratch, memory_bytes, .. } = self.workspace;
                 let settings = recorded_settings(recorded);
                 let recording = Recording::open(&recorded.path, &settings, scratch, *memory_bytes);
                 let retriever = RecordedRetriever::new(&plan.id, recording.map_err(load_error)?, recorded.missing);
@@ -83,7 +144,21 @@ impl<'a> Resources<'a> {
                 let settings = Bm25Settings { fields, k1: bm25.k1, b: bm25.b, combine_fields };
                 Source::Asked(Arc::new(Bm25Retriever::new(self.index(plan, &bm25.corpus)?, &settings)))
             }
+            StageKind::Vector(vector) => Source::Asked(self.vector(plan, vector)?),
+            StageKind::Sql(sql) => Source::Asked(self.sql(plan, stage, sql)?),
+            StageKind::Postgres(postgres) => Source::Asked(self.postgres(plan, stage, postgres)?),
             StageKind::Fuse(fuse) => Source::Fuse(Arc::new(self.fuse(plan, fuse)?)),
+            StageKind::Plugin(plugin) => {
+                let host = self.plugins(plan, stage)?;
+                let retriever = PluginRetriever::load(&stage.name, plugin, &host);
+                Source::Asked(Arc::new(retriever.map_err(|source| plugin_error(plan, stage, source))?))
+            }
+            StageKind::Http(http) => Source::Asked(Arc::new(self.http(plan, stage, http)?)),
+            StageKind::Filter(_)
+            | StageKind::Boost(_)
+            | StageKind::Dedupe(_)
+            | StageKind::Truncate(_)
+            | StageKind::Rerank(_) => return Ok(None),
         }))
     }
 
@@ -94,6 +169,11 @@ impl<'a> Resources<'a> {
         }
         let FusePlan { method, rank_constant, normalise, .. } = *fuse;
         Ok(Fuse { branches, method, rank_constant, normalise })
+    }
+
+    fn http(&self, plan: &PipelinePlan, stage: &StagePlan, http: &HttpPlan) -> Result<HttpRetriever, ReplayError> {
+        let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
+        HttpRetriever::build(http, policy, &self.workspace.secrets).map_err(|source| http_error(plan, stage, source))
     }
 
     fn index(&mut self, plan: &PipelinePlan, corpus: &CorpusPlan) -> Result<Arc<CorpusIndex>, ReplayError> {
@@ -133,6 +213,10 @@ impl<'a> Resources<'a> {
         let mut canonical = stages.to_vec();
         for stage in &mut canonical {
             stage.name.clear();
+            if let Some(policy) = stage.does.policy_mut() {
+                // How a server is asked does not change what it answers.
+                *policy = PolicyPlan::default();
+            }
             if let StageKind::Fuse(plan) = &mut stage.does {
                 for branch in &mut plan.branches {
                     branch.stages = self.canonical(&branch.stages)?;
@@ -175,6 +259,14 @@ fn recorded_settings(plan: &RecordedPlan) -> RecordedSettings {
     }
 }
 
+fn http_error(plan: &PipelinePlan, stage: &StagePlan, source: HttpError) -> ReplayError {
+    ReplayError::Http { retriever: plan.id.clone(), stage: stage.name.clone(), source }
+}
+
+fn plugin_error(plan: &PipelinePlan, stage: &StagePlan, source: PluginError) -> ReplayError {
+    ReplayError::Plugin { retriever: plan.id.clone(), stage: stage.name.clone(), source: Box::new(source) }
+}
+
 fn stage_of<T>(plan: &StagePlan, does: T) -> Stage<T> {
     Stage { name: plan.name.clone(), on_error: plan.on_error, depth: plan.depth.get(), does }
 }
@@ -189,7 +281,7 @@ fn for_each_stage(stages: &[StagePlan], visit: &mut dyn FnMut(&StagePlan)) {
     }
 }
 
-fn key(corpus: &CorpusPlan) -> CorpusKey {
+pub(super) fn key(corpus: &CorpusPlan) -> CorpusKey {
     (corpus.path.clone(), corpus.id.clone())
 }
 
@@ -210,6 +302,7 @@ mod tests {
             name: id.into(),
             stages: vec![StagePlan::of(does)],
             concurrency: NonZeroUsize::MIN,
+            cache: false,
         }
     }
 

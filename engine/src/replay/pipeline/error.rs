@@ -3,7 +3,13 @@
 use datafusion::arrow::error::ArrowError;
 
 use crate::load::LoadError;
+use crate::replay::plugin::PluginError;
 use crate::replay::retrievers::bm25::IndexError;
+use crate::replay::retrievers::http::HttpError;
+use crate::replay::retrievers::postgres::PostgresError;
+use crate::replay::retrievers::sql::SqlError;
+use crate::replay::retrievers::vector::VectorError;
+use crate::replay::transforms::TransformError;
 
 /// Why a pipeline cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +34,72 @@ pub enum ReplayError {
         /// Why.
         #[source]
         source: Box<IndexError>,
+    },
+    /// The vectors of a corpus cannot be searched.
+    #[error("retriever `{retriever}` cannot be built: the vectors of corpus `{corpus}` cannot be searched")]
+    Vectors {
+        /// The retriever.
+        retriever: String,
+        /// The corpus's name.
+        corpus: String,
+        /// Why.
+        #[source]
+        source: Box<VectorError>,
+    },
+    /// A query over corpora cannot be asked.
+    #[error("retriever `{retriever}` cannot be built: stage `{stage}`")]
+    Sql {
+        /// The retriever.
+        retriever: String,
+        /// The stage's name.
+        stage: String,
+        /// Why.
+        #[source]
+        source: Box<SqlError>,
+    },
+    /// A database cannot be asked.
+    #[error("retriever `{retriever}` cannot be built: stage `{stage}` cannot be asked")]
+    Postgres {
+        /// The retriever.
+        retriever: String,
+        /// The stage's name.
+        stage: String,
+        /// Why.
+        #[source]
+        source: Box<PostgresError>,
+    },
+    /// A component cannot be used as a stage.
+    #[error("retriever `{retriever}` cannot be built: stage `{stage}`")]
+    Plugin {
+        /// The retriever.
+        retriever: String,
+        /// The stage.
+        stage: String,
+        /// Why.
+        #[source]
+        source: Box<PluginError>,
+    },
+    /// A transform cannot be built.
+    #[error("retriever `{retriever}` cannot be built: stage `{stage}`")]
+    Transform {
+        /// The retriever.
+        retriever: String,
+        /// The stage.
+        stage: String,
+        /// Why.
+        #[source]
+        source: Box<TransformError>,
+    },
+    /// An endpoint cannot be asked.
+    #[error("retriever `{retriever}` cannot be built: stage `{stage}` cannot be asked")]
+    Http {
+        /// The retriever.
+        retriever: String,
+        /// The stage.
+        stage: String,
+        /// Why.
+        #[source]
+        source: HttpError,
     },
     /// The settings have no canonical text to hash.
     #[error("retriever `{retriever}`: its settings cannot be written as JSON")]

@@ -1,6 +1,7 @@
 //! Pipelines: what a plan's retrievers become, with the data they need in memory.
 
 mod build;
+mod data;
 mod error;
 mod shared;
 #[cfg(test)]
@@ -15,9 +16,12 @@ pub use error::ReplayError;
 use self::build::Resources;
 use self::shared::Prefixes;
 use super::Retriever;
+use super::cache::{PipelineRankings, RankingCache};
+use super::remote::{Secrets, no_secrets};
 use super::stages::{Answered, Flight, Source, Stage, Stages};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::OnStageError;
+use crate::sandbox::PluginHost;
 use crate::session::Session;
 
 /// A retriever of a benchmark, ready to answer.
@@ -31,15 +35,24 @@ pub struct Pipeline {
     stages: Arc<Stages>,
     /// Where its stages are those of another pipeline too.
     prefixes: Prefixes,
+    /// What it answered in earlier runs, where that is kept.
+    rankings: Option<Arc<PipelineRankings>>,
 }
 
-/// Where retrievers may put what they need, and how much memory they may take for it.
-#[derive(Debug, Clone)]
+/// Where retrievers may put what they need, how much memory they may take for it, what runs their components, what is known
+/// from earlier runs, and who knows their credentials.
+#[derive(Clone)]
 pub struct Workspace {
     /// A folder of this machine for files that nobody needs after the run.
     pub scratch: PathBuf,
     /// Memory for sorting, bytes.
     pub memory_bytes: usize,
+    /// What runs components; where `None`, they are compiled in this process and not kept.
+    pub plugins: Option<Arc<PluginHost>>,
+    /// Rankings of earlier runs; nothing is kept where `None`.
+    pub rankings: Option<Arc<RankingCache>>,
+    /// Looks up the environment variables that hold credentials.
+    pub secrets: Secrets,
 }
 
 impl Workspace {
@@ -47,9 +60,19 @@ impl Workspace {
     pub const MEMORY_BYTES: usize = 256 << 20;
 }
 
+/// The system's folder for temporary files, and no credentials.
 impl Default for Workspace {
     fn default() -> Self {
-        Self { scratch: std::env::temp_dir(), memory_bytes: Self::MEMORY_BYTES }
+        let (scratch, memory_bytes) = (std::env::temp_dir(), Self::MEMORY_BYTES);
+        Self { scratch, memory_bytes, plugins: None, rankings: None, secrets: no_secrets() }
+    }
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { scratch, memory_bytes, .. } = self;
+        let mut fields = formatter.debug_struct("Workspace");
+        fields.field("scratch", scratch).field("memory_bytes", memory_bytes).finish_non_exhaustive()
     }
 }
 
@@ -91,7 +114,11 @@ impl Pipeline {
             let (id, name) = (plan.id.clone(), plan.name.clone());
             let stages = Arc::new(resources.stages(plan, &plan.stages)?);
             let flight = Flight::new(plan.concurrency);
-            pipelines.push(Self { id, name, pipeline_hash, flight, stages, prefixes });
+            let pipeline = Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None };
+            pipelines.push(match &workspace.rankings {
+                Some(cache) if plan.cache => pipeline.kept_in(cache),
+                _ => pipeline,
+            });
         }
         Ok(pipelines)
     }
@@ -120,7 +147,16 @@ impl Pipeline {
         let source = Stage { name: kind, on_error, depth: depth.get(), does: Source::Asked(retriever) };
         let stages = Arc::new(Stages { source, transforms: Vec::new() });
         let (flight, prefixes) = (Flight::new(concurrency), Prefixes::default());
-        Self { id, name, pipeline_hash, flight, stages, prefixes }
+        Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None }
+    }
+
+    /// Returns the pipeline with answers that are kept, and known again in later runs. Its `pipeline_hash` must be that of
+    /// no other pipeline.
+    #[must_use]
+    pub fn kept_in(self, cache: &Arc<RankingCache>) -> Self {
+        let (stages, reads) = (self.stages.names(), self.stages.reads());
+        let rankings = Some(Arc::new(PipelineRankings::new(cache, &self.pipeline_hash, stages, reads)));
+        Self { rankings, ..self }
     }
 
     /// Returns the retriever's id.
@@ -158,8 +194,49 @@ impl Pipeline {
         (self.stages.transforms.is_empty() && self.prefixes.is_empty()).then_some(&self.stages.source)
     }
 
+    /// Returns its stages.
+    pub(super) fn stages(&self) -> &Arc<Stages> {
+        &self.stages
+    }
+
+    /// Returns what limits the sessions that are on their way at once.
+    pub(super) fn flight(&self) -> &Arc<Flight> {
+        &self.flight
+    }
+
+    /// Returns the answers of all stages to a chunk of sessions, with at least the first `depth` hits of each: those that
+    /// are known from earlier runs, and those of the stages, which are kept for later ones.
+    pub(super) async fn answer(&self, sessions: &Arc<[Session]>, depth: usize) -> Result<Vec<Answered>, ReplayError> {
+        let Some(rankings) = &self.rankings else { return self.ask(sessions).await };
+        let (kept, wanted) = (Arc::clone(rankings), Arc::clone(sessions));
+        // Files take a thread of their own.
+        let mut answers = tokio::task::spawn_blocking(move || kept.look_up(&wanted, depth)).await?;
+        let missing: Vec<usize> =
+            answers.iter().enumerate().filter(|(_, answer)| answer.is_none()).map(|(index, _)| index).collect();
+        if missing.is_empty() {
+            return Ok(answers.into_iter().flatten().collect());
+        }
+        // The very same chunk where all of it is missing: pipelines that begin alike know each other's by it.
+        let asked: Arc<[Session]> = match missing.len() == sessions.len() {
+            true => Arc::clone(sessions),
+            false => missing.iter().filter_map(|index| sessions.get(*index).cloned()).collect(),
+        };
+        let found = self.ask(&asked).await?;
+        let rankings = Arc::clone(rankings);
+        let keep = move || {
+            rankings.keep(asked.iter().zip(&found), depth);
+            found
+        };
+        for (index, answer) in missing.into_iter().zip(tokio::task::spawn_blocking(keep).await?) {
+            if let Some(slot) = answers.get_mut(index) {
+                *slot = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
     /// Returns the answers of all stages to a chunk of sessions.
-    pub(super) async fn answer(&self, sessions: &Arc<[Session]>) -> Result<Vec<Answered>, ReplayError> {
+    async fn ask(&self, sessions: &Arc<[Session]>) -> Result<Vec<Answered>, ReplayError> {
         self.prefixes.answer(&self.stages, sessions, &self.flight).await
     }
 }

@@ -52,6 +52,7 @@ fn pipelines(source: &Arc<Finds>, lengths: &[usize], on_error: OnStageError) -> 
         name: String::new(),
         stages: vec![StagePlan::of(StageKind::Shown); *length],
         concurrency: NonZeroUsize::MIN,
+        cache: false,
     };
     let plans: Vec<PipelinePlan> = lengths.iter().map(plan).collect();
     let built = plans.iter().zip(Prefixes::of(&plans)).map(|(plan, prefixes)| {
@@ -67,6 +68,7 @@ fn pipelines(source: &Arc<Finds>, lengths: &[usize], on_error: OnStageError) -> 
             flight: Flight::new(plan.concurrency),
             stages: Arc::new(Stages { source, transforms }),
             prefixes,
+            rankings: None,
         })
     });
     built.collect()

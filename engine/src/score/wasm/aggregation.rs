@@ -1,8 +1,8 @@
 //! A run's score by the component's own rule.
 
-use super::bindings::summing::exports::rematch::scoring::aggregation::Column;
 use super::guest::Guest;
-use super::log::CallLog;
+use crate::sandbox::bindings::summing::exports::rematch::scoring::aggregation::Column;
+use crate::sandbox::log::CallLog;
 use crate::score::case::mean_of_first;
 
 /// Has the component sum up a run, or takes the mean where it leaves that to the host: `metrics` are its metrics, session

@@ -1,7 +1,7 @@
 //! Cases as the columns of the WIT's `batch`: only what the component asks for is built and sent.
 
-use super::bindings::exports::rematch::scoring::guest;
-use super::columns::{ColumnTooLong, Interner, Offsets, Optional, Texts};
+use crate::sandbox::bindings::exports::rematch::scoring::guest;
+use crate::sandbox::columns::{ColumnTooLong, Interner, Offsets, Optional, Taxonomy, Texts, Vectors};
 use crate::score::{Case, ItemFields};
 
 /// The columns of a batch; what was not asked for is empty.
@@ -89,7 +89,7 @@ impl Columns {
             self.queries = Texts::of(sessions().map(|session| session.query.as_deref().unwrap_or_default()))?;
         }
         if needs.contains(guest::Columns::QUERY_VECTORS) {
-            self.query_vectors = Vectors::of(cases)?;
+            self.query_vectors = Vectors::of(sessions())?;
         }
         if needs.contains(guest::Columns::INPUTS) {
             self.inputs = Texts::of(sessions().map(|session| session.inputs.as_deref().unwrap_or_default()))?;
@@ -98,7 +98,7 @@ impl Columns {
             self.expected = Texts::of(sessions().map(|session| session.expected.as_deref().unwrap_or_default()))?;
         }
         if needs.contains(guest::Columns::TAXONOMY) {
-            self.taxonomy = Taxonomy::of(cases)?;
+            self.taxonomy = Taxonomy::of(sessions())?;
         }
         Ok(())
     }
@@ -140,16 +140,10 @@ impl Columns {
             session_ids: self.session_ids.lower(),
             times: self.times.lower(),
             queries: self.queries.lower(),
-            query_vectors: guest::Vectors {
-                offsets: self.query_vectors.offsets.as_slice(),
-                values: &self.query_vectors.values,
-            },
+            query_vectors: self.query_vectors.lower(),
             inputs: self.inputs.lower(),
             expected: self.expected.lower(),
-            taxonomy: guest::TaxonomyRows {
-                offsets: self.taxonomy.offsets.as_slice(),
-                paths: self.taxonomy.paths.lower(),
-            },
+            taxonomy: self.taxonomy.lower(),
             item_ids: self.item_ids.lower(),
             item_fields,
         }
@@ -294,41 +288,5 @@ impl Interactions {
             times: self.times.lower(),
             values: self.values.lower(),
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Vectors {
-    offsets: Offsets,
-    values: Vec<f32>,
-}
-
-impl Vectors {
-    fn of(cases: &[Case<'_>]) -> Result<Self, ColumnTooLong> {
-        let mut column = Self { offsets: Offsets::begin(), ..Self::default() };
-        for case in cases {
-            column.values.extend_from_slice(case.session.query_vector.as_deref().unwrap_or_default());
-            column.offsets.end(column.values.len())?;
-        }
-        Ok(column)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Taxonomy {
-    offsets: Offsets,
-    paths: Texts,
-}
-
-impl Taxonomy {
-    fn of(cases: &[Case<'_>]) -> Result<Self, ColumnTooLong> {
-        let mut column = Self { offsets: Offsets::begin(), paths: Texts::begin() };
-        for case in cases {
-            for path in &case.session.taxonomy {
-                column.paths.push(path)?;
-            }
-            column.offsets.end(column.paths.len())?;
-        }
-        Ok(column)
     }
 }

@@ -3,15 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use super::batch::Columns;
-use super::bindings::Scorer;
-use super::bindings::exports::rematch::scoring::guest;
-use super::guest::Instance;
-use super::leak;
-use super::limits::CallFailure;
-use super::log::CallLog;
 use super::measurement::Tally;
 use super::outcomes::outcomes;
 use super::scorer::WasmScorer;
+use super::{guest, leak};
+use crate::sandbox::bindings::Scorer;
+use crate::sandbox::bindings::exports::rematch::scoring::guest as bindings;
+use crate::sandbox::instance::Instance;
+use crate::sandbox::limits::CallFailure;
+use crate::sandbox::log::CallLog;
 use crate::score::{Case, ScoreOutcome};
 
 /// Sessions of a chunk's first call where calls are dear: what a session costs is known then.
@@ -206,7 +206,7 @@ impl<'a> Calls<'a> {
         let result = match Columns::of(batch, scorer.needs, scorer.items.as_ref()) {
             Ok(columns) => {
                 let item_fields = columns.lower_item_fields();
-                instance.score(columns.lower(&item_fields), &scorer.params)
+                guest::score(&mut instance, columns.lower(&item_fields), &scorer.params)
             }
             Err(error) => Err(error.to_string().into()),
         };
@@ -223,11 +223,11 @@ impl<'a> Calls<'a> {
     fn outcomes(
         &self,
         batch: &[Case<'_>],
-        scores: Result<guest::Scores, guest::Failure>,
+        scores: Result<bindings::Scores, bindings::Failure>,
     ) -> Result<Vec<ScoreOutcome>, String> {
         let scores = scores.map_err(|failure| match failure {
-            guest::Failure::InvalidParams(message) => format!("refused its parameters: {message}"),
-            guest::Failure::Internal(message) => message,
+            bindings::Failure::InvalidParams(message) => format!("refused its parameters: {message}"),
+            bindings::Failure::Internal(message) => message,
         })?;
         outcomes(&scores, batch.len(), &self.scorer.description.metrics, |session, reason| match batch.get(session) {
             Some(case) => self.error(case, &reason),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::bindings::exports::rematch::scoring::guest;
+use crate::sandbox::bindings::exports::rematch::scoring::guest;
+use crate::sandbox::naming::{self, MAX_NAME};
 use crate::score::ScoreMetric;
-
-/// Most characters of a component's name, of its version and of a metric's name.
-const MAX_NAME: usize = 64;
 
 /// Most metrics of a component: each becomes a column of every report.
 const MAX_METRICS: usize = 100;
@@ -37,17 +35,7 @@ pub struct Description {
 impl Description {
     /// Checks what a component said. The error says in words what is wrong.
     pub(super) fn of(raw: guest::Description, aggregates: bool, sha256: String) -> Result<Self, String> {
-        if raw.name.trim().is_empty() {
-            return Err("`describe` gives it no name".to_owned());
-        }
-        for (what, text) in [("name", &raw.name), ("version", &raw.version)] {
-            if text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
-                return Err(format!(
-                    "`describe` gives it a {what} of {} characters, expected at most {MAX_NAME} and none of control",
-                    text.chars().count()
-                ));
-            }
-        }
+        naming::check(&raw.name, &raw.version)?;
         check_metrics(&raw.metrics)?;
         let needs = needs(raw.needs);
         Ok(Self {

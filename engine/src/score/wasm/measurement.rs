@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::guest::Cost;
-use super::log::{CallLog, LogMessage};
+use crate::sandbox::instance::Cost;
+use crate::sandbox::log::{CallLog, LogMessage};
 use crate::score::ScoreOutcome;
 
 /// Outcomes, and what it cost to find them: every call is counted, also those whose result was thrown away.

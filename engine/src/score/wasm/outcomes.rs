@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bindings::exports::rematch::scoring::guest;
+use crate::sandbox::bindings::exports::rematch::scoring::guest;
 use crate::score::{ScoreMetric, ScoreOutcome};
 use crate::session::ScoreState;
 

@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::aggregation;
-use super::bindings::exports::rematch::scoring::guest;
 use super::calls::Calls;
 use super::description::Description;
 use super::guest::Guest;
-use super::host::PluginHost;
-use super::load;
-use super::log::CallLog;
 use super::measurement::{Measurement, Tally};
 use crate::benchmark::PluginPlan;
+use crate::sandbox::PluginHost;
+use crate::sandbox::bindings::exports::rematch::scoring::guest;
+use crate::sandbox::log::CallLog;
+use crate::sandbox::{SandboxError, load};
 use crate::score::{Case, ItemFields, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 
 /// A WASM component as a [`Scorer`].
@@ -53,8 +53,8 @@ impl WasmScorer {
     /// not compile within its limits or does not describe itself properly; [`ScoreError::Items`] when the corpus of its
     /// items cannot be read; [`ScoreError::Failed`] when it refuses its parameters or fails on the empty batch.
     pub fn load(name: &str, plugin: &PluginPlan, host: &Arc<PluginHost>) -> Result<Self, ScoreError> {
-        let file = load::read(name, plugin)?;
-        let refused = |reason| load::refused(name, plugin, reason);
+        let file = load::read(plugin).map_err(|error| of_scorer(name, error))?;
+        let refused = |reason| of_scorer(name, load::refused(plugin, reason));
         let guest = Guest::new(&file, plugin, host).map_err(refused)?;
         let raw = guest.describe(|log| host.hear(name, log));
         let raw = raw.map_err(|failure| refused(format!("`describe` failed: {}", failure.reason)))?;
@@ -125,6 +125,16 @@ impl WasmScorer {
     fn failed(&self, reason: &str) -> ScoreError {
         let Self { name, plugin, .. } = self;
         ScoreError::Failed { scorer: name.clone(), reason: format!("plugin `{plugin}`: {reason}") }
+    }
+}
+
+/// Names the scorer in an error of its component.
+fn of_scorer(scorer: &str, error: SandboxError) -> ScoreError {
+    let scorer = scorer.to_owned();
+    match error {
+        SandboxError::Read { path, source } => ScoreError::Read { scorer, path, source },
+        SandboxError::Load { path, reason } => ScoreError::Load { scorer, path, reason },
+        other => ScoreError::Sandbox(other),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
+use rematch_engine::replay::plugin::PluginError;
 use rematch_engine::score::wasm;
 use rematch_engine::store::{PendingFile, sha256_of_bytes};
 
@@ -62,7 +63,20 @@ fn try_out(component: &[u8], path: &Path) -> Result<Tried, Failure> {
     std::fs::write(path, component)?;
     let load =
         LoadArguments::plain("{}", if inspect::imports_wasi(&inspection) { WasiName::Inert } else { WasiName::Refuse });
-    let says = match Loading::with_made_up_items(&load)?.with_log()?.load(path) {
+    let loading = Loading::with_made_up_items(&load)?.with_log()?;
+    match loading.describe_stage(path, &inspection.exports) {
+        Ok(Some(stage)) => return Ok(Tried { imports, says: inspect::stage_in_words(&stage.world) }),
+        Ok(None) => {}
+        // It runs, and wants parameters or items that only its author knows.
+        Err(error @ PluginError::Failed { .. }) => {
+            return Ok(Tried { imports, says: format!("without parameters: {error}") });
+        }
+        Err(error) => {
+            let error = anyhow::Error::from(error).context("what was built cannot be used, and was not written");
+            return Err(Failure::new(Exit::Plugin, error));
+        }
+    }
+    let says = match loading.load(path) {
         Ok(scorer) => inspect::metrics_in_words(scorer.description()),
         // It runs, and wants parameters that only its author knows.
         Err(error) if unusable_because_of_parameters(&error) => format!("without parameters: {error}"),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use rematch_engine::benchmark::Limits;
+use rematch_engine::replay::plugin::StageDescription;
 use rematch_engine::score::ScoreMetric;
 use rematch_engine::score::wasm::{Description, Inspection, Kind, Provision, inspect as read};
 use serde::Serialize;
@@ -55,10 +56,18 @@ pub(super) fn inspect(arguments: &PluginInspectArguments) -> Result<Exit, Failur
 struct Found<'a> {
     schema_version: u32,
     inspection: &'a Inspection,
-    description: Option<Description>,
+    description: Option<Described>,
     /// Why the component cannot be used.
     refused: Option<String>,
     limits: Limits,
+}
+
+/// What a component says of itself.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Described {
+    Scorer(Description),
+    Stage(StageDescription),
 }
 
 /// Reads a file that is not larger than a component may be.
@@ -76,11 +85,16 @@ fn read_within_limit(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Asks the component what it is. What it imports of WASI gets stand-ins, which can do no harm.
-fn describe(path: &Path, params: &str, inspection: &Inspection) -> Result<Result<Description, String>, Failure> {
+fn describe(path: &Path, params: &str, inspection: &Inspection) -> Result<Result<Described, String>, Failure> {
     let wasi = if imports_wasi(inspection) { WasiName::Inert } else { WasiName::Refuse };
     let loading = Loading::with_made_up_items(&LoadArguments::plain(params, wasi))?.with_log()?;
+    match loading.describe_stage(path, &inspection.exports) {
+        Ok(Some(stage)) => return Ok(Ok(Described::Stage(stage))),
+        Ok(None) => {}
+        Err(error) => return Ok(Err(in_full(&error))),
+    }
     let loaded = loading.load(path);
-    Ok(loaded.map(|scorer| scorer.description().clone()).map_err(|error| {
+    Ok(loaded.map(|scorer| Described::Scorer(scorer.description().clone())).map_err(|error| {
         let hint = if unusable_because_of_parameters(&error) { "; `--params JSON` gives it others" } else { "" };
         format!("{error}{hint}")
     }))
@@ -95,7 +109,11 @@ pub(super) fn describe_to_publish(path: &Path, params: &str) -> Result<(Vec<u8>,
     let content = read_within_limit(path)?;
     let inspection = read(&content).map_err(|error| Failure::new(Exit::Input, error))?;
     match describe(path, params, &inspection)? {
-        Ok(description) => Ok((content, description)),
+        Ok(Described::Scorer(description)) => Ok((content, description)),
+        Ok(Described::Stage(stage)) => {
+            let reason = format!("`{}` is a {}, and a registry takes scorers only", stage.name, stage.world);
+            Err(Failure::new(Exit::Plugin, anyhow::anyhow!("{reason}")))
+        }
         Err(reason) => Err(Failure::new(Exit::Plugin, anyhow::anyhow!("{reason}"))),
     }
 }
@@ -108,7 +126,7 @@ pub(super) fn imports_wasi(inspection: &Inspection) -> bool {
 fn text(
     path: &Path,
     inspection: &Inspection,
-    run: Option<&Result<Description, String>>,
+    run: Option<&Result<Described, String>>,
     limits: &Limits,
 ) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
@@ -126,7 +144,8 @@ fn text(
     let producers = inspection.producers.iter().map(|(kind, name)| format!("{kind}: {name}"));
     list(&mut text, "made by", producers.map(|line| visible_within(&line, MAX_TEXT)))?;
     match run {
-        Some(Ok(description)) => described(&mut text, description)?,
+        Some(Ok(Described::Scorer(description))) => described(&mut text, description)?,
+        Some(Ok(Described::Stage(stage))) => stage_described(&mut text, stage)?,
         Some(Err(reason)) => {
             let lines: Vec<String> = reason.lines().map(visible).collect();
             paragraph(&mut text, &format!("refused: {}", visible_within(&lines.join(" "), 2 * MAX_TEXT)), "")?;
@@ -149,6 +168,7 @@ fn imports(text: &mut String, inspection: &Inspection) -> std::fmt::Result {
                 Provision::Log => "messages for people",
                 Provision::InertWasi if inspection.kind == Kind::CoreModule => "a stand-in without effect, by `pack`",
                 Provision::InertWasi => "refused; with `wasi = \"inert\"` a stand-in without effect",
+                Provision::Types => "names of types",
                 Provision::Refused => "REFUSED: nobody provides it",
             };
             format!("{} ({provided})", visible_within(&import.name, MAX_TEXT))
@@ -197,6 +217,38 @@ fn described(text: &mut String, description: &Description) -> std::fmt::Result {
         paragraph(text, &format!("parameters {}", visible_within(&compact(params_schema), 2 * MAX_TEXT)), "  ")?;
     }
     Ok(())
+}
+
+fn stage_described(text: &mut String, stage: &StageDescription) -> std::fmt::Result {
+    let StageDescription { world, name, version, summary, params_schema, reusable, needs, .. } = stage;
+    writeln!(text)?;
+    paragraph(text, &format!("{} {}", visible_within(name, MAX_TEXT), visible_within(version, MAX_TEXT)), "")?;
+    if !summary.is_empty() {
+        paragraph(text, &visible_within(summary, 2 * MAX_TEXT), "  ")?;
+    }
+    paragraph(text, &stage_in_words(world), "  ")?;
+    let needs = if needs.is_empty() { "nothing".to_owned() } else { needs.join(", ") };
+    paragraph(text, &format!("reads {needs}"), "  ")?;
+    let instance = if *reusable { "an instance serves batch after batch" } else { "every batch gets a fresh instance" };
+    paragraph(text, instance, "  ")?;
+    if !params_schema.is_empty() {
+        paragraph(text, &format!("parameters {}", visible_within(&compact(params_schema), 2 * MAX_TEXT)), "  ")?;
+    }
+    Ok(())
+}
+
+/// Says where a stage of that world stands in a benchmark.
+pub(super) fn stage_in_words(world: &str) -> String {
+    match world {
+        "reranker" => "a stage `rerank`: orders the hits of earlier stages anew".to_owned(),
+        _ => "a stage `plugin`: answers searches over a corpus".to_owned(),
+    }
+}
+
+/// Returns an error with its sources in one line.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// JSON without its layout; other text as it is.

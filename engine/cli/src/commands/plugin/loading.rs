@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use rematch_engine::benchmark::{CorpusPlan, ItemsPlan, PluginPlan};
+use rematch_engine::replay::plugin::{PluginError, StageDescription};
 use rematch_engine::score::wasm::{PluginHost, WasmScorer};
 use rematch_engine::score::{ScoreError, samples};
 use tempfile::TempDir;
@@ -90,6 +91,20 @@ impl Loading {
     /// As [`WasmScorer::load`].
     pub(super) fn load(&self, path: &Path) -> Result<WasmScorer, ScoreError> {
         self.load_into(path, &self.host, self.plan.batch)
+    }
+
+    /// Returns what the component at `path` says of itself where its exports say that it is a stage.
+    ///
+    /// # Errors
+    ///
+    /// As [`StageDescription::load`].
+    pub(super) fn describe_stage(
+        &self,
+        path: &Path,
+        exports: &[String],
+    ) -> Result<Option<StageDescription>, PluginError> {
+        let plan = PluginPlan { path: path.to_owned(), ..self.plan.clone() };
+        StageDescription::load(exports, &plan, &self.host)
     }
 
     /// Loads the component with calls of at most `batch` sessions.

@@ -10,6 +10,7 @@ use tantivy::postings::BlockSegmentPostings;
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{Index, TantivyDocument, TantivyError, Term};
 
+use super::super::item_order::ItemOrder;
 use super::analysis::analyze;
 use crate::benchmark::CorpusPlan;
 use crate::load::{Document, DocumentReader, LoadError};
@@ -44,10 +45,7 @@ pub enum IndexError {
 ///
 /// Documents are numbered in the order read. Terms come from [`analyze`]. Lengths are exact numbers of terms.
 pub struct CorpusIndex {
-    /// Item ids in ascending order.
-    item_ids: Vec<String>,
-    /// By document: the place of its item id in `item_ids`.
-    id_order: Vec<u32>,
+    order: ItemOrder,
     fields: BTreeMap<String, IndexedField>,
 }
 
@@ -60,7 +58,7 @@ struct IndexedField {
 impl std::fmt::Debug for CorpusIndex {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let fields: Vec<&String> = self.fields.keys().collect();
-        formatter.debug_struct("CorpusIndex").field("documents", &self.id_order.len()).field("fields", &fields).finish()
+        formatter.debug_struct("CorpusIndex").field("documents", &self.order.len()).field("fields", &fields).finish()
     }
 }
 
@@ -104,14 +102,13 @@ impl CorpusIndex {
             }
         }
         let fields = open_fields(&writer.finalize()?, fields, &handles, lengths)?;
-        let (item_ids, id_order) = ordered(ids);
-        Ok(Self { item_ids, id_order, fields })
+        Ok(Self { order: ItemOrder::new(ids), fields })
     }
 
     /// Returns the number of documents.
     #[must_use]
     pub fn documents(&self) -> usize {
-        self.id_order.len()
+        self.order.len()
     }
 
     /// Returns whether the field was indexed.
@@ -127,12 +124,12 @@ impl CorpusIndex {
 
     /// Returns the place of the document's item id among all ids in ascending order.
     pub(super) fn id_order(&self, document: u32) -> u32 {
-        self.id_order.get(document as usize).copied().unwrap_or(u32::MAX)
+        self.order.place(document)
     }
 
     /// Returns the item id at a place of the ascending order.
     pub(super) fn item_id(&self, id_order: u32) -> &str {
-        self.item_ids.get(id_order as usize).map_or("", String::as_str)
+        self.order.item_id(id_order)
     }
 
     /// Returns the documents that hold `term` in the field, or `None` where there is none.
@@ -173,19 +170,4 @@ fn open_fields(
         fields.insert(name.clone(), IndexedField { field: *field, postings, lengths });
     }
     Ok(fields)
-}
-
-/// Returns the ids in ascending order, and by document the place of its id in it.
-fn ordered(ids: Vec<String>) -> (Vec<String>, Vec<u32>) {
-    let mut numbered: Vec<(String, usize)> = ids.into_iter().enumerate().map(|(number, id)| (id, number)).collect();
-    numbered.sort_unstable();
-    let mut id_order = vec![0; numbered.len()];
-    let mut item_ids = Vec::with_capacity(numbered.len());
-    for (place, (id, number)) in numbered.into_iter().enumerate() {
-        if let Some(order) = id_order.get_mut(number) {
-            *order = u32::try_from(place).unwrap_or(u32::MAX);
-        }
-        item_ids.push(id);
-    }
-    (item_ids, id_order)
 }

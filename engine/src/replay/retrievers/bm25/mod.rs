@@ -9,7 +9,6 @@ pub mod analysis;
 mod index;
 mod porter;
 mod scoring;
-mod top;
 
 pub use index::{CorpusIndex, IndexError};
 pub use scoring::{Bm25Retriever, Bm25Settings};

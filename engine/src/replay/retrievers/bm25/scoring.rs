@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tantivy::postings::BlockSegmentPostings;
 
+use super::super::top::{Candidate, Top};
 use super::CorpusIndex;
 use super::analysis::analyze;
-use super::top::{Candidate, Top};
 use crate::benchmark::spec::CombineFields;
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
+use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
 
 /// Documents scored together; the accumulators of one window stay in the processor's cache.
@@ -137,6 +137,10 @@ impl Bm25Retriever {
 impl Retriever for Bm25Retriever {
     fn kind(&self) -> &'static str {
         "bm25"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::QUERY
     }
 
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {

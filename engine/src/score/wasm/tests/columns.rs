@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::super::batch::Columns;
-use super::super::bindings::exports::rematch::scoring::guest::{self, Columns as Needs};
 use super::guests::Rows;
 use crate::benchmark::RelevancePlan;
 use crate::benchmark::spec::{Combine, Compatibility};
+use crate::sandbox::bindings::exports::rematch::scoring::guest::{self, Columns as Needs};
 use crate::score::Relevance;
 use crate::session::{Hit, Interaction, Judgment, Ranking, Session, ShownItem};
 

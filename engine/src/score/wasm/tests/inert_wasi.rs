@@ -108,7 +108,7 @@ fn wasi_is_refused_by_name_with_the_way_out() {
     let bytes = component(&guest, &["wasi:random/random@0.2.0", "wasi:clocks/monotonic-clock@0.2.9"]);
     let error = in_full(&load_bytes(&bytes, Limits::default()).unwrap_err());
     let told = "it imports `wasi:random/random@0.2.0`, `wasi:clocks/monotonic-clock@0.2.9`; build it without WASI, or \
-                set `wasi = \"inert\"` on the scorer to give it stand-ins without effect";
+                set `wasi = \"inert\"` on the plugin to give it stand-ins without effect";
     assert!(error.ends_with(told), "{error}");
     let imports = inspect(&bytes).unwrap().imports;
     assert!(imports.iter().all(|import| import.provision == Provision::InertWasi), "{imports:?}");
@@ -129,7 +129,7 @@ fn what_is_not_wasi_of_today_is_refused_even_where_wasi_is_inert() {
         };
         let bytes = wat::parse_str(&text).unwrap();
         let error = in_full(&load_planned(&bytes, host(), |plan| plan.wasi = Wasi::Inert).unwrap_err());
-        assert!(error.contains(&format!("it imports `{import}`, but a scorer may import nothing but")), "{error}");
+        assert!(error.contains(&format!("it imports `{import}`, but a plugin may import nothing but")), "{error}");
     }
 }
 

@@ -100,7 +100,7 @@ fn a_file_above_the_size_limit_is_refused_unread() {
 #[test]
 fn every_import_is_refused_by_name() {
     let error = refusal_of_text(r#"(component (import "f" (func)) (import "wasi:cli/environment@0.2.0" (instance)))"#);
-    assert_eq!(error, "it imports `f`, but a scorer may import nothing but `rematch:scoring/log@0.1.0`");
+    assert_eq!(error, "it imports `f`, but a plugin may import nothing but `rematch:scoring/log@0.1.0`");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_way_out_of_the_sandbox_is_refused_by_name() {
         let import_type = if import == "env" { "(func)" } else { "(instance)" };
         let error = refusal_of_text(&format!(r#"(component (import "{import}" {import_type}))"#));
         assert!(error.starts_with(&format!("it imports `{import}`")), "{error}");
-        let way_out = ["a scorer may import nothing but `rematch:scoring/log@0.1.0`", "set `wasi = \"inert\"`"];
+        let way_out = ["a plugin may import nothing but `rematch:scoring/log@0.1.0`", "set `wasi = \"inert\"`"];
         assert!(way_out.iter().any(|way_out| error.contains(way_out)), "{error}");
     }
 }

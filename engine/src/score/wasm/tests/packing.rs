@@ -1,9 +1,9 @@
 //! Core modules that can and cannot become components.
 
-use super::super::pack::PREVIEW1_STAND_IN;
 use super::super::{WIT, pack};
 use super::guests::{Guest, in_full, load_bytes};
 use crate::benchmark::Limits;
+use crate::sandbox::pack::PREVIEW1_STAND_IN;
 
 #[test]
 fn the_same_module_gives_the_same_bytes() {
@@ -66,13 +66,13 @@ fn a_module_that_brings_the_worlds_type_itself_is_packed_too() {
 fn an_import_is_refused_by_name() {
     let guest = Guest { imports: r#"(import "env" "f" (func))"#, ..Guest::default() };
     let error = in_full(&pack(&guest.core()).unwrap_err());
-    let expected = "the module imports `env.f`; a scorer may import nothing but `rematch:scoring/log@0.1.0` and \
+    let expected = "the module imports `env.f`; a plugin may import nothing but `rematch:scoring/log@0.1.0` and \
                     `wasi_snapshot_preview1`";
     assert_eq!(error, expected);
 }
 
 #[test]
 fn the_stand_in_for_wasi_is_what_its_text_says() {
-    let text = include_str!("../preview1.wat");
+    let text = include_str!("../../../sandbox/preview1.wat");
     assert!(wat::parse_str(text).unwrap() == PREVIEW1_STAND_IN, "assemble preview1.wat again");
 }

@@ -8,13 +8,13 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
 use super::super::batch::Columns;
-use super::super::bindings::ScorerPre;
-use super::super::bindings::exports::rematch::scoring::guest::Columns as Needs;
-use super::super::engine;
-use super::super::limits::Sandboxed;
-use super::super::{log, pack};
 use super::guests::{Rows, relevance};
 use crate::benchmark::Limits;
+use crate::sandbox::bindings::ScorerPre;
+use crate::sandbox::bindings::exports::rematch::scoring::guest::Columns as Needs;
+use crate::sandbox::engine;
+use crate::sandbox::limits::Sandboxed;
+use crate::sandbox::{log, pack};
 use crate::session::{Hit, Judgment, Ranking, Session};
 
 const SESSIONS: usize = 1024;

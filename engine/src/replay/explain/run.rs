@@ -1,0 +1,132 @@
+//! One search, stage by stage.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{ExplainedHit, Explanation, GoneHit, Problem, StageExplanation};
+use crate::replay::fuse::Fuse;
+use crate::replay::stages::{Answered, Failure, Flight, INSIDE, Source, Stages};
+use crate::replay::{Pipeline, ReplayError, RetrieveErrorKind};
+use crate::session::{Hit, Session, StageRecord, StageState};
+
+/// Sends one search through a retriever and says what each stage did.
+///
+/// A stage that fails ends the search, unless it may be skipped; the failure is part of the explanation.
+///
+/// # Errors
+///
+/// Returns an error when the retriever cannot be asked at all.
+pub async fn explain(pipeline: &Pipeline, session: Session, depth: usize) -> Result<Explanation, ReplayError> {
+    let query = session.query.clone();
+    let sessions: Arc<[Session]> = Arc::from([session]);
+    let (answered, stages) = explain_stages(pipeline.stages(), &sessions, pipeline.flight()).await?;
+    let latency_ns = answered.latency_ns();
+    let Answered { mut hits, failure, .. } = answered;
+    hits.truncate(depth);
+    let failure = failure.map(problem);
+    Ok(Explanation { retriever_id: pipeline.id().to_owned(), query, depth, latency_ns, stages, hits, failure })
+}
+
+pub(super) async fn explain_stages(
+    stages: &Arc<Stages>,
+    sessions: &Arc<[Session]>,
+    flight: &Arc<Flight>,
+) -> Result<(Answered, Vec<StageExplanation>), ReplayError> {
+    let (mut answered, first) = explain_source(stages, sessions, flight).await?;
+    let mut explanations = vec![first];
+    for index in 0..stages.transforms.len() {
+        if answered.failure.is_some() {
+            break;
+        }
+        let (before, done) = (answered.hits.clone(), answered.records.len());
+        let after = stages.transform(index..index + 1, sessions, vec![answered], flight).await;
+        answered = after.into_iter().next().unwrap_or_default();
+        let records = answered.records.get(done..).unwrap_or_default();
+        explanations.push(explain_transform(&before, &answered, records));
+    }
+    Ok((answered, explanations))
+}
+
+async fn explain_source(
+    stages: &Arc<Stages>,
+    sessions: &Arc<[Session]>,
+    flight: &Arc<Flight>,
+) -> Result<(Answered, StageExplanation), ReplayError> {
+    if let Source::Fuse(fuse) = &stages.source.does {
+        return explain_fuse(fuse, stages, sessions, flight).await;
+    }
+    let answered = stages.find(sessions, flight).await?.into_iter().next().unwrap_or_default();
+    let left = answered.hits.iter().map(|hit| explained(hit, Vec::new())).collect();
+    let explanation = StageExplanation { left, ..described(&answered, &answered.records) };
+    Ok((answered, explanation))
+}
+
+async fn explain_fuse(
+    fuse: &Fuse,
+    stages: &Arc<Stages>,
+    sessions: &Arc<[Session]>,
+    flight: &Arc<Flight>,
+) -> Result<(Answered, StageExplanation), ReplayError> {
+    let (mut answers, mut branches) = (Vec::new(), Vec::new());
+    for branch in &fuse.branches {
+        let (answered, explanations) = Box::pin(explain_stages(&branch.stages, sessions, flight)).await?;
+        answers.push(answered);
+        branches.push(explanations);
+    }
+    let lists: Vec<HashMap<String, usize>> = answers.iter().map(|answer| ranks(&answer.hits)).collect();
+    let answered = fuse.fuse_answers(&stages.source, answers);
+    let before = |hit: &Hit| lists.iter().map(|ranks| ranks.get(&hit.item_id).copied()).collect();
+    let left = answered.hits.iter().map(|hit| explained(hit, before(hit))).collect();
+    // What is inside of the stage is explained branch by branch.
+    let own = answered.records.get(..1).unwrap_or_default();
+    let explanation = StageExplanation { left, branches, ..described(&answered, own) };
+    Ok((answered, explanation))
+}
+
+fn explain_transform(before: &[Hit], answered: &Answered, records: &[StageRecord]) -> StageExplanation {
+    let ranks = ranks(before);
+    let left = answered.hits.iter().map(|hit| explained(hit, vec![ranks.get(&hit.item_id).copied()])).collect();
+    let stayed: HashSet<&str> = answered.hits.iter().map(|hit| hit.item_id.as_str()).collect();
+    let gone = before.iter().zip(1..).filter(|(hit, _)| !stayed.contains(hit.item_id.as_str()));
+    let gone = gone.map(|(hit, rank_before)| GoneHit { item_id: hit.item_id.clone(), rank_before }).collect();
+    StageExplanation { entered: before.len(), left, gone, ..described(answered, records) }
+}
+
+/// What the records say: the stage's own, then what the server told of its parts.
+fn described(answered: &Answered, records: &[StageRecord]) -> StageExplanation {
+    let (own, reported) = records.split_first().map_or((None, records), |(own, reported)| (Some(own), reported));
+    let own = own.cloned().unwrap_or_default();
+    let part = |record: &StageRecord| {
+        let name = record.name.rsplit_once(INSIDE).map_or(record.name.as_str(), |(_, name)| name);
+        (name.to_owned(), record.latency_ns)
+    };
+    let reported = reported.iter().filter(|record| record.state == StageState::Reported).map(part).collect();
+    let passed_over = |message: &String| Problem { kind: None, message: message.clone(), fix: None };
+    let problem = answered.failure.clone().map(problem).or_else(|| own.error.as_ref().map(passed_over));
+    StageExplanation {
+        name: own.name,
+        kind: own.kind,
+        state: own.state,
+        latency_ns: own.latency_ns,
+        attempts: own.attempts,
+        entered: 0,
+        left: Vec::new(),
+        gone: Vec::new(),
+        reported,
+        problem,
+        branches: Vec::new(),
+    }
+}
+
+fn problem(failure: Failure) -> Problem {
+    let fix = RetrieveErrorKind::parse(&failure.kind).map(|kind| kind.advice().to_owned());
+    Problem { kind: Some(failure.kind), message: failure.message, fix }
+}
+
+fn explained(hit: &Hit, ranks_before: Vec<Option<usize>>) -> ExplainedHit {
+    ExplainedHit { item_id: hit.item_id.clone(), score: hit.score, ranks_before }
+}
+
+fn ranks(hits: &[Hit]) -> HashMap<String, usize> {
+    hits.iter().map(|hit| hit.item_id.clone()).zip(1..).collect()
+}

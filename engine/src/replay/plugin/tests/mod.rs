@@ -1,0 +1,5 @@
+//! Stages of every temper, most of them hostile.
+
+mod guests;
+mod reranking;
+mod retrieving;

@@ -1,0 +1,67 @@
+//! What a retriever's servers were asked, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a retriever's servers were asked since it was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteCounts {
+    /// Requests whose answers count, retries not included.
+    pub requests: u64,
+    /// Retries.
+    pub retries: u64,
+    /// Retries that were worth a try but were not sent, since the budget was used up.
+    pub retries_over_budget: u64,
+    /// Requests that failed for good.
+    pub failures: u64,
+    /// Waits before retries that the server asked for (`Retry-After`).
+    pub retry_after_waits: u64,
+    /// Time of those waits, milliseconds.
+    pub retry_after_wait_ms: u64,
+    /// Whether the retriever was given up: 0 or 1.
+    pub breaker_openings: u64,
+    /// Requests that were sent to warm up.
+    pub warm_ups: u64,
+    /// Bytes of answers, decoded.
+    pub bytes: u64,
+}
+
+/// The same while they are counted.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) retries_over_budget: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) retry_after_waits: AtomicU64,
+    pub(super) retry_after_wait_ms: AtomicU64,
+    pub(super) breaker_openings: AtomicU64,
+    pub(super) warm_ups: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn waited_as_asked(&self, wait: Duration) {
+        add(&self.retry_after_waits, 1);
+        add(&self.retry_after_wait_ms, u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn snapshot(&self, requests: u64, retries: u64) -> RemoteCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RemoteCounts {
+            requests,
+            retries,
+            retries_over_budget: read(&self.retries_over_budget),
+            failures: read(&self.failures),
+            retry_after_waits: read(&self.retry_after_waits),
+            retry_after_wait_ms: read(&self.retry_after_wait_ms),
+            breaker_openings: read(&self.breaker_openings),
+            warm_ups: read(&self.warm_ups),
+            bytes: read(&self.bytes),
+        }
+    }
+}
+
+pub(super) fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
