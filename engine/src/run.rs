@@ -3,6 +3,8 @@
 mod error;
 mod inputs;
 mod merge;
+#[cfg(test)]
+mod power_loss_tests;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -254,9 +254,11 @@ fn code_of_store(error: &StoreError) -> Exit {
         | StoreError::NotARun { .. }
         | StoreError::NoRun { .. }
         | StoreError::Locked { .. } => Exit::Usage,
-        StoreError::Io { .. } | StoreError::Write { .. } | StoreError::Table { .. } | StoreError::Json { .. } => {
-            Exit::Incomplete
-        }
+        StoreError::Io { .. }
+        | StoreError::Write { .. }
+        | StoreError::Table { .. }
+        | StoreError::Json { .. }
+        | StoreError::ChangedManifest { .. } => Exit::Incomplete,
         _ => Exit::Internal,
     }
 }

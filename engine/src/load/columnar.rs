@@ -1,63 +1,17 @@
 //! Columns of foreign Parquet files: whatever type text, numbers and lists have there, read as one.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, SchemaRef};
 use datafusion::arrow::error::ArrowError;
-use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::LoadError;
+use super::{LoadError, without_panic};
 
 /// Names in an error text beyond this number are counted, not listed.
 const MAX_LISTED: usize = 40;
-
-/// Some columns of a Parquet file, batch by batch.
-pub(super) struct ParquetBatches {
-    path: PathBuf,
-    #[cfg(test)]
-    schema: SchemaRef,
-    reader: ParquetRecordBatchReader,
-}
-
-impl ParquetBatches {
-    /// Opens the file for reading the columns that `wanted` picks from its schema.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`LoadError::Io`] and [`LoadError::Damaged`] when the file cannot be read, and the error of `wanted`.
-    pub(super) fn open(
-        path: &Path,
-        wanted: impl FnOnce(&SchemaRef) -> Result<Vec<usize>, LoadError>,
-    ) -> Result<Self, LoadError> {
-        let file = File::open(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(path, error))?;
-        let schema = builder.schema().clone();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted(&schema)?);
-        let reader = builder.with_projection(mask).build().map_err(|error| damaged(path, error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            #[cfg(test)]
-            schema,
-            reader,
-        })
-    }
-
-    /// Returns the schema of the whole file.
-    #[cfg(test)]
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// Returns the next batch, or `None` at the end.
-    pub(super) fn next_batch(&mut self) -> Result<Option<RecordBatch>, LoadError> {
-        self.reader.next().transpose().map_err(|error| damaged(&self.path, error))
-    }
-}
 
 /// Returns the place of a column that must be there.
 pub(super) fn index_of(path: &Path, schema: &SchemaRef, name: &str) -> Result<usize, LoadError> {
@@ -100,13 +54,13 @@ pub(super) fn element_type(data_type: &DataType) -> Option<&DataType> {
 
 /// Returns the values as text.
 pub(super) fn as_text(path: &Path, array: &dyn Array) -> Result<StringArray, LoadError> {
-    let array = cast(array, &DataType::Utf8).map_err(|error| damaged(path, error))?;
+    let array = cast_to(path, array, &DataType::Utf8)?;
     array.as_string_opt::<i32>().cloned().ok_or_else(|| not_cast(path))
 }
 
 /// Returns the values as 64-bit floats.
 pub(super) fn as_numbers(path: &Path, array: &dyn Array) -> Result<Float64Array, LoadError> {
-    let array = cast(array, &DataType::Float64).map_err(|error| damaged(path, error))?;
+    let array = cast_to(path, array, &DataType::Float64)?;
     array.as_primitive_opt::<Float64Type>().cloned().ok_or_else(|| not_cast(path))
 }
 
@@ -114,8 +68,13 @@ pub(super) fn as_numbers(path: &Path, array: &dyn Array) -> Result<Float64Array,
 pub(super) fn as_list(path: &Path, array: &dyn Array) -> Result<ListArray, LoadError> {
     let element = element_type(array.data_type()).ok_or_else(|| not_cast(path))?;
     let list = DataType::List(Arc::new(Field::new("item", element.clone(), true)));
-    let array = cast(array, &list).map_err(|error| damaged(path, error))?;
+    let array = cast_to(path, array, &list)?;
     array.as_list_opt::<i32>().cloned().ok_or_else(|| not_cast(path))
+}
+
+/// Casts; a value that no cast can handle (a decimal with more digits than its type has, say) is an error, never a panic.
+fn cast_to(path: &Path, array: &dyn Array, target: &DataType) -> Result<ArrayRef, LoadError> {
+    without_panic(|| Ok(cast(array, target)?)).map_err(|error| damaged(path, error))
 }
 
 /// Returns names for an error text, in backticks; a long list is cut.

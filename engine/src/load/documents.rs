@@ -1,8 +1,8 @@
 //! Corpora: the documents that retrievers search, from JSON lines, CSV or Parquet.
 
-mod corpus_table;
 mod delimited;
 mod json_lines;
+mod json_objects;
 mod table;
 mod typed;
 mod vectors;
@@ -15,7 +15,6 @@ pub use typed::TypedCorpus;
 use super::{LoadError, files};
 use crate::benchmark::CorpusPlan;
 
-pub(crate) use corpus_table::CorpusTable;
 pub use vectors::Vectors;
 
 /// A document of a corpus.

@@ -24,6 +24,8 @@ pub mod inspect;
 mod instant;
 mod items;
 pub mod native;
+#[cfg(feature = "oracles")]
+pub mod oracles;
 pub mod recorded;
 mod repeats;
 pub mod sessions;
@@ -32,7 +34,6 @@ pub mod ubi;
 mod validity;
 
 pub use dirt::{Dirt, DirtKind};
-pub(crate) use documents::CorpusTable;
 pub use documents::{Document, DocumentReader, Vectors};
 pub use error::LoadError;
 pub use files::expand;

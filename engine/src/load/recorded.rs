@@ -12,8 +12,8 @@ mod chunks;
 mod columns;
 mod cursor;
 mod hit_lists;
-#[cfg(test)]
-mod in_memory;
+#[cfg(any(test, feature = "oracles"))]
+pub(in crate::load) mod in_memory;
 mod index;
 mod number;
 mod order;

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use super::failpoint::{self, Failure};
+#[cfg(test)]
+use super::recording::{self, Change};
 
 /// Most bytes that a file of this process may have (`ulimit -f`).
 static LARGEST_FILE: LazyLock<u64> =
@@ -99,7 +101,10 @@ fn armed_error() -> io::Error {
 }
 
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    call(Call::CreateFolder, || fs::create_dir_all(path))
+    call(Call::CreateFolder, || fs::create_dir_all(path))?;
+    #[cfg(test)]
+    recording::note(path, || Change::CreateFolder(path.to_owned()));
+    Ok(())
 }
 
 /// Makes a folder and those above it, so that their names outlive a power failure.
@@ -118,7 +123,10 @@ pub(crate) fn create_folder_durably(path: &Path) -> io::Result<()> {
 }
 
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    call(Call::Create, || File::create(path))
+    let file = call(Call::Create, || File::create(path))?;
+    #[cfg(test)]
+    recording::created(path, &file);
+    Ok(file)
 }
 
 pub(crate) fn open(path: &Path) -> io::Result<File> {
@@ -161,7 +169,12 @@ pub(crate) fn write(mut file: &File, bytes: &[u8], written: u64) -> io::Result<u
     match failpoint::reached(Call::Write) {
         // The system would kill the process (`SIGXFSZ`), which could then not say why.
         None if written.saturating_add(bytes.len() as u64) > *LARGEST_FILE => Err(rustix::io::Errno::FBIG.into()),
-        None => file.write(bytes),
+        None => {
+            let written = file.write(bytes)?;
+            #[cfg(test)]
+            recording::changed(file, |number| Change::Write(number, bytes[..written].to_vec()));
+            Ok(written)
+        }
         Some(Failure::Error) => Err(armed_error()),
         Some(Failure::Short) => {
             file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
@@ -175,23 +188,38 @@ pub(crate) fn write(mut file: &File, bytes: &[u8], written: u64) -> io::Result<u
 }
 
 pub(crate) fn sync(file: &File) -> io::Result<()> {
-    call(Call::Sync, || file.sync_all())
+    call(Call::Sync, || file.sync_all())?;
+    #[cfg(test)]
+    recording::changed(file, Change::Sync);
+    Ok(())
 }
 
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    call(Call::SyncFolder, || File::open(path)?.sync_all())
+    call(Call::SyncFolder, || File::open(path)?.sync_all())?;
+    #[cfg(test)]
+    recording::note(path, || Change::SyncFolder(path.to_owned()));
+    Ok(())
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    call(Call::Rename, || fs::rename(from, to))
+    call(Call::Rename, || fs::rename(from, to))?;
+    #[cfg(test)]
+    recording::note(to, || Change::Rename(from.to_owned(), to.to_owned()));
+    Ok(())
 }
 
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    call(Call::Remove, || fs::remove_file(path))
+    call(Call::Remove, || fs::remove_file(path))?;
+    #[cfg(test)]
+    recording::note(path, || Change::Remove(path.to_owned()));
+    Ok(())
 }
 
 pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
-    call(Call::RemoveFolder, || fs::remove_dir(path))
+    call(Call::RemoveFolder, || fs::remove_dir(path))?;
+    #[cfg(test)]
+    recording::note(path, || Change::Remove(path.to_owned()));
+    Ok(())
 }
 
 /// Removes a folder and everything below it.

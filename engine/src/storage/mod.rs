@@ -15,6 +15,8 @@ pub mod failpoint;
 mod fetch;
 mod location;
 mod object_error;
+#[cfg(test)]
+pub(crate) mod recording;
 mod remote;
 mod shortage;
 #[cfg(test)]

@@ -52,7 +52,8 @@ pub fn find_runs(folder: &Location) -> Result<Vec<FoundRun>, StoreError> {
     Ok(runs)
 }
 
-/// Removes a run with everything in its directory, its manifest last, so that what is left after a failure is still found.
+/// Removes a run with everything in its directory: its report first and its manifest last, so that what is left after a
+/// failure is unfinished and still found.
 ///
 /// # Errors
 ///
@@ -66,9 +67,12 @@ pub fn remove_run(location: &Location) -> Result<(), StoreError> {
     match Remote::at(location).map_err(failed)? {
         Some(remote) => {
             let objects = remote.list().map_err(failed)?;
+            let (report, rest): (Vec<_>, Vec<_>) =
+                objects.into_iter().partition(|object| object.name == layout::REPORT_JSON);
             let (manifest, rest): (Vec<_>, Vec<_>) =
-                objects.into_iter().partition(|object| object.name == layout::MANIFEST);
-            remote.remove_all(&rest).and_then(|()| remote.remove_all(&manifest)).map_err(failed)
+                rest.into_iter().partition(|object| object.name == layout::MANIFEST);
+            let in_turn = [report, rest, manifest];
+            in_turn.iter().try_for_each(|objects| remote.remove_all(objects)).map_err(failed)
         }
         None => {
             let _lock = RunDirectory::taken(&path)?;
@@ -78,8 +82,13 @@ pub fn remove_run(location: &Location) -> Result<(), StoreError> {
 }
 
 fn remove_run_folder(path: &Path) -> io::Result<()> {
-    // A run without its report is unfinished: nobody takes the rest for a result.
-    for (name, is_folder) in first(calls::list(path)?, layout::REPORT_JSON) {
+    // A run without its report is unfinished: nobody takes the rest for a result. Each step is durable before the next
+    // begins, since a file system may otherwise do them in another order.
+    match calls::remove(&path.join(layout::REPORT_JSON)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed.and_then(|()| calls::sync_folder(path))?,
+    }
+    for (name, is_folder) in calls::list(path)? {
         let entry = path.join(&name);
         match is_folder {
             true => calls::remove_folder_with_content(&entry)?,
@@ -87,17 +96,13 @@ fn remove_run_folder(path: &Path) -> io::Result<()> {
             false => {}
         }
     }
+    calls::sync_folder(path)?;
     calls::remove(&path.join(layout::MANIFEST))?;
     calls::remove(&path.join(layout::LOCK))?;
     calls::remove_folder(path)
 }
 
 type Entry = (std::ffi::OsString, bool);
-
-fn first(mut entries: Vec<Entry>, name: &str) -> Vec<Entry> {
-    entries.sort_by_key(|(entry, _)| entry != name);
-    entries
-}
 
 /// Returns whether there is a run, of whatever version: many programs call a file `manifest.json`, and what lies beside
 /// theirs is not ours to remove.

@@ -60,6 +60,16 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// The manifest was changed after it was written: its run id is not that of what it says.
+    #[error(
+        "`{path}` does not say what this run is made from, though it has the run's id: it is damaged; remove the run's \
+         directory and run again",
+        path = path.display()
+    )]
+    ChangedManifest {
+        /// The manifest.
+        path: PathBuf,
+    },
     /// The directory holds another run.
     #[error(
         "`{path}` holds run {found}, this benchmark with these inputs is run {expected}; choose another `--out`, or remove it",

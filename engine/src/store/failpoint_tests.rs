@@ -1,6 +1,7 @@
 //! Every call of the file system fails, does half of its work, or is the last of a process; afterwards every file is
 //! complete or absent, and the work can be finished. Each case is a process of its own: this test binary, called again.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -23,7 +24,7 @@ fn rows(chunk: usize) -> RecordBatch {
 }
 
 /// Does everything that is done in a run directory.
-fn work(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn work(folder: &Path) -> Result<(), StoreError> {
     let (run, _) = RunDirectory::open(&folder.join("run"), &manifest("a"))?;
     let scratch = run.scratch()?;
     PendingFile::create(&scratch.join("sorted"))
@@ -36,6 +37,7 @@ fn work(folder: &Path) -> Result<(), StoreError> {
     for chunk in 0..PARTS {
         assert_eq!(run.table(layout::part(0, chunk))?.group(0)?, rows(chunk), "a part is what was written");
     }
+    run.replace_part(layout::part(0, 0), &rows(0))?;
     let parts = (0..PARTS).map(|chunk| run.table(layout::part(0, chunk)));
     run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts)?;
     run.remove_scratch()?;
@@ -77,7 +79,7 @@ fn run_child(failpoint: Failpoint, folder: &Path) -> Ended {
 }
 
 /// Asserts that what is there is complete, whatever happened.
-fn assert_nothing_half_written(folder: &Path, failpoint: Failpoint) {
+pub(super) fn assert_nothing_half_written(folder: &Path, failpoint: impl Display) {
     let root = folder.join("run");
     for chunk in 0..PARTS {
         let path = root.join(layout::part(0, chunk));
@@ -99,7 +101,7 @@ fn assert_nothing_half_written(folder: &Path, failpoint: Failpoint) {
     }
 }
 
-fn fingerprints(folder: &Path) -> Vec<(String, String)> {
+pub(super) fn fingerprints(folder: &Path) -> Vec<(String, String)> {
     let root = folder.join("run");
     let names = [layout::MANIFEST.into(), layout::REPORT_JSON.into(), layout::RANKINGS.into()];
     let parts = (0..PARTS).map(|chunk| layout::part(0, chunk).display().to_string());

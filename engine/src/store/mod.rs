@@ -13,6 +13,10 @@ mod error;
 mod failpoint_tests;
 pub mod layout;
 mod manifest;
+#[cfg(test)]
+pub(crate) mod power_cut;
+#[cfg(test)]
+mod power_loss_tests;
 mod run_directory;
 mod table;
 #[cfg(test)]

@@ -83,6 +83,9 @@ impl RunDirectory {
             let (found, expected) = (found.run_id, manifest.run_id.clone());
             return Err(StoreError::AnotherRun { path: root.to_owned(), found, expected });
         }
+        if found != *manifest {
+            return Err(StoreError::ChangedManifest { path: directory.path(layout::MANIFEST) });
+        }
         let opened = directory.opened()?;
         Ok((directory, opened))
     }

@@ -206,6 +206,21 @@ fn a_folder_of_something_else_is_no_run() {
 }
 
 #[test]
+fn a_manifest_that_says_something_else_under_the_same_id_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("run");
+    drop(new_run(&root));
+    let changed = fs::read_to_string(root.join(layout::MANIFEST)).unwrap().replace("\"seed\": 1", "\"seed\": 2");
+    fs::write(root.join(layout::MANIFEST), changed).unwrap();
+    let open = || match RunDirectory::open(&root, &manifest("a")) {
+        Err(error @ StoreError::ChangedManifest { .. }) => Ok(error.to_string()),
+        other => other.map(|_| panic!("a changed manifest was taken for the run's")),
+    };
+    let said = unlocked(open);
+    assert!(said.contains("manifest.json` does not say what this run is made from"), "{said}");
+}
+
+#[test]
 fn runs_are_found_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::of(folder.path()).unwrap();

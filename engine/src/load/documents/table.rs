@@ -6,14 +6,15 @@ use datafusion::arrow::array::{Array, ArrayRef, ListArray, RecordBatch, StringAr
 use datafusion::arrow::datatypes::DataType;
 
 use super::super::LoadError;
-use super::super::columnar::{self, ParquetBatches};
+use super::super::columnar;
+use super::super::native::{TableFormat, TableReader};
 use super::{Columns, Document, Row};
 
 /// A Parquet file, read batch by batch, only the columns asked for.
 pub(super) struct ParquetFile {
     path: PathBuf,
     columns: Columns,
-    batches: ParquetBatches,
+    reader: TableReader,
     current: Option<Texts>,
     /// Rows of the batches before the current one.
     rows_before: u64,
@@ -34,11 +35,12 @@ enum FieldText {
 impl ParquetFile {
     pub(super) fn open(path: &Path, columns: &Columns) -> Result<Self, LoadError> {
         let columns = Columns { id: columns.id.clone(), fields: columns.fields.clone() };
-        let batches = ParquetBatches::open(path, |schema| {
-            let names = std::iter::once(&columns.id).chain(&columns.fields);
-            names.map(|name| columnar::index_of(path, schema, name)).collect()
-        })?;
-        Ok(Self { path: path.to_owned(), columns, batches, current: None, rows_before: 0 })
+        let names: Vec<&str> = std::iter::once(&columns.id).chain(&columns.fields).map(String::as_str).collect();
+        let reader = TableReader::open_columns(path, TableFormat::Parquet, Some(&names))?;
+        for name in names {
+            columnar::index_of(path, reader.schema(), name)?;
+        }
+        Ok(Self { path: path.to_owned(), columns, reader, current: None, rows_before: 0 })
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, LoadError> {
@@ -52,7 +54,7 @@ impl ParquetFile {
                 }
                 self.rows_before += texts.id.len() as u64;
             }
-            let Some(batch) = self.batches.next_batch()? else { return Ok(None) };
+            let Some(batch) = self.reader.next_batch()? else { return Ok(None) };
             self.current = Some(self.texts(&batch)?);
         }
     }

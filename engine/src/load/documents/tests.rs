@@ -188,3 +188,28 @@ fn hostile_tables_are_refused() {
     let folder = TempDir::new().unwrap();
     assert!(matches!(read(&corpus(&folder, "*.parquet", "id"), &[]), Err(LoadError::NoMatch { .. })));
 }
+
+#[test]
+fn a_damaged_table_is_an_error_that_names_it_and_never_a_panic() {
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|number| format!("id {number}"))));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..40));
+    let content = parquet(vec![("id", ids), ("number", numbers)]);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::load::decoder_panics_are_caught() {
+            hook(panic);
+        }
+    }));
+    for place in 0..content.len() {
+        let mut damaged = content.clone();
+        damaged[place] ^= 1 << (place % 8);
+        match read_file("docs.parquet", damaged, &["number"]) {
+            // No checksum tells that a value has changed.
+            Ok(documents) => assert_eq!(documents.len(), 40, "byte {place}"),
+            Err(error) => assert!(error.to_string().contains("docs.parquet"), "byte {place}: {error}"),
+        }
+    }
+    for length in 0..content.len() {
+        assert!(read_file("docs.parquet", &content[..length], &["number"]).is_err(), "cut at {length}");
+    }
+}

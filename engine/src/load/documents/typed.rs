@@ -5,14 +5,16 @@ use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchReader, StringArray, new_null_array};
+use datafusion::arrow::array::{RecordBatch, StringArray, new_null_array};
 use datafusion::arrow::compute::cast;
+use datafusion::arrow::csv;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::{csv, json};
+use datafusion::arrow::error::ArrowError;
 
-use super::super::columnar::{self, ParquetBatches};
-use super::super::{LoadError, files};
+use super::super::native::{TableFormat, TableReader};
+use super::super::{LoadError, columnar, files};
 use super::corpus_files;
+use super::json_objects::{self, not_a_table};
 use crate::benchmark::CorpusPlan;
 
 /// A corpus whose columns keep their types: those of Parquet, or what all values of a column in CSV or JSON lines have in
@@ -42,7 +44,7 @@ impl TypedCorpus {
         let mut fields: Vec<Field> = Vec::new();
         for path in corpus_files(corpus)? {
             let format = Format::of(&path)?;
-            let schema = format.schema(&path)?;
+            let schema = format.schema(&path, &corpus.id)?;
             if schema.column_with_name(&corpus.id).is_none() {
                 let available = columnar::listed(schema.fields().iter().map(|field| field.name().as_str()));
                 return Err(LoadError::MissingColumn { path, column: corpus.id.clone(), available });
@@ -64,6 +66,12 @@ impl TypedCorpus {
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Returns the files, where all of them are Parquet.
+    #[must_use]
+    pub fn parquet_files(&self) -> Option<Vec<PathBuf>> {
+        self.files.iter().map(|(path, format)| (*format == Format::Parquet).then(|| path.clone())).collect()
     }
 
     /// Hands over the ids and some columns of every document, batch by batch, in the order of files and rows. Ids are
@@ -110,26 +118,24 @@ impl TypedCorpus {
         let wanted = |field: &&Arc<Field>| *field.name() == self.id || columns.contains(field.name());
         let fields: Vec<Arc<Field>> = self.schema.fields().iter().filter(wanted).cloned().collect();
         let target = Arc::new(Schema::new(fields));
-        let damaged = |error: datafusion::arrow::error::ArrowError| columnar::damaged(path, error);
         match format {
             Format::Parquet => {
-                let mut batches = ParquetBatches::open(path, |schema| {
-                    let present = target.fields().iter().filter_map(|field| schema.index_of(field.name()).ok());
-                    Ok(present.collect())
-                })?;
+                let names: Vec<&str> = target.fields().iter().map(|field| field.name().as_str()).collect();
+                let mut batches = TableReader::open_columns(path, TableFormat::Parquet, Some(&names))?;
                 while let Some(batch) = batches.next_batch()? {
                     take(&fitted(path, &batch, &target)?)?;
                 }
             }
-            Format::Delimited(_) | Format::JsonLines => {
-                let schema = match format {
-                    Format::Delimited(_) => self.schema_of_delimited(path, format)?,
-                    // Keys that are not asked for are passed over.
-                    _ => Arc::clone(&target),
-                };
-                for batch in format.reader(path, &schema)? {
-                    take(&fitted(path, &batch.map_err(damaged)?, &target)?)?;
+            Format::Delimited(delimiter) => {
+                let reader = csv::ReaderBuilder::new(self.schema_of_delimited(path, format)?);
+                let reader = reader.with_header(true).with_delimiter(delimiter).build_buffered(text(path)?);
+                for batch in reader.map_err(|error| not_a_table(path, &error))? {
+                    let batch = batch.map_err(|error| not_a_table(path, &error))?;
+                    take(&fitted(path, &batch, &target)?)?;
                 }
+            }
+            Format::JsonLines => {
+                json_objects::read(path, &target, &mut |batch: &RecordBatch| take(&fitted(path, batch, &target)?))?;
             }
         }
         Ok(())
@@ -137,7 +143,7 @@ impl TypedCorpus {
 
     /// Returns all columns of a file, which stand in its order, with the types that they have in all files together.
     fn schema_of_delimited(&self, path: &Path, format: Format) -> Result<SchemaRef, LoadError> {
-        let found = format.schema(path)?;
+        let found = format.schema(path, &self.id)?;
         let typed = |field: &Arc<Field>| match self.schema.field_with_name(field.name()) {
             Ok(typed) => typed.clone(),
             Err(_) => field.as_ref().clone(),
@@ -160,38 +166,15 @@ impl Format {
     }
 
     /// Returns the columns of a file.
-    fn schema(self, path: &Path) -> Result<Schema, LoadError> {
-        let damaged = |error| columnar::damaged(path, error);
+    fn schema(self, path: &Path, id: &str) -> Result<Schema, LoadError> {
         match self {
-            Self::Parquet => {
-                let mut found = None;
-                ParquetBatches::open(path, |schema| {
-                    found = Some(schema.as_ref().clone());
-                    Ok(Vec::new())
-                })?;
-                Ok(found.unwrap_or_else(Schema::empty))
-            }
+            Self::Parquet => Ok(TableReader::open(path, TableFormat::Parquet)?.schema().as_ref().clone()),
             Self::Delimited(delimiter) => {
                 let format = csv::reader::Format::default().with_header(true).with_delimiter(delimiter);
-                Ok(format.infer_schema(text(path)?, None).map_err(damaged)?.0)
+                let found = format.infer_schema(text(path)?, None);
+                found.map(|(schema, _)| schema).map_err(|error: ArrowError| not_a_table(path, &error))
             }
-            Self::JsonLines => Ok(json::reader::infer_json_schema(text(path)?, None).map_err(damaged)?.0),
-        }
-    }
-
-    /// Returns a reader of a file of text.
-    fn reader(self, path: &Path, schema: &SchemaRef) -> Result<Box<dyn RecordBatchReader>, LoadError> {
-        let damaged = |error| columnar::damaged(path, error);
-        let schema = Arc::clone(schema);
-        match self {
-            Self::Delimited(delimiter) => {
-                let reader = csv::ReaderBuilder::new(schema).with_header(true).with_delimiter(delimiter);
-                Ok(Box::new(reader.build_buffered(text(path)?).map_err(damaged)?))
-            }
-            _ => {
-                let reader = json::ReaderBuilder::new(schema).with_coerce_primitive(true);
-                Ok(Box::new(reader.build(text(path)?).map_err(damaged)?))
-            }
+            Self::JsonLines => json_objects::schema(path, id),
         }
     }
 }
@@ -286,6 +269,34 @@ mod tests {
             let folder = TempDir::new().unwrap();
             let error = ids_and_prices(&corpus(&folder, &[("a.csv", content)])).unwrap_err().to_string();
             assert!(error.contains(told) && error.contains("a.csv"), "{error}");
+        }
+    }
+
+    #[test]
+    fn columns_have_the_type_of_all_their_values() {
+        let types = |files: &[(&str, &str)]| {
+            let folder = TempDir::new().unwrap();
+            let typed = TypedCorpus::open(&corpus(&folder, files))?;
+            let types = typed.schema().fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
+            Ok::<String, LoadError>(types.collect::<Vec<_>>().join(", "))
+        };
+        let csv = types(&[("a.csv", "id,price,count,name\n007,1.5,2,x\n008,2,,007\n")]).unwrap();
+        assert_eq!(csv, "id Utf8, price Float64, count Int64, name Utf8");
+        let json = "{\"price\": 2, \"id\": 7, \"tags\": [\"a\"]}\n\n{\"id\": \"x\", \"price\": 2.5, \"a\": true}\n";
+        let json = types(&[("a.jsonl", json)]).unwrap();
+        assert!(json.starts_with("id Utf8, a Boolean, price Float64, tags List("), "{json}");
+        let both = types(&[("a.csv", "id,n,m,k\n1,1,1,\n"), ("b.csv", "id,n,m,k\n2,1.5,x,3\n")]).unwrap();
+        assert_eq!(both, "id Utf8, n Float64, m Utf8, k Int64");
+        for (name, text, told) in [
+            ("a.csv", "item,price\n1,2\n", "has no column `id`; it has `item`, `price`"),
+            ("a.jsonl", "{\"item\": 1}\n", "has no column `id`; it has `item`"),
+            ("a.jsonl", "{\"id\": 1}\n[1]\n", "row 2: expected one JSON object per line"),
+            ("a.jsonl", "\n", "holds no documents"),
+            ("a.jsonl", "{\"id\": 1, \"a\": {\"b\": 1}}\n{\"id\": 2, \"a\": 1}\n", "not a table"),
+            ("a.csv", "id,n\n1,2,3\n", "not a table"),
+        ] {
+            let error = types(&[(name, text)]).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
         }
     }
 

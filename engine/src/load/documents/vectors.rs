@@ -8,8 +8,9 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float32Type};
 
 use super::super::LoadError;
-use super::super::columnar::{self, ParquetBatches};
+use super::super::columnar;
 use super::super::files::starts_with;
+use super::super::native::{TableFormat, TableReader};
 use super::{Document, Row, check_id, corpus_files};
 use crate::benchmark::CorpusPlan;
 use crate::rows::list_range;
@@ -89,9 +90,10 @@ impl Reader<'_> {
         self.read.push(path.to_owned());
         self.found.files.push((path.to_owned(), self.found.ids.len()));
         let (id, column) = (self.id, self.column);
-        let mut batches = ParquetBatches::open(path, |schema| {
-            [id, column].iter().map(|name| columnar::index_of(path, schema, name)).collect()
-        })?;
+        let mut batches = TableReader::open_columns(path, TableFormat::Parquet, Some(&[id, column]))?;
+        for name in [id, column] {
+            columnar::index_of(path, batches.schema(), name)?;
+        }
         let mut row = 0;
         while let Some(batch) = batches.next_batch()? {
             self.add(path, &batch, row)?;

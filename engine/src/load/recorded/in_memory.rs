@@ -14,43 +14,44 @@ use crate::session::Hit;
 
 /// What a file of rankings says of one session: hits (an empty list is a legal answer) or a failure, never both.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct RecordedRanking {
+pub(in crate::load) struct RecordedRanking {
     /// Best first; no item twice; scores never increase.
-    pub(super) hits: Vec<Hit>,
+    pub(in crate::load) hits: Vec<Hit>,
     /// The failure, where the recorded retriever failed.
-    pub(super) failure: Option<RecordedFailure>,
+    pub(in crate::load) failure: Option<RecordedFailure>,
 }
 
 /// A failure that was recorded in place of a ranking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RecordedFailure {
+pub(in crate::load) struct RecordedFailure {
     /// The kind, as recorded.
-    pub(super) kind: String,
+    pub(in crate::load) kind: String,
     /// The failure in words; may be empty.
-    pub(super) message: String,
+    pub(in crate::load) message: String,
 }
 
 /// The rankings of one retriever by session.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RecordedRankings {
+pub(in crate::load) struct RecordedRankings {
     by_session: BTreeMap<String, RecordedRanking>,
 }
 
 impl RecordedRankings {
     /// Returns the session's ranking, or `None` where nothing was recorded.
     #[must_use]
-    pub(super) fn get(&self, session_id: &str) -> Option<&RecordedRanking> {
+    pub(in crate::load) fn get(&self, session_id: &str) -> Option<&RecordedRanking> {
         self.by_session.get(session_id)
     }
 
     /// Returns the number of sessions.
     #[must_use]
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(in crate::load) fn len(&self) -> usize {
         self.by_session.len()
     }
 
     /// Returns the session ids in ascending order.
-    pub(super) fn session_ids(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::load) fn session_ids(&self) -> impl Iterator<Item = &str> {
         self.by_session.keys().map(String::as_str)
     }
 }
@@ -70,7 +71,7 @@ impl RecordedRankings {
 /// Names file and row for a line that is not of the format, a score that is no finite number and an item listed twice
 /// for one session; returns [`LoadError::Format`] when a table holds several retrievers and none was picked, or holds none
 /// of that id, and [`LoadError::Empty`] when there is nothing in the file.
-pub(super) fn read(
+pub(in crate::load) fn read(
     path: &Path,
     retriever_id: Option<&str>,
     order: Compatibility,

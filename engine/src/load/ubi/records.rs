@@ -11,7 +11,7 @@ use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
 use crate::load::files::Lines;
 use crate::load::instant::{InstantShape, parse_instant};
-use crate::load::native::{TableReader, table_format};
+use crate::load::native::{TableReader, table_format, without_panic};
 
 /// The rows of one file with their 1-based line or row numbers.
 pub(in crate::load) struct Records {
@@ -53,7 +53,8 @@ impl Records {
                     return Ok(Some((*row, value)));
                 }
                 let Some(batch) = reader.next_batch()? else { return Ok(None) };
-                *rows = json_rows(&batch).map_err(|source| LoadError::Damaged {
+                // Some values cannot be written as text: a decimal with more digits than its type has, say.
+                *rows = without_panic(|| json_rows(&batch)).map_err(|source| LoadError::Damaged {
                     path: self.path.clone(),
                     format: "UBI",
                     source,

@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
+    ArrayRef, Decimal128Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::Field;
+use datafusion::arrow::datatypes::{DataType, Field};
 use serde_json::{Value, json};
 
 use crate::benchmark::spec::{SessionsPath, UbiSpec};
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
-use crate::load::fixture::{Fixture, gzip, read_all, shared};
+use crate::load::fixture::{Fixture, arrow_file, gzip, read_all, shared};
 use crate::session::Session;
 
 fn ubi(queries: &Path, events: &Path, application: Option<&str>) -> SessionsPath {
@@ -367,4 +367,20 @@ fn the_catalogued_bases_are_found_when_the_last_row_of_an_id_is_the_only_one() {
     assert!(sessions.is_ok());
     assert_eq!(dirt.count(DirtKind::ClickPositionOneBased), 30);
     assert_eq!(dirt.count(DirtKind::ClickPositionZeroBased), 13);
+}
+
+#[test]
+fn a_decimal_that_cannot_be_written_is_an_error_and_not_a_panic() {
+    let fixture = Fixture::new();
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["q1"]));
+    // No writer makes such a type, but a changed byte of a schema does.
+    let more_behind_the_point_than_there_are = Decimal128Array::from(vec![12_345_678_901_i128]);
+    let impossible: ArrayRef =
+        Arc::new(more_behind_the_point_than_there_are.with_data_type(DataType::Decimal128(2, 10)));
+    let batch = RecordBatch::try_from_iter([("query_id", ids), ("price", impossible)]).expect("a batch");
+    let queries = fixture.write("queries.arrow", arrow_file(&batch));
+    let events = fixture.write("events.jsonl", lines(&[event("q1", "click", "a", 1)]));
+    let error = read_all(&ubi(&queries, &events, None)).0.expect_err("an error");
+    assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("queries.arrow"), "{error}");
 }

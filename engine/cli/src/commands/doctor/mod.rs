@@ -3,8 +3,6 @@
 mod machine;
 mod text;
 
-use std::sync::Arc;
-
 use anyhow::anyhow;
 use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::load::SessionReader;

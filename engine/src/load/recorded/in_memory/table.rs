@@ -7,7 +7,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 
 use super::{Entry, RecordedFailure, Recording};
 use crate::load::LoadError;
-use crate::load::columnar::{self, ParquetBatches};
+use crate::load::columnar;
+use crate::load::native::{TableFormat, TableReader};
 use crate::schema::column;
 
 /// Names of the session's column in flat tables, the first that exists counts.
@@ -18,14 +19,12 @@ const RANK: &str = "rank";
 
 /// Reads a table of either shape.
 pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), LoadError> {
-    let mut batches = ParquetBatches::open(path, |schema| {
-        let wanted = [column::RETRIEVER_ID, column::HITS, column::ERROR_KIND, column::ERROR, column::SCORE, RANK];
-        let wanted = wanted.iter().chain(SESSION_NAMES).chain(ITEM_NAMES);
-        Ok(wanted.filter_map(|name| schema.index_of(name).ok()).collect())
-    })?;
-    let shape = Shape::of(path, batches.schema())?;
+    let wanted = [column::RETRIEVER_ID, column::HITS, column::ERROR_KIND, column::ERROR, column::SCORE, RANK];
+    let wanted: Vec<&str> = wanted.iter().chain(SESSION_NAMES).chain(ITEM_NAMES).copied().collect();
+    let mut reader = TableReader::open_columns(path, TableFormat::Parquet, Some(&wanted))?;
+    let shape = Shape::of(path, reader.schema())?;
     let mut rows = 0;
-    while let Some(batch) = batches.next_batch()? {
+    while let Some(batch) = reader.next_batch()? {
         match &shape {
             Shape::Nested => read_nested(&batch, rows, recording)?,
             Shape::Flat { session, item } => read_flat(&batch, session, item, rows, recording)?,

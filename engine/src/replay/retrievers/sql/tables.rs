@@ -10,22 +10,30 @@ use url::Url;
 
 use super::SqlError;
 use crate::benchmark::CorpusPlan;
-use crate::load::{CorpusTable, LoadError};
+use crate::load::LoadError;
+use crate::load::documents::TypedCorpus;
 
 /// Makes a corpus a table of its name.
 pub(super) async fn register(context: &SessionContext, corpus: &CorpusPlan) -> Result<(), SqlError> {
     let name = quoted(&corpus.name);
-    match CorpusTable::open(corpus)? {
-        CorpusTable::Parquet(files) => {
+    let typed = TypedCorpus::open(corpus)?;
+    match typed.parquet_files() {
+        Some(files) => {
             let urls = files.iter().map(|path| url(path)).collect::<Result<Vec<String>, LoadError>>()?;
             // Files are told by their first bytes, so that their names may end in anything.
             let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() };
             let table = context.read_parquet(urls, options).await?;
-            check_id(corpus, &table)?;
             context.register_table(name, table.into_view())?;
         }
-        CorpusTable::Rows { schema, batches } => {
-            context.register_table(name, Arc::new(MemTable::try_new(schema, vec![batches])?))?;
+        // Text is read once, and stays in memory.
+        None => {
+            let columns = typed.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let mut batches = Vec::new();
+            typed.read::<LoadError>(&columns, |_, batch| {
+                batches.push(batch.clone());
+                Ok(())
+            })?;
+            context.register_table(name, Arc::new(MemTable::try_new(Arc::clone(typed.schema()), vec![batches])?))?;
         }
     }
     Ok(())
@@ -43,18 +51,6 @@ fn url(path: &Path) -> Result<String, LoadError> {
         path: path.to_owned(),
         reason: "its path cannot be written as a URL".to_owned(),
     })
-}
-
-fn check_id(corpus: &CorpusPlan, table: &datafusion::dataframe::DataFrame) -> Result<(), SqlError> {
-    if table.schema().has_column_with_unqualified_name(&corpus.id) {
-        return Ok(());
-    }
-    let names = table.schema().fields().iter().map(|field| format!("`{}`", field.name()));
-    Err(SqlError::Load(LoadError::MissingColumn {
-        path: corpus.path.clone(),
-        column: corpus.id.clone(),
-        available: names.collect::<Vec<_>>().join(", "),
-    }))
 }
 
 /// Returns what DataFusion said, without what is of no use to readers.

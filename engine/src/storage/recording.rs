@@ -1,0 +1,90 @@
+//! What file systems are told, in order, so that tests can ask what would be left of it after a power cut.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// A change of a file system, once it is made.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// A folder is made, with those above it.
+    CreateFolder(PathBuf),
+    /// A file is made, or emptied; its number stands for its content from then on.
+    Create(PathBuf, u64),
+    /// Bytes are written to the end of a file.
+    Write(u64, Vec<u8>),
+    /// The bytes of a file are durable.
+    Sync(u64),
+    /// The names in a folder are durable.
+    SyncFolder(PathBuf),
+    /// A file has another name.
+    Rename(PathBuf, PathBuf),
+    /// A name is gone.
+    Remove(PathBuf),
+}
+
+/// Records the changes below a folder for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    root: PathBuf,
+}
+
+struct Recorded {
+    root: PathBuf,
+    files: Vec<u64>,
+    changes: Vec<Change>,
+}
+
+static RECORDED: Mutex<Vec<Recorded>> = Mutex::new(Vec::new());
+
+impl Recording {
+    /// Starts recording. No two recordings are of one folder.
+    pub(crate) fn of(root: &Path) -> Self {
+        let recorded = Recorded { root: root.to_owned(), files: Vec::new(), changes: Vec::new() };
+        RECORDED.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+        Self { root: root.to_owned() }
+    }
+
+    /// Ends recording, and returns what was done.
+    pub(crate) fn end(self) -> Vec<Change> {
+        let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().position(|recorded| recorded.root == self.root);
+        found.map(|place| all.swap_remove(place).changes).unwrap_or_default()
+    }
+}
+
+/// Notes a change of a name.
+pub(super) fn note(path: &Path, change: impl FnOnce() -> Change) {
+    let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(recorded) = all.iter_mut().find(|recorded| path.starts_with(&recorded.root)) {
+        recorded.changes.push(change());
+    }
+}
+
+/// Notes that a file is there, empty.
+pub(super) fn created(path: &Path, file: &File) {
+    let number = number_of(file);
+    let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(recorded) = all.iter_mut().find(|recorded| path.starts_with(&recorded.root)) {
+        recorded.files.push(number);
+        recorded.changes.push(Change::Create(path.to_owned(), number));
+    }
+}
+
+/// Notes a change of a file's content.
+pub(super) fn changed(file: &File, change: impl FnOnce(u64) -> Change) {
+    let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.is_empty() {
+        return;
+    }
+    let number = number_of(file);
+    if let Some(recorded) = all.iter_mut().find(|recorded| recorded.files.contains(&number)) {
+        recorded.changes.push(change(number));
+    }
+}
+
+/// A file keeps its number whatever its name; a later file may get it when the file is gone.
+fn number_of(file: &File) -> u64 {
+    file.metadata().map(|metadata| metadata.ino()).unwrap_or(0)
+}
