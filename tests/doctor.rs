@@ -1,5 +1,5 @@
-//! `rematch doctor`, `probe` and `search` where things are not as they should be: what fails is named with its fix, and no
-//! secret shows.
+//! `rematch doctor`, `probe` and `search` where things are not as they should be: what fails is named with its fix, and
+//! no secret shows.
 
 use serde_json::{Value, json};
 
@@ -100,6 +100,29 @@ fn refused_credentials_are_told_from_a_dead_server_and_never_shown() {
     for Outcome { stdout, stderr, .. } in [doctor, search, probe] {
         assert!(!stdout.contains(TOKEN) && !stderr.contains(TOKEN), "{stdout}\n{stderr}");
         assert!(stdout.contains("[redacted]"), "{stdout}");
+    }
+}
+
+#[test]
+fn accepted_credentials_and_wrong_encryption_are_told() {
+    let engine = Engine::answering(200, &json!({ "hits": [{ "id": "a" }] }));
+    let bench = guarded(&format!("{}/search?q={{{{ query }}}}", engine.url));
+    let doctor = with_token(&bench, &["doctor", "bench.yaml"]).exits(0);
+    for line in
+        ["ok      http credentials: `SEARCH_TOKEN` is set", "ok      http auth: ", "ok      http search: 1 hits in"]
+    {
+        assert!(doctor.stdout.contains(line), "`{line}` is missing in:\n{}", doctor.stdout);
+    }
+    // A server that speaks plain HTTP has no certificate to show.
+    let bench = guarded(&format!("{}/search", engine.url.replace("http:", "https:")));
+    let doctor = with_token(&bench, &["doctor", "bench.yaml"]).exits(5);
+    for line in [
+        "ok      http tcp: ",
+        "FAILED  http tls: ",
+        "fix: give the server a valid certificate",
+        "FAILED  http search: tls: ",
+    ] {
+        assert!(doctor.stdout.contains(line), "`{line}` is missing in:\n{}", doctor.stdout);
     }
 }
 

@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use crate::live_servers::{Document, LiveServer, start_anserini, start_chroma, start_datasette, start_groonga};
+use crate::live_servers::{
+    Document, LiveServer, start_anserini, start_chroma, start_datasette, start_groonga, start_pgvector, start_postgres,
+};
 use crate::rematch::{Outcome, rematch};
 use crate::workbench::Workbench;
 
@@ -28,7 +30,8 @@ impl Asked {
     fn through(preset: &str, parameters: &Value, server: LiveServer) -> Self {
         let broken: Value =
             parameters.as_object().expect("parameters").keys().map(|key| (key.clone(), "nope")).collect();
-        let stage = |parameters: &Value| json!({ "kind": "http", "name": "engine", "preset": preset, "url": server.url(), "parameters": parameters });
+        let (name, url) = ("engine", server.url());
+        let stage = |parameters: &Value| json!({ "kind": "http", "name": name, "preset": preset, "url": url, "parameters": parameters });
         let retriever = |id: &str, parameters| json!({ "id": id, "retries": 0, "stages": [stage(parameters)] });
         let benchmark = json!({
             "name": "live",
@@ -158,6 +161,66 @@ fn chroma_is_asked_through_its_preset() {
     let outcome = chroma.search(&["x", "--vector", "[1, 2, 3]"]).exits(5);
     assert!(outcome.stdout.contains("dimension"), "{}", outcome.stdout);
     chroma.says_what_is_wrong();
+}
+
+/// A benchmark whose retriever `live` asks `query` of a Postgres database, and `broken` another.
+fn postgres_benchmark(url: &str, query: &str) -> Workbench {
+    let retriever = |id: &str, query: &str| {
+        let stage = json!({ "kind": "postgres", "name": "engine", "url": url, "sslmode": "disable", "query": query });
+        json!({ "id": id, "retries": 0, "stages": [stage] })
+    };
+    let benchmark = json!({
+        "name": "live",
+        "baseline": "live",
+        "candidates": ["broken"],
+        "sessions": { "path": "sessions.jsonl" },
+        "retriever": [retriever("live", query), retriever("broken", "SELECT id FROM nope WHERE $query <> ''")],
+    });
+    let bench = Workbench::empty();
+    bench.write("bench.yaml", benchmark.to_string());
+    bench.write("sessions.jsonl", "{\"session_id\": \"s\", \"query\": \"lamps\", \"query_vector\": [1.0, 0.0]}\n");
+    bench
+}
+
+#[track_caller]
+fn ids_of(outcome: Outcome) -> Vec<String> {
+    let answer: Value = serde_json::from_str(&outcome.exits(0).stdout).expect("JSON");
+    let hits = answer["hits"].as_array().expect("hits");
+    hits.iter().map(|hit| hit["item_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn full_text_of_postgres_is_searched_and_diagnosed() {
+    let Some(postgres) = start_postgres() else { return };
+    postgres.load(&documents());
+    let query = "SELECT id, ts_rank(words, query) AS score FROM docs, websearch_to_tsquery('english', $query) query \
+                 WHERE words @@ query ORDER BY score DESC, id LIMIT $depth";
+    let bench = postgres_benchmark(&postgres.url(), query);
+    let file = bench.path("bench.yaml").display().to_string();
+    // Stemmed: the session asks for lamps.
+    assert_eq!(ids_of(rematch(["search", &file, "--session", "s", "--json"])), ["lamp-1", "lamp-2"]);
+    assert_eq!(ids_of(rematch(["search", &file, "white or blue", "--json", "--depth", "1"])).len(), 1);
+    assert!(ids_of(rematch(["search", &file, "' ; DROP TABLE docs --", "--json"])).is_empty());
+    let outcome = rematch(["doctor", &file]).exits(5);
+    for line in ["ok      engine tcp: 127.0.0.1:", "ok      engine search: 2 hits in", "FAILED  engine search: sql: "] {
+        assert!(outcome.stdout.contains(line), "`{line}` is missing in:\n{}", outcome.stdout);
+    }
+    drop(postgres);
+    let outcome = rematch(["doctor", &file]).exits(5);
+    assert!(outcome.stdout.contains("FAILED  engine tcp: 127.0.0.1:"), "{}", outcome.stdout);
+}
+
+#[test]
+fn pgvector_is_searched_by_the_sessions_vector() {
+    let Some(postgres) = start_pgvector() else { return };
+    postgres.sql("CREATE TABLE docs (id text PRIMARY KEY, embedding vector(2))");
+    postgres.sql("INSERT INTO docs VALUES ('far', '[-1,0]'), ('near', '[0.9,0.1]'), ('same', '[1,0]')");
+    let query = "SELECT id, 1 - (embedding <=> $vector::vector) AS score FROM docs \
+                 ORDER BY embedding <=> $vector::vector, id LIMIT $depth";
+    let bench = postgres_benchmark(&postgres.url(), query);
+    let file = bench.path("bench.yaml").display().to_string();
+    assert_eq!(ids_of(rematch(["search", &file, "--session", "s", "--json"])), ["same", "near", "far"]);
+    assert_eq!(ids_of(rematch(["search", &file, "x", "--vector", "[-1, 0]", "--depth", "1", "--json"])), ["far"]);
 }
 
 #[test]

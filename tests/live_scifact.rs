@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rematch_engine::benchmark::CorpusPlan;
 use rematch_engine::load::DocumentReader;
 
-use crate::live_servers::{Document, start_anserini, start_datasette, start_groonga};
+use crate::live_servers::{Document, start_anserini, start_datasette, start_groonga, start_postgres};
 use crate::shared::shared;
 use crate::workbench::{Workbench, count, mean, result};
 
@@ -33,7 +33,7 @@ fn live_engines_are_compared_on_scifact() {
     let Some(data) = shared("data/scifact") else { return };
     let documents = corpus(&data.join("corpus.jsonl.gz"));
     let (Some(datasette), Some(groonga)) = (start_datasette(&documents), start_groonga(&documents)) else { return };
-    let anserini = start_anserini(&documents);
+    let (anserini, postgres) = (start_anserini(&documents), start_postgres());
     let stage = |preset: &str, url: String, parameters: &str| {
         format!("{{ kind = \"http\", preset = \"{preset}\", url = \"{url}\", parameters = {{ {parameters} }} }}")
     };
@@ -61,6 +61,10 @@ fn live_engines_are_compared_on_scifact() {
             plausible: 0.67..=0.69,
         });
     }
+    if let Some(server) = &postgres {
+        server.load(&documents);
+        arms.push(Arm { id: "ts_rank", stage: postgres_stage(&server.url()), plausible: 0.3..=0.75 });
+    }
     let report = run(&data, &arms);
     for arm in &arms {
         let ndcg = mean(&report, arm.id, "nDCG@10");
@@ -71,6 +75,14 @@ fn live_engines_are_compared_on_scifact() {
     let verdict = &report["comparison"]["comparisons"][0]["verdict"];
     eprintln!("{}", verdict["sentence"]);
     assert_eq!(report["run"]["selection"]["sampled"], 300);
+}
+
+/// Any of the words may match, as in the other engines.
+fn postgres_stage(url: &str) -> String {
+    let query = "SELECT id, ts_rank_cd(words, query, 1) AS score FROM docs, \
+                 (SELECT replace(plainto_tsquery('english', $query)::text, '&', '|')::tsquery AS query) AS asked \
+                 WHERE words @@ query ORDER BY score DESC, id LIMIT $depth";
+    format!("{{ kind = \"postgres\", url = \"{url}\", sslmode = \"disable\", query = \"{query}\" }}")
 }
 
 fn run(data: &std::path::Path, arms: &[Arm]) -> serde_json::Value {

@@ -115,11 +115,17 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port()
 }
 
-/// Returns the program `name` of the server `server`; says that the test is skipped where there is none.
+/// Returns the program `name` of the server `server`, in one of these places or where the system looks for programs; says
+/// that the test is skipped where there is none.
 fn program(server: &str, name: &str, places: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = places.iter().cloned().chain(std::env::split_paths(&path)).map(|place| place.join(name));
-    let found = found.into_iter().find(|program| program.is_file());
+    let places: Vec<PathBuf> = places.iter().cloned().chain(std::env::split_paths(&path)).collect();
+    program_in(server, name, &places)
+}
+
+/// Returns the program `name` of the server `server` in one of these places and nowhere else.
+fn program_in(server: &str, name: &str, places: &[PathBuf]) -> Option<PathBuf> {
+    let found = places.iter().map(|place| place.join(name)).find(|program| program.is_file());
     if found.is_none() {
         let required = std::env::var("REMATCH_LIVE").unwrap_or_default();
         assert!(
@@ -259,7 +265,7 @@ pub(crate) fn start_postgres() -> Option<Postgres> {
 
 /// Starts PostgreSQL with the extension `vector` in its database `postgres`.
 pub(crate) fn start_pgvector() -> Option<Postgres> {
-    let postgres = Postgres::start(&program("pgvector", "postgres", &[installed("pgvector/postgres/bin")])?);
+    let postgres = Postgres::start(&program_in("pgvector", "postgres", &[installed("pgvector/postgres/bin")])?);
     postgres.sql("CREATE EXTENSION vector");
     Some(postgres)
 }
@@ -313,8 +319,8 @@ impl Postgres {
         output
     }
 
-    /// Makes the table `docs (id, title, text, words)`: `words` is the English full text, the title weighing more, under
-    /// an index.
+    /// Makes the table `docs (id, title, text, words)`: `words` is the English full text, the title weighing more,
+    /// under an index.
     pub(crate) fn load(&self, documents: &[Document]) {
         let field =
             |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
@@ -377,6 +383,7 @@ fn live_servers_start_answer_and_end() {
 #[test]
 fn pgvector_orders_by_distance() {
     let Some(postgres) = start_pgvector() else { return };
-    postgres.sql("CREATE TABLE items (id text, embedding vector(2)); INSERT INTO items VALUES ('far', '[-1,0]'), ('near', '[1,1]')");
+    postgres.sql("CREATE TABLE items (id text, embedding vector(2))");
+    postgres.sql("INSERT INTO items VALUES ('far', '[-1,0]'), ('near', '[1,1]')");
     assert_eq!(postgres.sql("SELECT id FROM items ORDER BY embedding <=> '[1,0]'"), "near\nfar\n");
 }

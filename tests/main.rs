@@ -15,6 +15,7 @@ mod workbench;
 
 mod artefacts;
 mod doctor;
+mod documentation;
 mod durability;
 mod esci_ubi;
 mod exposure;

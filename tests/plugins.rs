@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::rematch::{Outcome, call, command, workspace};
 use crate::sample;
-use crate::workbench::{Workbench, metrics, result};
+use crate::workbench::{Workbench, metrics, rankings_in, result};
 
 const LANGUAGES: [&str; 4] = ["rust", "c", "python", "js"];
 
@@ -112,6 +112,61 @@ fn every_example_scores_a_whole_benchmark() {
     }
     let summed = &compared["aggregates"]["revenue-ndcg"];
     assert!(summed["delta"].is_number() && summed["ci95"][0].is_number(), "{summed}");
+}
+
+#[test]
+fn the_example_of_a_stage_orders_hits_anew() {
+    if toolchains().is_none() {
+        return;
+    }
+    let bench = Workbench::empty();
+    for file in ["sessions.parquet", "products.jsonl"] {
+        bench.write(file, std::fs::read(workspace().join("data/shop").join(file)).expect("sample data"));
+    }
+    build(&workspace().join("plugins/popularity-rerank"), &bench.path("popularity-rerank.wasm"));
+    bench.write(
+        "bench.toml",
+        r#"
+        name = "popular"
+        baseline = "prod"
+        candidates = ["popular"]
+        sessions.path = "sessions.parquet"
+        corpus.products = { path = "products.jsonl", id = "item_id" }
+        [[retriever]]
+        id = "prod"
+        stages = [{ kind = "bm25", corpus = "products", fields = { title = 1.0 } }]
+        [[retriever]]
+        id = "popular"
+        [[retriever.stages]]
+        kind = "bm25"
+        corpus = "products"
+        fields = { title = 1.0 }
+        [[retriever.stages]]
+        kind = "rerank"
+        plugin = "popularity-rerank.wasm"
+        top = 50
+        items = { corpus = "products", fields = ["rating"] }
+        params = { field = "rating", weight = 0.2 }
+        "#,
+    );
+    let report = bench.report();
+    assert_eq!(result(&report, "popular")["failed_sessions"], 0);
+    let rankings = rankings_in(&bench.path("out"));
+    let of = |retriever: &'static str| rankings.iter().filter(move |ranking| ranking.retriever_id == retriever);
+    let mut moved = 0;
+    for (plain, popular) in of("prod").zip(of("popular")) {
+        let items = |ranking: &rematch_engine::session::Ranking| -> Vec<String> {
+            ranking.hits.iter().map(|hit| hit.item_id.clone()).collect()
+        };
+        let (before, after) = (items(plain), items(popular));
+        moved += usize::from(before != after);
+        let sorted = |mut items: Vec<String>| {
+            items.sort();
+            items
+        };
+        assert_eq!(sorted(before), sorted(after));
+    }
+    assert!(moved > 100, "{moved} lists changed");
 }
 
 #[test]

@@ -47,7 +47,16 @@ impl Engine {
     }
 }
 
+/// What a client begins with that takes this server for one of `https`.
+const TLS_HANDSHAKE: u8 = 22;
+
 fn answer(mut stream: TcpStream, status: u16, body: &str) -> std::io::Result<Request> {
+    let mut first = [0];
+    stream.peek(&mut first)?;
+    if first == [TLS_HANDSHAKE] {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;

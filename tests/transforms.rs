@@ -178,6 +178,10 @@ fn a_mistake_in_a_stage_is_told_with_its_place_or_its_reason() {
         let bench = with_stages(stage);
         bench.run().exits(code).complains(&[told]);
     }
+    // A broken component is found without a run.
+    let bench = with_stages(r#"{ kind = "rerank", plugin = "products.jsonl" }"#);
+    let validated = crate::rematch::rematch(["validate", &bench.path("bench.toml").display().to_string()]);
+    validated.exits(6).complains(&["it is not a WebAssembly component"]);
 }
 
 #[test]

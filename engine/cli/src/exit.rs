@@ -175,6 +175,9 @@ fn code(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<SandboxError>() {
         return code_of_sandbox(error);
     }
+    if let Some(error) = error.downcast_ref::<ReplayError>() {
+        return code_of_replay(error);
+    }
     if error.is::<PackError>() {
         return Exit::Plugin;
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rematch_metrics::{GainFunction, Metric};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::policy::PolicyPlan;
 use super::spec::{
     Combine, Compatibility, FilterSpec, OnInconclusive, OnScorerError, OutputFormat, SampleStrategy, SessionFormat,
     SessionsPath, Wasi,
@@ -123,6 +124,14 @@ pub struct PipelinePlan {
     /// Whether answers are kept for later runs. It never changes a result, so it is not part of the run's identity.
     #[serde(default)]
     pub cache: bool,
+}
+
+impl PipelinePlan {
+    /// Returns how its servers are asked; `None` where it asks none.
+    #[must_use]
+    pub fn policy(&self) -> Option<&PolicyPlan> {
+        self.stages.iter().find_map(|stage| stage.does.policy())
+    }
 }
 
 /// A table of documents.

@@ -70,7 +70,7 @@ fn pipeline(context: &Context<'_>, id: &str, keys: &KeyPath) -> Result<PipelineP
         let message = "a recording or a shown list is looked up anyway, there is nothing to keep";
         return Err(context.mistake(&retriever_keys.key("cache"), message));
     }
-    if !stages.iter().any(|stage| stage.does.asks_a_server()) {
+    if !stages.iter().any(|stage| stage.does.policy().is_some()) {
         policy::refuse(context, retriever)?;
     }
     Ok(PipelinePlan {

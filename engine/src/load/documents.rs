@@ -10,7 +10,7 @@ mod vectors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use typed::TypedCorpus;
+pub(crate) use typed::TypedCorpus;
 
 use super::{LoadError, files};
 use crate::benchmark::CorpusPlan;

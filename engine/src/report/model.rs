@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::spec::OnScorerError;
-use crate::benchmark::{Plan, ScorerPlan};
+use crate::benchmark::stages::{OnStageError, StagePlan};
+use crate::benchmark::{Arrival, PipelinePlan, Plan, ScorerPlan};
 use crate::compare::Comparison;
 use crate::compare::outcome::{BenchmarkComparison, BenchmarkResult};
 use crate::score::{ScoreMetric, Scorer, ScoringContract};
@@ -50,6 +51,9 @@ pub struct RunInfo {
     /// The scoring contract.
     #[serde(default)]
     pub scorers: Vec<ScorerInfo>,
+    /// The retrievers, the baseline first.
+    #[serde(default)]
+    pub retrievers: Vec<RetrieverInfo>,
     /// The measure that decides.
     pub primary_metric: String,
     /// nDCG's gain function.
@@ -60,6 +64,55 @@ pub struct RunInfo {
     pub selection: Selection,
     /// Content of every input.
     pub inputs: Vec<InputHash>,
+}
+
+/// One retriever of the benchmark.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RetrieverInfo {
+    /// Its id.
+    pub id: String,
+    /// Its stages, in order.
+    pub stages: Vec<StageInfo>,
+    /// How its servers are asked; `null` where it asks none.
+    pub asking: Option<AskingInfo>,
+}
+
+/// One stage of a retriever.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageInfo {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What an error means: `fail` or `skip`.
+    pub on_error: OnStageError,
+}
+
+/// How servers were asked. Lengths of time and sizes are texts such as `30s` and `16MiB`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AskingInfo {
+    /// Sessions in flight.
+    pub concurrency: u64,
+    /// Most requests per second; `null` for no limit.
+    pub rate: Option<f64>,
+    /// `closed`, or `open` where requests were due at fixed times.
+    pub arrival: Arrival,
+    /// Longest time for a connection.
+    pub connect_timeout: String,
+    /// Longest wait for the next bytes.
+    pub read_timeout: String,
+    /// Longest time of an attempt.
+    pub timeout: String,
+    /// Most attempts after the first.
+    pub retries: u32,
+    /// Most retries for each request, over the run.
+    pub retry_budget: f64,
+    /// Failures in a row that stop the retriever; 0 for never.
+    pub breaker: u32,
+    /// Largest answer, decoded.
+    pub max_body: String,
+    /// Requests that were sent, and forgotten, before the first that counts.
+    pub warm_up: u32,
 }
 
 /// One scorer of the contract.
@@ -139,6 +192,7 @@ impl RunInfo {
             depth: plan.depth.get() as u64,
             metrics: contract.measures().iter().map(|measure| measure.name.clone()).collect(),
             scorers: scorers(plan, contract),
+            retrievers: plan.pipelines.iter().map(retriever).collect(),
             primary_metric: plan.primary.clone(),
             gain: text("/relevance/gain"),
             compatibility: text("/relevance/compatibility"),
@@ -146,6 +200,28 @@ impl RunInfo {
             inputs: manifest.inputs.clone(),
         }
     }
+}
+
+fn retriever(plan: &PipelinePlan) -> RetrieverInfo {
+    let asking = plan.policy().map(|policy| AskingInfo {
+        concurrency: plan.concurrency.get() as u64,
+        rate: policy.rate,
+        arrival: policy.arrival,
+        connect_timeout: policy.connect_timeout.to_string(),
+        read_timeout: policy.read_timeout.to_string(),
+        timeout: policy.timeout.to_string(),
+        retries: policy.retries,
+        retry_budget: policy.retry_budget,
+        breaker: policy.breaker,
+        max_body: policy.max_body.to_string(),
+        warm_up: policy.warm_up,
+    });
+    let stage = |stage: &StagePlan| StageInfo {
+        name: stage.name.clone(),
+        kind: stage.does.as_str().to_owned(),
+        on_error: stage.on_error,
+    };
+    RetrieverInfo { id: plan.id.clone(), stages: plan.stages.iter().map(stage).collect(), asking }
 }
 
 fn scorers(plan: &Plan, contract: &ScoringContract) -> Vec<ScorerInfo> {

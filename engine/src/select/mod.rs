@@ -101,7 +101,8 @@ pub async fn select(plan: &Plan, run: &RunDirectory, memory_bytes: usize) -> Res
         None => None,
     };
     let out = write::Sample { engine: &engine, input: &input, filters: &filters, drawn };
-    selection.sampled = out.write(&run.path(layout::SESSIONS), sessions_per_chunk(at_most)).await?;
+    let asks_servers = plan.pipelines.iter().any(|pipeline| pipeline.policy().is_some());
+    selection.sampled = out.write(&run.path(layout::SESSIONS), sessions_per_chunk(at_most, asks_servers)).await?;
     run.write_json(layout::SELECTION, &selection)?;
     clear(&loaded)?;
     Ok(selection)

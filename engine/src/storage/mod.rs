@@ -32,5 +32,5 @@ pub use location::{Location, LocationError, is_url};
 pub use remote::Put;
 pub(crate) use remote::{Listed, Remote};
 pub(crate) use shortage::{advice, free_bytes, io_error_of};
-pub(crate) use write::TEMPORARY_ENDING;
 pub use write::{PendingFile, PendingWriter};
+pub(crate) use write::{TEMPORARY_ENDING, folder_of};

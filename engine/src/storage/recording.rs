@@ -1,9 +1,14 @@
 //! What file systems are told, in order, so that tests can ask what would be left of it after a power cut.
 
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+/// What the system knows a file by: its device, and its number there. It stays, whatever the file's name; when the file is
+/// gone, another may get it.
+pub(crate) type FileNumber = (u64, u64);
 
 /// A change of a file system, once it is made.
 #[derive(Debug, Clone)]
@@ -11,11 +16,11 @@ pub(crate) enum Change {
     /// A folder is made, with those above it.
     CreateFolder(PathBuf),
     /// A file is made, or emptied; its number stands for its content from then on.
-    Create(PathBuf, u64),
+    Create(PathBuf, FileNumber),
     /// Bytes are written to the end of a file.
-    Write(u64, Vec<u8>),
+    Write(FileNumber, Vec<u8>),
     /// The bytes of a file are durable.
-    Sync(u64),
+    Sync(FileNumber),
     /// The names in a folder are durable.
     SyncFolder(PathBuf),
     /// A file has another name.
@@ -32,7 +37,8 @@ pub(crate) struct Recording {
 
 struct Recorded {
     root: PathBuf,
-    files: Vec<u64>,
+    /// The root without links.
+    place: PathBuf,
     changes: Vec<Change>,
 }
 
@@ -41,7 +47,8 @@ static RECORDED: Mutex<Vec<Recorded>> = Mutex::new(Vec::new());
 impl Recording {
     /// Starts recording. No two recordings are of one folder.
     pub(crate) fn of(root: &Path) -> Self {
-        let recorded = Recorded { root: root.to_owned(), files: Vec::new(), changes: Vec::new() };
+        let place = root.canonicalize().unwrap_or_default();
+        let recorded = Recorded { root: root.to_owned(), place, changes: Vec::new() };
         RECORDED.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         Self { root: root.to_owned() }
     }
@@ -64,27 +71,22 @@ pub(super) fn note(path: &Path, change: impl FnOnce() -> Change) {
 
 /// Notes that a file is there, empty.
 pub(super) fn created(path: &Path, file: &File) {
-    let number = number_of(file);
-    let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(recorded) = all.iter_mut().find(|recorded| path.starts_with(&recorded.root)) {
-        recorded.files.push(number);
-        recorded.changes.push(Change::Create(path.to_owned(), number));
-    }
+    note(path, || Change::Create(path.to_owned(), number_of(file)));
 }
 
 /// Notes a change of a file's content.
-pub(super) fn changed(file: &File, change: impl FnOnce(u64) -> Change) {
+pub(super) fn changed(file: &File, change: impl FnOnce(FileNumber) -> Change) {
     let mut all = RECORDED.lock().unwrap_or_else(PoisonError::into_inner);
     if all.is_empty() {
         return;
     }
-    let number = number_of(file);
-    if let Some(recorded) = all.iter_mut().find(|recorded| recorded.files.contains(&number)) {
-        recorded.changes.push(change(number));
+    // Numbers are given again, so that only its place tells whose the file is.
+    let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
+    if let Some(recorded) = all.iter_mut().find(|recorded| place.starts_with(&recorded.place)) {
+        recorded.changes.push(change(number_of(file)));
     }
 }
 
-/// A file keeps its number whatever its name; a later file may get it when the file is gone.
-fn number_of(file: &File) -> u64 {
-    file.metadata().map(|metadata| metadata.ino()).unwrap_or(0)
+fn number_of(file: &File) -> FileNumber {
+    file.metadata().map(|metadata| (metadata.dev(), metadata.ino())).unwrap_or_default()
 }

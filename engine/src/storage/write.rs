@@ -132,7 +132,7 @@ impl PendingFile {
 }
 
 /// Returns the folder of a path; the present one where it names none.
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::storage::recording::Change;
+use crate::storage::recording::{Change, FileNumber};
 
 /// What is written at once or not at all.
 const PIECE_BYTES: usize = 4096;
@@ -59,7 +59,7 @@ struct Content {
 struct Past {
     contents: Vec<Content>,
     /// The content behind the number that the system gave a file.
-    numbered: BTreeMap<u64, usize>,
+    numbered: BTreeMap<FileNumber, usize>,
     /// Names as the process saw them.
     files: BTreeMap<PathBuf, usize>,
     folders: BTreeSet<PathBuf>,
@@ -94,6 +94,16 @@ impl Disk {
             past.add(root, change);
         }
         past.left(random)
+    }
+
+    /// Returns what a process sees on this disk after `changes`, which were made below `root`.
+    pub(crate) fn seen(&self, root: &Path, changes: &[Change]) -> Self {
+        let mut past = Past::of(self);
+        for change in changes {
+            past.add(root, change);
+        }
+        let files = past.files.into_iter().map(|(name, file)| (name, past.contents[file].bytes.clone()));
+        Self { folders: past.folders, files: files.collect() }
     }
 
     /// Writes everything below `root`, an empty folder.
@@ -234,10 +244,12 @@ impl Content {
 mod tests {
     use super::*;
 
+    const FILE: FileNumber = (1, 7);
+
     fn changes(synced: bool, folder_synced: bool) -> Vec<Change> {
         let path = |name: &str| Path::new("/root").join(name);
-        let mut changes = vec![Change::Create(path("t"), 7), Change::Write(7, b"all of it".to_vec())];
-        changes.extend(synced.then_some(Change::Sync(7)));
+        let mut changes = vec![Change::Create(path("t"), FILE), Change::Write(FILE, b"all of it".to_vec())];
+        changes.extend(synced.then_some(Change::Sync(FILE)));
         changes.push(Change::Rename(path("t"), path("a")));
         changes.extend(folder_synced.then_some(Change::SyncFolder(path(""))));
         changes

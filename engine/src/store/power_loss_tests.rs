@@ -53,6 +53,26 @@ fn after_a_power_cut_at_any_moment_every_file_is_complete_or_absent_and_the_work
     assert!(finished > 0, "no cut was at the end of {} changes", changes.len());
 }
 
+#[test]
+fn what_two_processes_did_is_there_after_a_power_cut_though_the_first_was_killed() {
+    for seed in 0..CUTS / 5 {
+        let mut random = Random(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let mut changes = recorded(folder.path(), work);
+        let expected = fingerprints(folder.path());
+        changes.truncate(random.below(changes.len() + 1));
+        // A process that is killed leaves all that it did to the next one, durable or not.
+        let killed = Disk::default().seen(folder.path(), &changes);
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        std::fs::create_dir(folder.path()).unwrap();
+        killed.write(folder.path());
+        changes.extend(recorded(folder.path(), work));
+        let left = restored(&Disk::default().cut(folder.path(), &changes, &mut random));
+        assert!(left.path().join("run").join(layout::REPORT_JSON).exists(), "cut {seed} loses a run that was finished");
+        assert_eq!(fingerprints(left.path()), expected, "cut {seed}");
+    }
+}
+
 /// Removes the run in a folder, if it is there.
 fn remove(folder: &Path) -> Result<(), StoreError> {
     let failed = |error: crate::storage::LocationError| StoreError::io(folder, error.into());

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::manifest::Manifest;
 use super::table::{TableReader, TableWriter};
 use super::{StoreError, copy_tables, layout};
-use crate::storage::{Blob, Location, PendingFile, Put, Remote, TEMPORARY_ENDING, calls};
+use crate::storage::{Blob, Location, PendingFile, Put, Remote, TEMPORARY_ENDING, calls, folder_of};
 
 /// Sessions per chunk: the size of a work unit, and of a row group of the sample.
 pub const SESSIONS_PER_CHUNK: usize = 1024;
@@ -25,11 +25,16 @@ pub const SESSIONS_PER_CHUNK: usize = 1024;
 /// Sessions of a sample up to which chunks stay small, so that even a small run has units enough for every core.
 const SMALL_SAMPLE: u64 = 65_536;
 
-/// Returns the sessions per chunk of a run that samples at most `sampled` sessions: [`SESSIONS_PER_CHUNK`], and four times as
-/// many in a large run, where every part costs more than its rows.
+/// Returns the sessions per chunk of a run that samples at most `sampled` sessions: [`SESSIONS_PER_CHUNK`], four times as
+/// many in a large run, where every part costs more than its rows, and a quarter where servers are asked, since a chunk is
+/// what is asked again after an interruption.
 #[must_use]
-pub fn sessions_per_chunk(sampled: u64) -> usize {
-    if sampled <= SMALL_SAMPLE { SESSIONS_PER_CHUNK } else { 4 * SESSIONS_PER_CHUNK }
+pub fn sessions_per_chunk(sampled: u64, asks_servers: bool) -> usize {
+    match (asks_servers, sampled <= SMALL_SAMPLE) {
+        (true, _) => SESSIONS_PER_CHUNK / 4,
+        (false, true) => SESSIONS_PER_CHUNK,
+        (false, false) => 4 * SESSIONS_PER_CHUNK,
+    }
 }
 
 /// How a run directory was found.
@@ -147,6 +152,9 @@ impl RunDirectory {
         let Some(root) = self.location.local() else { return Ok(self) };
         let lock = || {
             calls::create_folder_durably(root)?;
+            // A process that was killed may have made the folder and not have come to that. Best effort: who may work in a
+            // folder need not be allowed to open the one above it.
+            let _ = calls::sync_folder(folder_of(root));
             let file = calls::create(&root.join(layout::LOCK))?;
             let is_ours = calls::lock(&file)?;
             Ok(is_ours.then_some(file))

@@ -1,6 +1,7 @@
 //! `rematch validate`.
 
 use rematch_engine::benchmark::{Diagnostic, KeyPath, Plan, SpecSource};
+use rematch_engine::replay::{Pipeline, Workspace};
 use rematch_engine::score::ScoringContract;
 use rematch_engine::select::{self, SelectError};
 
@@ -17,7 +18,10 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
     if plan.has_plugins() {
         // A component that cannot be loaded, refuses its parameters or contradicts another scorer is found here.
-        ScoringContract::load(&plan, &plugin_host(None)?).map_err(|error| Failure::new(Exit::Plugin, error))?;
+        let plugins = plugin_host(None)?;
+        ScoringContract::load(&plan, &plugins).map_err(|error| Failure::new(Exit::Plugin, error))?;
+        let workspace = Workspace { plugins: Some(plugins), ..Workspace::default() };
+        Pipeline::check_plugins(&plan.pipelines, &workspace).map_err(Failure::from)?;
     }
     if arguments.json {
         print_json(&plan)?;

@@ -4,6 +4,8 @@
 //! one into the other and tells mistakes with their place.
 
 mod bm25;
+#[cfg(test)]
+mod data_tests;
 mod fuse;
 pub mod http;
 pub mod http_presets;

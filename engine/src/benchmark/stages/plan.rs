@@ -184,24 +184,25 @@ impl StageKind {
         }
     }
 
+    /// Returns how servers are asked, where the stage, or one inside of it, asks one.
+    #[must_use]
+    pub fn policy(&self) -> Option<&PolicyPlan> {
+        match self {
+            Self::Http(plan) | Self::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => Some(&plan.policy),
+            Self::Postgres(plan) => Some(&plan.policy),
+            Self::Fuse(plan) => {
+                plan.branches.iter().flat_map(|branch| &branch.stages).find_map(|stage| stage.does.policy())
+            }
+            _ => None,
+        }
+    }
+
     /// Returns how the server is asked, where the stage itself asks one.
     pub fn policy_mut(&mut self) -> Option<&mut PolicyPlan> {
         match self {
             Self::Http(plan) | Self::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => Some(&mut plan.policy),
             Self::Postgres(plan) => Some(&mut plan.policy),
             _ => None,
-        }
-    }
-
-    /// Returns whether the stage, or one inside of it, asks a server.
-    #[must_use]
-    pub fn asks_a_server(&self) -> bool {
-        match self {
-            Self::Http(_) | Self::Postgres(_) | Self::Rerank(RerankPlan { by: Reranker::Http(_), .. }) => true,
-            Self::Fuse(plan) => {
-                plan.branches.iter().flat_map(|branch| &branch.stages).any(|stage| stage.does.asks_a_server())
-            }
-            _ => false,
         }
     }
 }

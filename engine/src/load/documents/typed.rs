@@ -20,7 +20,7 @@ use crate::benchmark::CorpusPlan;
 /// A corpus whose columns keep their types: those of Parquet, or what all values of a column in CSV or JSON lines have in
 /// common. The id is always text.
 #[derive(Debug)]
-pub struct TypedCorpus {
+pub(crate) struct TypedCorpus {
     id: String,
     files: Vec<(PathBuf, Format)>,
     schema: SchemaRef,
@@ -39,7 +39,7 @@ impl TypedCorpus {
     /// # Errors
     ///
     /// Returns an error when no file matches the corpus's path, a file cannot be read, or there is no column of ids.
-    pub fn open(corpus: &CorpusPlan) -> Result<Self, LoadError> {
+    pub(crate) fn open(corpus: &CorpusPlan) -> Result<Self, LoadError> {
         let mut files = Vec::new();
         let mut fields: Vec<Field> = Vec::new();
         for path in corpus_files(corpus)? {
@@ -64,13 +64,13 @@ impl TypedCorpus {
 
     /// Returns the columns of all files together; every one may be null.
     #[must_use]
-    pub fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// Returns the files, where all of them are Parquet.
     #[must_use]
-    pub fn parquet_files(&self) -> Option<Vec<PathBuf>> {
+    pub(crate) fn parquet_files(&self) -> Option<Vec<PathBuf>> {
         self.files.iter().map(|(path, format)| (*format == Format::Parquet).then(|| path.clone())).collect()
     }
 
@@ -81,7 +81,7 @@ impl TypedCorpus {
     /// # Errors
     ///
     /// Returns an error when a file cannot be read, an id is missing or stands there twice, or what `take` returns.
-    pub fn read<E: From<LoadError>>(
+    pub(crate) fn read<E: From<LoadError>>(
         &self,
         columns: &BTreeSet<String>,
         mut take: impl FnMut(&StringArray, &RecordBatch) -> Result<(), E>,

@@ -23,6 +23,12 @@
 //! they may, those go first that were used longest ago.
 //!
 //! Memory: 56 bytes for every entry of the pipelines at hand.
+//!
+//! # What it costs
+//!
+//! To look an answer of 100 hits up took 150 µs where BM25 over 20,000 documents took 1,800 to 2,400, both in a build without
+//! optimisation (`a_look_up_beside_bm25` in `tests.rs` measures it), and 5.7 kB on disk. So it pays for BM25 too, and more
+//! the larger the corpus is.
 
 mod entry;
 mod key;

@@ -288,6 +288,63 @@ fn fields_do_not_run_into_each_other() {
     assert_ne!(identity("ha", ["b"]), identity("h", ["ab"]));
 }
 
+/// What a look-up costs beside asking BM25 again: 20,000 documents of 80 words, queries of three, 100 hits.
+#[test]
+#[ignore = "measures, and says what it found"]
+fn a_look_up_beside_bm25() {
+    use crate::benchmark::spec::CombineFields;
+    use crate::benchmark::stages::{Bm25Plan, StageKind, StagePlan};
+    use crate::benchmark::{CorpusPlan, PipelinePlan};
+    use crate::replay::Workspace;
+
+    const SESSIONS: usize = 1000;
+    let mut state = 1_u64;
+    let mut word = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Zipf's law, near enough: the logarithm of the rank is even.
+        let even = (state >> 11) as f64 / (1_u64 << 53) as f64;
+        format!("w{}", (20_000_f64.powf(even)) as u64)
+    };
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("docs.jsonl");
+    let lines: Vec<String> = (0..20_000)
+        .map(|number| {
+            let text: Vec<String> = (0..80).map(|_| word()).collect();
+            format!("{{\"id\": \"document-{number}\", \"text\": \"{}\"}}", text.join(" "))
+        })
+        .collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let sessions: Arc<[Session]> = (0..SESSIONS)
+        .map(|number| Session {
+            session_id: number.to_string(),
+            query: Some(format!("{} {} {}", word(), word(), word())),
+            ..Session::default()
+        })
+        .collect();
+    let corpus = CorpusPlan { name: "docs".into(), path, id: "id".into() };
+    let fields = BTreeMap::from([("text".to_owned(), 1.0)]);
+    let bm25 = Bm25Plan { corpus, fields, k1: 1.2, b: 0.75, combine_fields: CombineFields::Bm25f };
+    let plan = PipelinePlan {
+        id: "bm25".into(),
+        name: "bm25".into(),
+        stages: vec![StagePlan::of(StageKind::Bm25(bm25))],
+        concurrency: NonZeroUsize::MIN,
+        cache: true,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let time = |rankings: Option<Arc<RankingCache>>| {
+        let workspace = Workspace { rankings, ..Workspace::default() };
+        let pipeline = Arc::new(Pipeline::build(std::slice::from_ref(&plan), &workspace).unwrap().remove(0));
+        let start = std::time::Instant::now();
+        runtime.block_on(Replayer::new(pipeline).replay(Arc::clone(&sessions), 100)).unwrap();
+        start.elapsed().as_secs_f64() * 1e6 / SESSIONS as f64
+    };
+    let cache = || Some(Arc::new(RankingCache::open(&folder.path().join("cache"), u64::MAX).unwrap()));
+    let bytes = |cache: Option<Arc<RankingCache>>| cache.unwrap().summary().unwrap().bytes / SESSIONS as u64;
+    let (asked, kept, found) = (time(None), time(cache()), time(cache()));
+    eprintln!("asked {asked:.0} us a session, asked and kept {kept:.0}, found {found:.0}, {} bytes", bytes(cache()));
+}
+
 proptest! {
     #[test]
     fn what_was_written_is_read_back(

@@ -5,10 +5,13 @@ use url::Url;
 use super::Check;
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::http::{AuthPlan, HttpPlan, UserPlan};
-use crate::benchmark::stages::{StageKind, StagePlan};
+use crate::benchmark::stages::{PostgresPlan, PostgresServer, RerankPlan, Reranker, SslMode, StageKind, StagePlan};
 use crate::replay::explain::{Explanation, Problem, StageExplanation, explain};
 use crate::replay::{Pipeline, RetrieveErrorKind};
 use crate::session::{Session, StageState};
+
+/// Where PostgreSQL listens unless it is told otherwise.
+const POSTGRES_PORT: u16 = 5432;
 
 /// Somewhere that a stage connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,9 +148,21 @@ fn endpoints(stages: &[StagePlan]) -> Vec<Endpoint> {
         .flat_map(|stage| match &stage.does {
             StageKind::Fuse(plan) => plan.branches.iter().flat_map(|branch| endpoints(&branch.stages)).collect(),
             StageKind::Http(plan) => vec![of_http(&stage.name, plan)],
+            StageKind::Postgres(plan) => vec![of_postgres(&stage.name, plan)],
+            StageKind::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => vec![of_http(&stage.name, plan)],
             _ => Vec::new(),
         })
         .collect()
+}
+
+fn of_postgres(stage: &str, plan: &PostgresPlan) -> Endpoint {
+    let (url, url_env) = match &plan.server {
+        PostgresServer::Url(url) => (url.parse::<Url>().ok(), None),
+        PostgresServer::Env(variable) => (None, Some(variable.clone())),
+    };
+    let address = url.and_then(|url| Some((url.host_str()?.to_owned(), url.port().unwrap_or(POSTGRES_PORT))));
+    let secrets = url_env.into_iter().chain(plan.password_env.clone()).collect();
+    Endpoint { stage: stage.to_owned(), address, encrypted: plan.sslmode == Some(SslMode::Require), secrets }
 }
 
 fn of_http(stage: &str, plan: &HttpPlan) -> Endpoint {
@@ -164,4 +179,47 @@ fn of_http(stage: &str, plan: &HttpPlan) -> Endpoint {
         AuthPlan::Header { value_env, .. } | AuthPlan::Query { value_env, .. } => vec![value_env.clone()],
     };
     Endpoint { stage: stage.to_owned(), address, encrypted: plan.url.starts_with("https:"), secrets }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::benchmark::{Plan, SpecSource};
+
+    /// What the stage connects to.
+    fn endpoint(stage: &str) -> Endpoint {
+        let text = format!(
+            "name = \"x\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"none.jsonl\"\n\
+             [[retriever]]\nid = \"a\"\nstages = [{stage}]\n\
+             [[retriever]]\nid = \"b\"\nstages = [{{ kind = \"shown\" }}]\n"
+        );
+        let source = SpecSource::of(Path::new("bench.toml"), &text, &[]).expect("a file");
+        let plan = Plan::resolve(&source).expect("a plan");
+        let endpoints = endpoints(&plan.pipelines.first().expect("a pipeline").stages);
+        endpoints.into_iter().next().expect("an endpoint")
+    }
+
+    #[test]
+    fn hosts_ports_and_secrets_of_stages_are_known() {
+        let address = |host: &str, port| Some((host.to_owned(), port));
+        let http =
+            |url: &str, rest: &str| endpoint(&format!("{{ kind = \"http\", url = \"{url}\", ids = \"$[*]\"{rest} }}"));
+        assert_eq!(http("https://a.example/{{ query }}", "").address, address("a.example", 443));
+        assert!(http("https://a.example", "").encrypted);
+        assert_eq!(http("http://a.example:9200", "").address, address("a.example", 9200));
+        assert_eq!(http("http://[::1]:9200/x?q={{ query }}", "").address, address("[::1]", 9200));
+        // Another host for each session.
+        assert_eq!(http("http://{{ inputs.shop }}.example/", "").address, None);
+        assert_eq!(http("http://s-{{ inputs.shop }}", "").address, None);
+        let basic = ", auth = { basic-user-env = \"USER_OF\", basic-password-env = \"PASSWORD_OF\" }";
+        assert_eq!(http("http://a.example", basic).secrets, ["USER_OF", "PASSWORD_OF"]);
+        let header = ", auth = { header = \"X-Key\", value-env = \"KEY_OF\" }";
+        assert_eq!(http("http://a.example", header).secrets, ["KEY_OF"]);
+        let postgres =
+            |rest: &str| endpoint(&format!("{{ kind = \"postgres\", query = \"SELECT id FROM docs\", {rest} }}"));
+        assert_eq!(postgres("url = \"postgres://reader@db.example/shop\"").address, address("db.example", 5432));
+        assert_eq!(postgres("url-env = \"DATABASE_URL\"").secrets, ["DATABASE_URL"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Why does a retriever answer one search the way it does? One search, handed from stage to stage, with what each did.
 //!
-//! [`explain`] runs the search; an [`Explanation`] is plain data. For every hit that leaves a stage it says where it stood
-//! before, and for every hit that does not, that it went.
+//! [`explain`] runs the search; an [`Explanation`] is plain data. For every hit that leaves a stage it says where it
+//! stood before, and for every hit that does not, that it went.
 //!
 //! Not for: runs. It asks every stage anew, shares nothing, and records nothing.
 

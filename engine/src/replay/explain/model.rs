@@ -57,8 +57,8 @@ pub struct ExplainedHit {
     pub item_id: String,
     /// Its score; `None` where the stage gives none.
     pub score: Option<f64>,
-    /// Its 1-based rank among the hits that entered, or, for `fuse`, in each branch; `None` where it was not there. Empty
-    /// for other sources.
+    /// Its 1-based rank among the hits that entered, or, for `fuse`, in each branch; `None` where it was not there.
+    /// Empty for other sources.
     pub ranks_before: Vec<Option<usize>>,
 }
 

@@ -88,6 +88,20 @@ impl<'a> Resources<'a> {
         Ok(Stages { source, transforms: transforms.collect::<Result<_, ReplayError>>()? })
     }
 
+    /// Loads every component among the stages of a retriever, and lets go of it.
+    pub(super) fn check_plugins(&mut self, plan: &PipelinePlan) -> Result<(), ReplayError> {
+        let mut stages = Vec::new();
+        for_each_stage(&plan.stages, &mut |stage| stages.push(stage.clone()));
+        for stage in stages.iter().filter(|stage| stage.does.has_plugins()) {
+            match &stage.does {
+                StageKind::Plugin(_) => drop(self.source(plan, stage)?),
+                StageKind::Rerank(_) => drop(self.transform(plan, stage)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Builds a transform; `None` where the stage is none.
     fn transform(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Option<Arc<dyn Transform>>, ReplayError> {
         let failed = |source| ReplayError::Transform {
@@ -110,7 +124,7 @@ impl<'a> Resources<'a> {
                 let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
                 let reranker = HttpReranker::build(http, policy, &self.workspace.secrets);
                 let reranker = reranker.map_err(|source| http_error(plan, stage, source))?;
-                Arc::new(Rerank { by: Reranks::Http(reranker), top: *top })
+                Arc::new(Rerank { by: Reranks::Http(Box::new(reranker)), top: *top })
             }
             _ => return Ok(None),
         }))

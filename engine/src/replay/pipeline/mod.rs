@@ -95,6 +95,16 @@ impl Pipeline {
         plans.iter().map(|plan| resources.pipeline_hash(plan)).collect()
     }
 
+    /// Loads every component that a stage of the plans is, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first stage whose component cannot be used or refuses its parameters.
+    pub fn check_plugins(plans: &[PipelinePlan], workspace: &Workspace) -> Result<(), ReplayError> {
+        let mut resources = Resources::new(plans, workspace);
+        plans.iter().try_for_each(|plan| resources.check_plugins(plan))
+    }
+
     /// Builds every pipeline of a plan, in order; `hashes` are those of [`Pipeline::hashes`]. Pipelines that search one
     /// corpus share one index over all fields that any of them uses, and pipelines that begin with the same stages run these
     /// once. It reads files and uses a whole processor core: call it outside the asynchronous runtime's threads.

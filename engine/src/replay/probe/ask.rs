@@ -72,8 +72,8 @@ const SHOWN: usize = 2_000;
 /// Stands where `ids` must stand before they are known; no answer has it.
 const UNKNOWN: &str = "$['not known yet'][*]";
 
-/// Sends one search to an endpoint and says how to read its answer. What `spec` says of the answer is kept; what it leaves
-/// out is proposed.
+/// Sends one search to an endpoint and says how to read its answer. What `spec` says of the answer is kept; what it
+/// leaves out is proposed.
 ///
 /// # Errors
 ///

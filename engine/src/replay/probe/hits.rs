@@ -10,7 +10,6 @@ use super::path::Path;
 
 /// Where the hits of an answer seem to stand, and what is found there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct HitPaths {
     /// JSONPath of the ids.
     pub ids: String,
@@ -256,7 +255,8 @@ fn number(value: &Value) -> Option<f64> {
     number.filter(|number: &f64| number.is_finite())
 }
 
-/// Whether smaller is better: what the order says, else what the name does; scores below 0 are those of SQLite's `bm25()`.
+/// Whether smaller is better: what the order says, else what the name does; scores below 0 are those of SQLite's
+/// `bm25()`.
 fn grows(name: &str, scores: &[f64]) -> bool {
     let by_name = || plain(name).contains("distance") || plain(name) == "dist";
     direction(scores).unwrap_or_else(|| by_name() || scores.first().is_some_and(|score| *score < 0.0))
@@ -293,16 +293,22 @@ mod tests {
     #[test]
     fn the_shapes_of_known_engines_are_recognised() {
         let elasticsearch = json!({ "took": 5, "_shards": { "total": 1 }, "hits": { "total": { "value": 2 },
-            "hits": [{ "_index": "p", "_id": "1", "_score": 2.0, "_source": { "id": 7 } }, { "_index": "p", "_id": "2", "_score": 1.0, "_source": { "id": 8 } }] } });
+            "hits": [
+                { "_index": "p", "_id": "1", "_score": 2.0, "_source": { "id": 7 } },
+                { "_index": "p", "_id": "2", "_score": 1.0, "_source": { "id": 8 } },
+            ] } });
         expect(&elasticsearch, "$.hits.hits[*]._id", "$.hits.hits[*]._score", false);
-        let solr = json!({ "response": { "numFound": 2, "docs": [{ "id": "a", "score": 2.5 }, { "id": "b", "score": 1.5 }] } });
+        let solr = json!({ "response": { "numFound": 2, "docs": [
+            { "id": "a", "score": 2.5 }, { "id": "b", "score": 1.5 }] } });
         expect(&solr, "$.response.docs[*].id", "$.response.docs[*].score", false);
         let typesense = json!({ "facet_counts": [], "hits": [
             { "document": { "id": "124", "company": "Stark" }, "highlights": [], "text_match": 130_916 },
             { "document": { "id": "125", "company": "Stork" }, "highlights": [], "text_match": 130_910 }] });
         expect(&typesense, "$.hits[*].document.id", "$.hits[*].text_match", false);
         let weaviate = json!({ "data": { "Get": { "Article": [
-            { "_additional": { "id": "u1", "score": "0.5" } }, { "_additional": { "id": "u2", "score": "0.25" } }] } } });
+            { "_additional": { "id": "u1", "score": "0.5" } },
+            { "_additional": { "id": "u2", "score": "0.25" } },
+        ] } } });
         expect(&weaviate, "$.data.Get.Article[*]._additional.id", "$.data.Get.Article[*]._additional.score", false);
         let chroma =
             json!({ "ids": [["a", "b"]], "embeddings": null, "distances": [[0.1, 0.8]], "include": ["distances"] });
@@ -332,7 +338,10 @@ mod tests {
     fn ranks_prices_and_facets_are_no_scores() {
         let answer = json!({
             "facets": [{ "key": "red", "count": 9 }, { "key": "blue", "count": 3 }],
-            "items": [{ "product_id": "x", "rank": 1, "price": 9.5, "my_score": 0.9 }, { "product_id": "y", "rank": 2, "price": 12.25, "my_score": 0.8 }],
+            "items": [
+                { "product_id": "x", "rank": 1, "price": 9.5, "my_score": 0.9 },
+                { "product_id": "y", "rank": 2, "price": 12.25, "my_score": 0.8 },
+            ],
         });
         expect(&answer, "$.items[*].product_id", "$.items[*].my_score", false);
     }

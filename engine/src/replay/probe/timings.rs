@@ -23,9 +23,9 @@ pub struct TimingPath {
 /// Steps down from the root that are looked at.
 const DEEPEST: usize = 6;
 
-/// Returns the numbers whose names are those of spans of time. Lists are not looked into. Where
-/// no name says the unit, a fraction that would fit into `latency` (what the client measured) as seconds is seconds, any
-/// other number milliseconds.
+/// Returns the numbers whose names are those of spans of time. Lists are not looked into. Where no name says the unit,
+/// a fraction that would fit into `latency` (what the client measured) as seconds is seconds, any other number
+/// milliseconds.
 #[must_use]
 pub fn propose_timings(answer: &Value, latency: Duration) -> Vec<TimingPath> {
     let mut timings = Vec::new();

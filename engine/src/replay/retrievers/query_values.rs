@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::benchmark::stages::Parameter;
-use crate::replay::{RetrieveError, RetrieveErrorKind};
+use crate::replay::{Reads, RetrieveError, RetrieveErrorKind};
 use crate::session::Session;
 
 /// The value of a parameter.
@@ -19,6 +19,19 @@ pub(super) enum QueryValue {
     Vector(Vec<f32>),
     /// An object, or a list of anything else.
     Json(Json),
+}
+
+/// Returns what of a session the parameters look at.
+pub(super) fn reads(parameters: &[Parameter]) -> Reads {
+    let one = |parameter: &Parameter| match parameter {
+        Parameter::Query => Reads::QUERY,
+        Parameter::Depth => Reads::NOTHING,
+        Parameter::SessionId => Reads { session_id: true, ..Reads::NOTHING },
+        Parameter::Taxonomy => Reads { taxonomy: true, ..Reads::NOTHING },
+        Parameter::Vector => Reads { query_vector: true, ..Reads::NOTHING },
+        Parameter::Inputs | Parameter::Input(_) => Reads { inputs: true, ..Reads::NOTHING },
+    };
+    parameters.iter().map(one).fold(Reads::NOTHING, Reads::and)
 }
 
 /// Returns the values of `parameters`, in their order, for a search of the stage `kind`.
@@ -142,6 +155,18 @@ mod tests {
             assert_eq!(value(&format!("inputs_{name}")), Ok(expected), "{name}");
         }
         assert!(matches!(value("inputs"), Ok(QueryValue::Json(Json::Object(object))) if object.len() == 9));
+    }
+
+    #[test]
+    fn only_what_is_named_is_looked_at() {
+        let named = |names: &[&str]| {
+            let parameters: Vec<Parameter> = names.iter().filter_map(|name| Parameter::of_name(name)).collect();
+            reads(&parameters)
+        };
+        assert_eq!(named(&["depth"]), Reads::NOTHING);
+        assert_eq!(named(&["query", "depth"]), Reads::QUERY);
+        let all = named(&["query", "session_id", "taxonomy", "vector", "inputs_a"]);
+        assert_eq!(all, Reads { timestamp: false, ..Reads::ALL });
     }
 
     #[test]

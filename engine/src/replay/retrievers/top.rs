@@ -46,6 +46,12 @@ impl Top {
         }
     }
 
+    /// Returns the score that a candidate must reach to be kept, whatever its id; any score above 0 does at first.
+    pub(super) fn least_score(&self) -> f64 {
+        let least = self.heap.peek().filter(|_| self.heap.len() >= self.depth);
+        least.map_or(f64::from_bits(1), |last| last.0.score)
+    }
+
     /// Returns the candidates, best first.
     pub(super) fn into_sorted(self) -> Vec<Candidate> {
         self.heap.into_sorted_vec().into_iter().map(|Reverse(candidate)| candidate).collect()

@@ -26,7 +26,7 @@ pub enum Reranks {
     /// A component.
     Plugin(Arc<PluginReranker>),
     /// An endpoint over HTTP.
-    Http(HttpReranker),
+    Http(Box<HttpReranker>),
 }
 
 #[async_trait]

@@ -68,7 +68,8 @@ fn retrievers(plan: &Plan, arguments: &DoctorArguments) -> Result<Vec<Group>, Fa
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let scratch = tempfile::tempdir()?;
     let workspace =
-        Workspace { scratch: scratch.path().to_owned(), secrets: environment::secrets(), ..Workspace::default() };
+        // Without a sandbox the stages that need one say so.
+        Workspace { scratch: scratch.path().to_owned(), plugins: plan.has_plugins().then(|| plugin_host(None).ok()).flatten(), secrets: environment::secrets(), ..Workspace::default() };
     let mut groups = vec![Group { subject: "sessions".to_owned(), checks: vec![said] }];
     for pipeline in &plan.pipelines {
         let mut checks = runtime.block_on(reach_servers(pipeline, &is_set));

@@ -15,6 +15,7 @@ use rematch_engine::session::Session;
 use super::{print, print_json};
 use crate::environment;
 use crate::exit::{Exit, Failure};
+use crate::plugin_host::{on_stderr, plugin_host};
 use crate::retriever_arguments::SearchArguments;
 
 /// Hits that are shown where no depth was asked for; the JSON has all.
@@ -28,8 +29,12 @@ pub(crate) fn search(arguments: &SearchArguments) -> Result<Exit, Failure> {
     let depth = depth.get();
     let session = session(arguments, &plan)?;
     let scratch = tempfile::tempdir()?;
-    let workspace =
-        Workspace { scratch: scratch.path().to_owned(), secrets: environment::secrets(), ..Workspace::default() };
+    let workspace = Workspace {
+        scratch: scratch.path().to_owned(),
+        plugins: plan.has_plugins().then(|| plugin_host(Some(on_stderr()))).transpose()?,
+        secrets: environment::secrets(),
+        ..Workspace::default()
+    };
     let built = Pipeline::build(std::slice::from_ref(&pipeline), &workspace)
         .map_err(|error| Failure::new(Exit::Input, error))?;
     let pipeline = built.first().ok_or_else(|| anyhow!("no pipeline was built"))?;

@@ -1,8 +1,8 @@
 //! Anserini's REST server 1.7 over Lucene 10: `GET /v1/<index>/search`
-//! (<https://github.com/castorini/anserini/blob/master/docs/rest-api.md>).
+//! (<https://github.com/castorini/anserini/blob/master/src/main/resources/rest/openapi.yaml>).
 //!
-//! BM25 with the server's settings. The index is a path on the server: never let strangers choose it. Anserini reports no
-//! timings.
+//! BM25 with the server's settings. The index is a path on the server: never let strangers choose it. Anserini reports
+//! no timings.
 
 use super::super::http::{HttpDefaults, ParameterDefault};
 

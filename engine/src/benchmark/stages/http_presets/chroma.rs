@@ -1,7 +1,8 @@
-//! Chroma 1: `POST` to the `query` of a collection (<https://docs.trychroma.com/reference/server/api/collection/query>).
+//! Chroma 1: `POST` to the `query` of a collection
+//! (<https://docs.trychroma.com/reference/chroma-api/record/query-collection>).
 //!
-//! The nearest neighbours of the session's vector, by distance. The collection is named by its UUID, as the server's own list
-//! of collections gives it; names are refused. Chroma reports no timings.
+//! The nearest neighbours of the session's vector, by distance. The collection is named by its UUID, as the server's
+//! own list of collections gives it; names are refused. Chroma reports no timings.
 
 use super::super::http::{HttpDefaults, ParameterDefault, ScoreDirection};
 

@@ -1,8 +1,8 @@
 //! Datasette 0.65 over an SQLite FTS5 table: `GET /<database>.json?sql=...`
 //! (<https://docs.datasette.io/en/stable/json_api.html>, <https://www.sqlite.org/fts5.html>).
 //!
-//! Any of the query's words may match; each is quoted, so that none is an operator. SQLite's `bm25()` is negative, and lower is
-//! better; ties are broken by id. Datasette returns at most `max_returned_rows` (1,000 unless set).
+//! Any of the query's words may match; each is quoted, so that none is an operator. SQLite's `bm25()` is negative, and
+//! lower is better; ties are broken by id. Datasette returns at most `max_returned_rows` (1,000 unless set).
 
 use super::super::http::{HttpDefaults, ParameterDefault, ScoreDirection, TimingUnit};
 

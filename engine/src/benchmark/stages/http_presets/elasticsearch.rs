@@ -1,10 +1,10 @@
 //! Elasticsearch 8 and 9: `POST /<index>/_search`
 //! (<https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-search>).
 //!
-//! A `multi_match` query over `parameters.fields`, or over the index's default fields. Shards that fail, or do not answer in
-//! time, make the whole request fail (`allow_partial_search_results=false`): a part of the index is not the answer.
-//! `took` leaves out the queue before the search and the network. A stage that sorts by a field gets `null` scores: it writes
-//! `scores = ""`.
+//! A `multi_match` query over `parameters.fields`, or over the index's default fields. Shards that fail, or do not
+//! answer in time, make the whole request fail (`allow_partial_search_results=false`): a part of the index is not the
+//! answer. `took` leaves out the queue before the search and the network. A stage that sorts by a field gets `null`
+//! scores: it writes `scores = ""`.
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

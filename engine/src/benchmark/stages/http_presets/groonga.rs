@@ -1,9 +1,9 @@
 //! Groonga 13: `GET /d/select` (<https://groonga.org/docs/reference/commands/select.html>), command version 3.
 //!
-//! Any of the query's words may match; each is quoted, so that none is an operator, and a query without words finds nothing
-//! (Groonga's own answer to it would be the whole table). Hits are rows, so the paths go by the order of `output_columns`.
-//! Errors have a `return_code` below 0, and may come with the status of a success. Without a scorer in
-//! `parameters.match_columns` the score counts occurrences.
+//! Any of the query's words may match; each is quoted, so that none is an operator, and a query without words finds
+//! nothing (Groonga's own answer to it would be the whole table). Hits are rows, so the paths go by the order of
+//! `output_columns`. Errors have a `return_code` below 0, and may come with the status of a success. Without a scorer
+//! in `parameters.match_columns` the score counts occurrences.
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

@@ -1,7 +1,7 @@
 //! Meilisearch 1.3 and later: `POST /indexes/<index>/search` (<https://www.meilisearch.com/docs/reference/api/search>).
 //!
-//! The key goes into `auth = { bearer-env = "..." }`. An index whose primary key is not `id` sets `parameters.id`, and `ids`
-//! to match. At most the index's `maxTotalHits` (1,000 unless set) come back.
+//! The key goes into `auth = { bearer-env = "..." }`. An index whose primary key is not `id` sets `parameters.id`, and
+//! `ids` to match. At most the index's `maxTotalHits` (1,000 unless set) come back.
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

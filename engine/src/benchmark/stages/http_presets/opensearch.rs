@@ -1,4 +1,5 @@
-//! OpenSearch 2 and 3: `POST /<index>/_search` (<https://docs.opensearch.org/latest/api-reference/search-apis/search/>).
+//! OpenSearch 2 and 3: `POST /<index>/_search`
+//! (<https://docs.opensearch.org/latest/api-reference/search-apis/search/>).
 //!
 //! As for Elasticsearch, and from 2.12 on the time of the query and fetch phases (`phase_took`), which earlier versions
 //! refuse: there the stage writes a URL with a query string of its own.

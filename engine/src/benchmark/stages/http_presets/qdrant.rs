@@ -1,8 +1,8 @@
 //! Qdrant 1.10 and later: `POST /collections/<collection>/points/query`
 //! (<https://api.qdrant.tech/api-reference/search/query-points>).
 //!
-//! The nearest neighbours of the session's vector. Ids are numbers or UUIDs. Scores are similarities for collections with
-//! the distance `Cosine` or `Dot`; for `Euclid` and `Manhattan` the stage writes `score-direction = "lower"`.
+//! The nearest neighbours of the session's vector. Ids are numbers or UUIDs. Scores are similarities for collections
+//! with the distance `Cosine` or `Dot`; for `Euclid` and `Manhattan` the stage writes `score-direction = "lower"`.
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

@@ -1,8 +1,9 @@
 //! Apache Solr 8 and 9: `POST /solr/<collection>/select` with a JSON query
 //! (<https://solr.apache.org/guide/solr/latest/query-guide/json-query-dsl.html>).
 //!
-//! The query is an `edismax` query over `parameters.fields`, or over the handler's own. The session's text is a value of the
-//! query parser, never local parameters. A collection whose unique key is not `id` sets `parameters.id`, and `ids` to match.
+//! The query is an `edismax` query over `parameters.fields`, or over the handler's own. The session's text is a value
+//! of the query parser, never local parameters. A collection whose unique key is not `id` sets `parameters.id`, and
+//! `ids` to match.
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

@@ -1,9 +1,10 @@
 //! Typesense 26 and later: `GET /collections/<collection>/documents/search`
 //! (<https://typesense.org/docs/latest/api/search.html>).
 //!
-//! The key goes into `auth = { header = "X-TYPESENSE-API-KEY", value-env = "..." }`. A page has at most 250 hits, so a larger
-//! `depth` is refused. `text_match` packs several criteria into a large integer, whose last digits a score does not keep; the
-//! order is the server's. A search by vector writes a URL and paths of its own (`vector_distance`, lower is better).
+//! The key goes into `auth = { header = "X-TYPESENSE-API-KEY", value-env = "..." }`. A page has at most 250 hits, so a
+//! larger `depth` is refused. `text_match` packs several criteria into a large integer, whose last digits a score does
+//! not keep; the order is the server's. A search by vector writes a URL and paths of its own (`vector_distance`, lower
+//! is better).
 
 use super::super::http::{HttpDefaults, ParameterDefault, TimingUnit};
 

@@ -1,10 +1,10 @@
 //! Vespa 8: `POST /search/` (<https://docs.vespa.ai/en/reference/query-api-reference.html>,
 //! <https://docs.vespa.ai/en/reference/default-result-format.html>).
 //!
-//! The ids are Vespa's document ids (`id:<namespace>:<type>::<key>`). Where sessions know items by a field instead, the stage
-//! writes `ids = "$.root.children[*].fields.<field>"`. Soft timeouts are off, so that a search which runs out of time is an
-//! error and no part of an answer. An answer without hits has no list of them. More than 400 hits need the query profile's
-//! `maxHits`.
+//! The ids are Vespa's document ids (`id:<namespace>:<type>::<key>`). Where sessions know items by a field instead, the
+//! stage writes `ids = "$.root.children[*].fields.<field>"`. Soft timeouts are off, so that a search which runs out of
+//! time is an error and no part of an answer. An answer without hits has no list of them. More than 400 hits need the
+//! query profile's `maxHits`.
 
 use super::super::http::{AbsentHits, HttpDefaults, ParameterDefault, TimingUnit};
 

@@ -1,8 +1,8 @@
 //! Weaviate 1.17 and later, while it serves GraphQL: `POST /v1/graphql`
 //! (<https://docs.weaviate.io/weaviate/api/graphql/search-operators>).
 //!
-//! A `bm25` search. Scores come as texts, and errors with the status of a success (`errors`, as GraphQL has it). A search by
-//! vector writes a body of its own with `nearVector`, asks for `_additional { id distance }`, and has
+//! A `bm25` search. Scores come as texts, and errors with the status of a success (`errors`, as GraphQL has it). A
+//! search by vector writes a body of its own with `nearVector`, asks for `_additional { id distance }`, and has
 //! `score-direction = "lower"`. Weaviate reports no timings.
 
 use super::super::http::{HttpDefaults, ParameterDefault};

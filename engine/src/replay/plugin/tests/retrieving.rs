@@ -3,6 +3,7 @@
 use super::super::{PluginError, PluginRetriever};
 use super::guests::{Guest, hits, items, load, session};
 use crate::benchmark::Limits;
+use crate::replay::{Retriever, contract};
 use crate::session::{Hit, Session};
 
 fn sessions() -> Vec<Session> {
@@ -112,6 +113,23 @@ fn a_retriever_needs_a_corpus_that_can_be_read() {
     };
     let error = load(&bytes, absent, PluginRetriever::load).unwrap_err();
     assert!(matches!(error, PluginError::Items { .. }), "{error}");
+}
+
+#[test]
+fn a_component_keeps_the_contract_of_a_retriever() {
+    let stateful = Guest { at_describe: "(i32.store8 (i32.const 98) (i32.const 0))", ..Guest::default() };
+    let culprit = Guest { at_culprit: "unreachable", ..Guest::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    for guest in [Guest::default(), stateful, culprit] {
+        let retriever = guest.retriever();
+        runtime.block_on(contract::check(&retriever, &sessions())).unwrap();
+        let chunk = runtime.block_on(retriever.retrieve_chunk(&sessions(), 4));
+        // Batches are for components that would be handed the corpus each time.
+        assert_eq!(chunk.is_some(), !retriever.description().reusable);
+        let expected = retriever.answers(&sessions(), 4);
+        let chunk = chunk.map(|answers| answers.into_iter().map(|answer| answer.map(|answer| answer.hits)).collect());
+        assert_eq!(chunk.unwrap_or_else(|| expected.clone()), expected);
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub mod analysis;
 mod index;
 mod porter;
 mod scoring;
+#[cfg(test)]
+mod speed;
 
 pub use index::{CorpusIndex, IndexError};
 pub use scoring::{Bm25Retriever, Bm25Settings};

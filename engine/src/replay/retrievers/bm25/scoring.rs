@@ -98,10 +98,9 @@ impl Bm25Retriever {
         let mut base = 0;
         while base < documents {
             let end = base.saturating_add(WINDOW).min(documents);
-            window.score(base, end, &mut clauses);
-            window.drain(base, |document, score| {
-                top.push(Candidate { score, id_order: self.index.id_order(document) });
-            });
+            if window.score(base, end, &mut clauses) {
+                window.drain(base, &mut top, |document| self.index.id_order(document));
+            }
             base = end;
         }
         let hit = |candidate: Candidate| Hit {
@@ -208,14 +207,19 @@ struct Cursor {
 impl Cursor {
     /// Hands on the documents before `end` that were not handed on yet, with the term's frequency.
     fn visit_until(&mut self, end: u32, mut visit: impl FnMut(u32, u32)) {
-        while !self.postings.docs().is_empty() {
-            let block = self.postings.docs().iter().zip(self.postings.freqs()).skip(self.position);
-            for (document, frequency) in block {
-                if *document >= end {
-                    return;
-                }
+        while let Some(last) = self.postings.docs().last() {
+            let documents = self.postings.docs().get(self.position..).unwrap_or_default();
+            let frequencies = self.postings.freqs().get(self.position..).unwrap_or_default();
+            let within = match *last < end {
+                true => documents.len(),
+                false => documents.partition_point(|document| *document < end),
+            };
+            for (document, frequency) in documents.iter().zip(frequencies).take(within) {
                 visit(*document, *frequency);
-                self.position += 1;
+            }
+            if within < documents.len() {
+                self.position += within;
+                return;
             }
             self.postings.advance();
             self.position = 0;
@@ -239,9 +243,21 @@ impl Default for Window {
 }
 
 impl Window {
-    /// Adds the scores of the documents from `base` to before `end`.
-    fn score(&mut self, base: u32, end: u32, clauses: &mut [Clause<'_>]) {
+    /// Adds the scores of the documents from `base` to before `end`. Returns whether there is any.
+    fn score(&mut self, base: u32, end: u32, clauses: &mut [Clause<'_>]) -> bool {
+        let mut any = false;
         for clause in clauses {
+            // One field is scored as it is read: there is nothing to add up first.
+            if let [(cursor, boost)] = clause.cursors.as_mut_slice() {
+                let saturation = clause.saturation.get(base as usize..).unwrap_or_default();
+                cursor.visit_until(end, |document, frequency| {
+                    let slot = (document - base) as usize;
+                    let frequency = *boost * f64::from(frequency);
+                    self.scores[slot] += clause.weight * frequency / (frequency + saturation[slot]);
+                    any = true;
+                });
+                continue;
+            }
             for (cursor, boost) in &mut clause.cursors {
                 cursor.visit_until(end, |document, frequency| {
                     let slot = (document - base) as usize;
@@ -251,19 +267,30 @@ impl Window {
                     self.frequencies[slot] += *boost * f64::from(frequency);
                 });
             }
+            any |= !self.with_term.is_empty();
             for slot in self.with_term.drain(..) {
                 let frequency = std::mem::take(&mut self.frequencies[slot]);
                 self.scores[slot] += clause.weight * frequency / (frequency + clause.saturation[base as usize + slot]);
             }
         }
+        any
     }
 
-    /// Hands on the documents with a score, and forgets all scores.
-    fn drain(&mut self, base: u32, mut take: impl FnMut(u32, f64)) {
-        for (document, score) in (base..).zip(&mut self.scores) {
-            if *score > 0.0 {
-                take(document, std::mem::take(score));
+    /// Hands on the documents that may be among the best, and forgets all scores.
+    fn drain(&mut self, base: u32, top: &mut Top, id_order: impl Fn(u32) -> u32) {
+        const LANES: usize = 16;
+        let mut least = top.least_score();
+        for (first, scores) in (base..).step_by(LANES).zip(self.scores.chunks_mut(LANES)) {
+            // Counting compiles to comparisons of several scores at once; most chunks have nothing to hand on.
+            if scores.iter().map(|score| u64::from(*score >= least)).sum::<u64>() > 0 {
+                for (document, score) in (first..).zip(scores.iter().copied()) {
+                    if score >= least {
+                        top.push(Candidate { score, id_order: id_order(document) });
+                        least = top.least_score();
+                    }
+                }
             }
+            scores.fill(0.0);
         }
     }
 }

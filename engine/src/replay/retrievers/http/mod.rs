@@ -15,6 +15,8 @@ mod extract;
 #[cfg(test)]
 mod faults;
 mod list_path;
+#[cfg(test)]
+mod measurements;
 mod path;
 mod raw;
 mod reranker;

@@ -1,19 +1,20 @@
-//! Requests as they arrive, timings as they are recorded, secrets as they are not, and latencies as they are.
+//! Requests as they arrive, timings as they are recorded, and secrets as they are not.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
-use super::faults::asking::{asker, asker_with, plan, policy};
+use super::faults::asking::{asker, asker_with, plan};
 use super::faults::server::{Connection, FaultServer, answer, good};
 use super::{HttpReranker, HttpRetriever};
-use crate::benchmark::PolicyPlan;
+use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::http::{AuthPlan, HttpPlan, TimingPlan, TimingUnit, UserPlan};
+use crate::benchmark::stages::{StageKind, StagePlan};
+use crate::replay::contract;
 use crate::replay::remote::{Policy, Secrets, no_secrets};
 use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Transform};
 use crate::session::{Hit, Session};
@@ -258,131 +259,29 @@ async fn a_reranker_sends_the_hits_and_takes_their_new_order() {
     assert!(HttpRetriever::build(&plan, policy, &no_secrets()).is_err(), "a source has no hits");
 }
 
-/// Starts a server on a thread of its own that waits `delay` between a request and its answer, exactly, and returns how long
-/// it really took each time.
-fn known_delay(delay: Duration) -> (std::net::SocketAddr, std::sync::mpsc::Receiver<Duration>) {
-    use std::io::{Read as _, Write as _};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (took, taken) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let answer = good();
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            stream.set_nodelay(true).unwrap();
-            let mut buffer = [0; 4096];
-            while let Ok(1..) = stream.read(&mut buffer) {
-                let start = Instant::now();
-                std::thread::sleep(delay);
-                let measured = start.elapsed();
-                if stream.write_all(&answer).is_err() || took.send(measured).is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    (address, taken)
-}
-
-/// Returns the median of the measured latencies minus the median of the true delays, microseconds.
-async fn bias(delay: Duration, requests: usize) -> f64 {
-    let (address, taken) = known_delay(delay);
-    let retriever = built(&plan(&format!("http://{address}/search")), &no_secrets());
-    let mut measured = Vec::with_capacity(requests);
-    for _ in 0..requests {
-        measured.push(retriever.retrieve(&session(), 10).await.unwrap().latency.unwrap());
-    }
-    let mut truth: Vec<Duration> = taken.try_iter().collect();
-    measured.sort();
-    truth.sort();
-    let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
-    micros(measured[requests / 2]) - micros(truth[truth.len() / 2])
-}
-
 #[tokio::test]
-async fn measured_latencies_are_those_of_the_server() {
-    let bias = bias(Duration::from_millis(5), 40).await;
-    assert!((0.0..5000.0).contains(&bias), "{bias} us");
+async fn the_retriever_keeps_the_contract() {
+    let server = FaultServer::answering(good()).await;
+    let retriever = built(&plan(&server.url()), &no_secrets());
+    let sessions: Vec<Session> = ["s1", "s2"].map(|id| Session { session_id: id.into(), ..session() }).into();
+    contract::check(&retriever, &sessions).await.unwrap();
+    let silent = Session { query: None, ..session() };
+    contract::check(&retriever, &[silent]).await.unwrap();
 }
 
-/// `cargo test --workspace --lib -- --ignored --nocapture bias_at_the_median`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a quiet machine"]
-async fn bias_at_the_median_is_at_most_200_microseconds() {
-    for milliseconds in [1, 5, 20] {
-        let bias = bias(Duration::from_millis(milliseconds), 400).await;
-        println!("delay {milliseconds} ms: bias at p50 {bias:.0} us");
-        assert!(bias <= 200.0);
-    }
-}
-
-/// Prints how many requests per second the replay sends, and what `wrk` gets from the same server with as many connections:
-/// `tests/bench_http.sh`. `REMATCH_BENCH_HTTP` holds what `wrk` needs: its path.
 #[test]
-#[ignore = "a benchmark"]
-fn throughput_beside_wrk() {
-    let wrk = std::env::var("REMATCH_BENCH_HTTP").unwrap_or_else(|_| "wrk".to_owned());
-    for (delay, connections) in [(0, 16), (1, 16), (2, 16), (5, 16), (5, 64), (20, 64)] {
-        let address = delayed_server(Duration::from_millis(delay));
-        let url = format!("http://{address}/search");
-        let by_wrk = wrk_rate(&wrk, &url, connections);
-        let by_replay = replay_rate(&url, connections);
-        let ratio = by_replay / by_wrk;
-        println!(
-            "{delay:>2} ms, {connections:>2} connections: wrk {by_wrk:>8.0}/s, replay {by_replay:>8.0}/s, ratio {ratio:.2}"
-        );
-    }
-}
-
-/// Starts a server on a runtime of its own, whose answers take at least `delay`.
-fn delayed_server(delay: Duration) -> std::net::SocketAddr {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let server = FaultServer::start(move |mut connection: Connection| {
-                Box::pin(async move {
-                    while connection.read_request().await {
-                        if !delay.is_zero() {
-                            tokio::time::sleep(delay).await;
-                        }
-                        connection.write(&good()).await;
-                    }
-                })
-            })
-            .await;
-            tell.send(server.address).unwrap();
-            std::future::pending::<()>().await;
-        });
-    });
-    told.recv().unwrap()
-}
-
-fn wrk_rate(wrk: &str, url: &str, connections: usize) -> f64 {
-    let arguments = ["-t1", &format!("-c{connections}"), "-d4s", url];
-    let output = std::process::Command::new(wrk).args(arguments).output().expect("wrk runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
-    rate.unwrap_or_else(|| panic!("wrk says {text}"))
-}
-
-fn replay_rate(url: &str, connections: usize) -> f64 {
-    let concurrency = NonZeroUsize::new(connections).unwrap();
-    let plan = HttpPlan { policy: PolicyPlan { warm_up: 64, ..policy() }, ..plan(url) };
-    let policy = Arc::new(Policy::new(&plan.policy, concurrency));
-    let retriever = Arc::new(HttpRetriever::build(&plan, policy, &no_secrets()).unwrap());
-    let id = || "prod".to_owned();
-    let depth = NonZeroUsize::new(10).unwrap();
-    let pipeline = crate::replay::Pipeline::from_retriever(id(), id(), id(), concurrency, depth, retriever);
-    let replayer = crate::replay::Replayer::new(Arc::new(pipeline));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let start = Instant::now();
-    let mut requests = 0_u32;
-    while start.elapsed() < Duration::from_secs(4) {
-        let sessions = (0..2000).map(|number| Session { session_id: format!("{number:05}"), ..session() }).collect();
-        let answers = runtime.block_on(replayer.replay(sessions, 10)).unwrap();
-        assert!(answers.to_rankings().unwrap().iter().all(|ranking| !ranking.failed()));
-        requests += 2000;
-    }
-    f64::from(requests) / start.elapsed().as_secs_f64()
+fn how_a_server_is_asked_changes_no_hash_and_what_it_is_asked_does() {
+    let hash = |change: &dyn Fn(&mut HttpPlan)| {
+        let mut plan = plan("http://localhost:1/search");
+        change(&mut plan);
+        let stages = vec![StagePlan::of(StageKind::Http(Box::new(plan)))];
+        let pipeline =
+            PipelinePlan { id: "a".into(), name: "a".into(), stages, concurrency: NonZeroUsize::MIN, cache: false };
+        crate::replay::Pipeline::hashes(&[pipeline]).unwrap().remove(0)
+    };
+    let usual = hash(&|_| ());
+    assert_eq!(usual, hash(&|plan| plan.policy.retries = 7));
+    assert_ne!(usual, hash(&|plan| plan.url = "http://localhost:2/search".into()));
+    assert_ne!(usual, hash(&|plan| plan.auth = AuthPlan::Bearer { token_env: "T".into() }));
+    assert_ne!(usual, hash(&|plan| plan.body = None));
 }

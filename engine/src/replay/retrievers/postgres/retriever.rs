@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 use tokio_postgres::types::ToSql;
 
 use super::super::hit_rows::HitRows;
-use super::super::query_values::{QueryValue, query_values};
+use super::super::query_values::{QueryValue, query_values, reads};
 use super::classify::failure;
 use super::connections::Connections;
 use super::parameters::TextParameter;
@@ -17,7 +17,7 @@ use super::rows::RowColumns;
 use crate::benchmark::stages::{Parameter, PostgresPlan, QueryText};
 use crate::load::LoadError;
 use crate::replay::remote::{AttemptError, Done, Policy, SecretError, Secrets};
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
+use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
 
 /// The stage's kind.
@@ -128,6 +128,10 @@ impl PostgresRetriever {
 impl Retriever for PostgresRetriever {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn reads(&self) -> Reads {
+        reads(&self.parameters)
     }
 
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {

@@ -10,13 +10,13 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
-use super::super::query_values::{QueryValue, query_values};
+use super::super::query_values::{QueryValue, query_values, reads};
 use super::hits::HitColumns;
 use super::tables::said;
 use super::{statement, tables};
 use crate::benchmark::stages::{Parameter, QueryText, SqlPlan};
 use crate::load::LoadError;
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Workspace};
+use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Workspace};
 use crate::select::{Engine, SelectError};
 use crate::session::{Hit, Session};
 
@@ -126,6 +126,10 @@ impl SqlRetriever {
 impl Retriever for SqlRetriever {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn reads(&self) -> Reads {
+        reads(&self.parameters)
     }
 
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {

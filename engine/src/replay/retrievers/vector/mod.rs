@@ -17,8 +17,9 @@ mod recall;
 mod retriever;
 mod scan;
 mod shortlist;
+#[cfg(test)]
+mod speed;
 mod table;
 
-pub use recall::Recall;
 pub use retriever::{VectorError, VectorRetriever};
 pub use table::VectorTable;

@@ -6,8 +6,9 @@ use super::super::top::{Candidate, Top};
 use super::VectorTable;
 use crate::benchmark::stages::VectorMetric;
 
-/// Documents that are multiplied at once; their scores for a block of queries stay in the processor's cache.
-pub(super) const BLOCK: usize = 4096;
+/// Documents that are multiplied at once: few enough for the products with a block of queries, 1 MiB, to stay in the processor's
+/// cache until they are read, which is a fifth faster than four times as many.
+pub(super) const BLOCK: usize = 1024;
 
 /// Half the distance from 1 to the next 32-bit float: the relative error of one rounding.
 const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;

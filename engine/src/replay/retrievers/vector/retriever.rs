@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use super::super::top::Candidate;
 use super::nearness::{Nearness, Query};
-use super::recall::{RECALL_DEPTH, Recall, RecallSample};
+use super::recall::{RECALL_DEPTH, RecallSample, recall};
 use super::{VectorTable, scan};
 use crate::benchmark::stages::{AnnPlan, VectorMetric, VectorPlan};
 use crate::load::LoadError;
-use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
+use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
 
 /// Queries that are multiplied at once.
@@ -45,7 +45,7 @@ pub enum VectorError {
 /// finite, or all zeros under the cosine, with `vector`.
 ///
 /// A chunk of sessions is answered by as many threads as there are processor cores, each of which takes blocks of 256
-/// queries or fewer and holds 4 MiB of products besides the vectors.
+/// queries or fewer and holds 1 MiB of products besides the vectors.
 pub struct VectorRetriever {
     search: Arc<Search>,
     threads: NonZeroUsize,
@@ -97,12 +97,6 @@ impl VectorRetriever {
         self
     }
 
-    /// Returns the recall against exact answers over the sampled sessions so far, or `None` where answers are exact.
-    #[must_use]
-    pub fn recall(&self) -> Option<Recall> {
-        self.search.graph.as_ref().map(|graph| graph.sample.recall())
-    }
-
     /// Answers sessions, in their order.
     async fn answer(&self, sessions: &[Session], depth: usize) -> Vec<Result<Retrieved, RetrieveError>> {
         let mut answers: Vec<Result<Retrieved, RetrieveError>> = Vec::with_capacity(sessions.len());
@@ -119,7 +113,7 @@ impl VectorRetriever {
         for (place, found) in self.search_all(asked, depth).await {
             if let Some(answer) = answers.get_mut(place) {
                 let failed = |reason| RetrieveError::new(RetrieveErrorKind::Index, reason);
-                *answer = found.map(Retrieved::from).map_err(failed);
+                *answer = found.map_err(failed);
             }
         }
         answers
@@ -150,8 +144,11 @@ impl VectorRetriever {
     }
 }
 
-/// The hits of a session, or why the graph of neighbours has none.
-type Found = Result<Vec<Hit>, String>;
+/// The answer to a session, or why the graph of neighbours has none.
+type Found = Result<Retrieved, String>;
+
+/// The nearest items of a session, best first, and the share of the nearest ones among them where somebody looked.
+type Nearest = Result<(Vec<Candidate>, Option<f64>), String>;
 
 /// A session that has a query.
 struct Asked {
@@ -194,8 +191,11 @@ impl Search {
 
     fn block(&self, asked: &[Asked], depth: usize, stop: &AtomicBool) -> Vec<(usize, Found)> {
         let queries: Vec<Query<'_>> = asked.iter().map(|asked| Query::new(&asked.vector)).collect();
-        let best = match &self.graph {
-            None => scan::nearest(&self.nearness, &queries, depth, stop).into_iter().map(Ok).collect(),
+        let best: Vec<Nearest> = match &self.graph {
+            None => {
+                let exact = scan::nearest(&self.nearness, &queries, depth, stop).into_iter();
+                exact.map(|nearest| Ok((nearest, None))).collect()
+            }
             Some(graph) => self.approximate(graph, asked, &queries, depth, stop),
         };
         if stop.load(Ordering::Relaxed) {
@@ -206,8 +206,11 @@ impl Search {
             item_id: order.item_id(candidate.id_order).to_owned(),
             score: Some(candidate.score),
         };
-        let hits = best.into_iter().map(|best| best.map(|best| best.into_iter().map(hit).collect()));
-        asked.iter().map(|asked| asked.place).zip(hits).collect()
+        let answer = |(best, recall): (Vec<Candidate>, Option<f64>)| {
+            let hits: Vec<Hit> = best.into_iter().map(hit).collect();
+            Retrieved { recall, ..hits.into() }
+        };
+        asked.iter().map(|asked| asked.place).zip(best.into_iter().map(|best| best.map(answer))).collect()
     }
 
     fn approximate(
@@ -217,20 +220,18 @@ impl Search {
         queries: &[Query<'_>],
         depth: usize,
         stop: &AtomicBool,
-    ) -> Vec<Result<Vec<Candidate>, String>> {
-        let found: Vec<_> = queries.iter().map(|query| graph.nearest(&self.nearness, query, depth)).collect();
-        let mut sampled = Vec::new();
-        for ((asked, query), found) in asked.iter().zip(queries).zip(&found) {
-            if let Ok(found) = found
-                && graph.sample.holds(&asked.session_id)
+    ) -> Vec<Nearest> {
+        let nearest = |query| graph.nearest(&self.nearness, query, depth).map(|found| (found, None));
+        let mut found: Vec<Nearest> = queries.iter().map(nearest).collect();
+        let sampled = asked.iter().zip(queries).filter(|(asked, _)| graph.sample.holds(&asked.session_id));
+        let checked: Vec<Query<'_>> = sampled.map(|(_, query)| *query).collect();
+        let mut exact = scan::nearest(&self.nearness, &checked, depth.min(RECALL_DEPTH), stop).into_iter();
+        for (asked, found) in asked.iter().zip(&mut found) {
+            if graph.sample.holds(&asked.session_id)
+                && let (Ok((found, looked)), Some(exact)) = (found, exact.next())
             {
-                sampled.push((*query, found));
+                *looked = recall(&exact, found);
             }
-        }
-        let checked: Vec<Query<'_>> = sampled.iter().map(|(query, _)| *query).collect();
-        let exact = scan::nearest(&self.nearness, &checked, depth.min(RECALL_DEPTH), stop);
-        if !stop.load(Ordering::Relaxed) {
-            sampled.iter().zip(&exact).for_each(|((_, found), exact)| graph.sample.add(exact, found));
         }
         found
     }
@@ -240,6 +241,10 @@ impl Search {
 impl Retriever for VectorRetriever {
     fn kind(&self) -> &'static str {
         "vector"
+    }
+
+    fn reads(&self) -> Reads {
+        Reads { query_vector: true, ..Reads::NOTHING }
     }
 
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
@@ -407,9 +412,9 @@ mod tests {
             let retriever = build();
             let answers = block_on(retriever.retrieve_chunk(&sessions, 10)).unwrap();
             assert!(answers == block_on(build().retrieve_chunk(&sessions, 10)).unwrap(), "{metric:?}");
-            let recall = retriever.recall().unwrap();
-            assert_eq!((recall.sessions, recall.nearest), (40, 400));
-            assert!(recall.value().unwrap() > 0.8, "{metric:?} {recall:?}");
+            let recalls: Vec<f64> = answers.iter().map(|answer| answer.as_ref().unwrap().recall.unwrap()).collect();
+            let mean = recalls.iter().sum::<f64>() / 40.0;
+            assert!(recalls.len() == 40 && mean > 0.8, "{metric:?} {recalls:?}");
             block_on(contract::check(&retriever, &sessions[..3])).unwrap();
         }
     }

@@ -85,8 +85,10 @@ fn offer(nearness: &Nearness, query: &Query<'_>, list: &mut Shortlist, block: us
         }
     };
     for (chunk, ((products, scale), offset)) in products.iter().zip(scale).zip(offset).enumerate() {
+        // Counting compiles to comparisons of several sums at once; looking for the first one does not.
         let sums = products.iter().zip(scale).zip(offset);
-        if sums.fold(false, |any, ((product, scale), offset)| any | (product * scale + offset >= cutoff)) {
+        let above: u32 = sums.map(|((product, scale), offset)| u32::from(product * scale + offset >= cutoff)).sum();
+        if above > 0 {
             each(chunk * LANES, products, scale, offset, &mut cutoff);
         }
     }

@@ -4,7 +4,7 @@ use super::super::top::{Candidate, Top};
 use super::nearness::{Nearness, Query};
 
 /// Room for documents beyond twice the depth before the list is shortened.
-const SLACK: usize = 1024;
+const SLACK: usize = 256;
 
 /// A document whose score lies between two bounds; equal bounds are the score itself.
 #[derive(Debug, Clone, Copy)]
@@ -49,15 +49,23 @@ impl Shortlist {
 
     /// Takes off what cannot be among the best; where bounds are too wide to tell, scores are computed.
     fn shorten(&mut self, nearness: &Nearness, query: &Query<'_>) {
+        self.prune();
+        if self.entries.len() > self.depth + SLACK / 2 {
+            self.rank(nearness, query);
+        }
+    }
+
+    /// Takes off what is below as many bounds as there are best.
+    fn prune(&mut self) {
+        if self.entries.len() <= self.depth {
+            return;
+        }
         let worst_of_best = self.depth.saturating_sub(1);
         let descending = |left: &Entry, right: &Entry| right.lower.total_cmp(&left.lower);
         let (_, entry, _) = self.entries.select_nth_unstable_by(worst_of_best, descending);
         self.cutoff = self.cutoff.max(entry.lower);
         let cutoff = self.cutoff;
         self.entries.retain(|entry| entry.upper >= cutoff);
-        if self.entries.len() > self.depth + SLACK / 2 {
-            self.rank(nearness, query);
-        }
     }
 
     /// Keeps the best by their scores.
@@ -79,7 +87,8 @@ impl Shortlist {
     }
 
     /// Returns the best documents with their scores.
-    pub(super) fn into_best(self, nearness: &Nearness, query: &Query<'_>) -> Vec<Candidate> {
+    pub(super) fn into_best(mut self, nearness: &Nearness, query: &Query<'_>) -> Vec<Candidate> {
+        self.prune();
         let mut top = Top::new(self.depth);
         self.entries.iter().for_each(|entry| top.push(nearness.candidate(query, entry.document)));
         top.into_sorted()

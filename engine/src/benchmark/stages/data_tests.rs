@@ -1,0 +1,75 @@
+//! The sources that search data, as written and as resolved.
+
+use std::path::Path;
+
+use super::{AnnPlan, PostgresServer, SslMode, StageKind, VectorMetric};
+use crate::benchmark::{Diagnostic, Plan, SpecSource};
+
+fn resolve(stage: &str) -> Result<StageKind, Diagnostic> {
+    let file = format!(
+        "name = \"n\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"s.parquet\"\n\
+         [corpus.products]\npath = \"p.parquet\"\nid = \"id\"\n\
+         [[retriever]]\nid = \"a\"\nstages = [{stage}]\n[[retriever]]\nid = \"b\"\nstages = [{{ kind = \"shown\" }}]\n"
+    );
+    let source = SpecSource::of(Path::new("bench.toml"), &file, &[])?;
+    Plan::resolve(&source).map(|mut plan| plan.pipelines.remove(0).stages.remove(0).does)
+}
+
+fn mistake(stage: &str) -> String {
+    resolve(stage).unwrap_err().to_string()
+}
+
+#[test]
+fn vector_has_defaults_and_bounds() {
+    let StageKind::Vector(plan) = resolve(r#"{ kind = "vector", corpus = "products" }"#).unwrap() else {
+        panic!("vector")
+    };
+    assert_eq!((plan.column.as_str(), plan.metric, plan.ann), ("vector", VectorMetric::Cosine, None));
+    let ann = |keys: &str| {
+        format!(r#"{{ kind = "vector", corpus = "products", metric = "l2", depth = 80, ann = {{ {keys} }} }}"#)
+    };
+    let StageKind::Vector(plan) = resolve(&ann("connectivity = 32")).unwrap() else { panic!("vector") };
+    let expected = AnnPlan {
+        connectivity: 32.try_into().unwrap(),
+        expansion_search: 80.try_into().unwrap(),
+        ..AnnPlan::default()
+    };
+    assert_eq!((plan.metric, plan.ann), (VectorMetric::L2, Some(expected)));
+    assert!(mistake(&ann("expansion-search = 79")).contains("79 candidates cannot make 80 hits"));
+    assert!(mistake(&ann("connectivity = 1")).contains("1 is out of range, expected 2 to 256"));
+    assert!(mistake(&ann("recall-sample = 2.0")).contains("2 is out of range"));
+    assert!(mistake(&ann("ef = 3")).contains("unknown key `ef`"));
+    assert!(mistake(r#"{ kind = "vector", corpus = "product" }"#).contains("did you mean `products`?"));
+}
+
+#[test]
+fn sql_names_its_tables_and_parameters() {
+    let stage = |corpora: &str, query: &str| format!(r#"{{ kind = "sql", corpora = [{corpora}], query = "{query}" }}"#);
+    let StageKind::Sql(plan) = resolve(&stage("\"products\"", "SELECT $query")).unwrap() else { panic!("sql") };
+    assert_eq!((plan.corpora.len(), plan.query.as_str()), (1, "SELECT $query"));
+    assert!(mistake(&stage("", "SELECT 1")).contains("no corpus is given"));
+    assert!(mistake(&stage("\"products\", \"products\"", "SELECT 1")).contains("is listed twice"));
+    assert!(mistake(&stage("\"shops\"", "SELECT 1")).contains("unknown corpus `shops`, expected one of `products`"));
+    assert!(mistake(&stage("\"products\"", "SELECT $qery")).contains("did you mean `$query`?"));
+}
+
+#[test]
+fn postgres_wants_one_url_and_no_password_in_it() {
+    let stage = |keys: &str| format!(r#"{{ kind = "postgres", query = "SELECT $query", {keys} }}"#);
+    let StageKind::Postgres(plan) = resolve(&stage(r#"url = "postgres://u@h/db", sslmode = "require""#)).unwrap()
+    else {
+        panic!("postgres")
+    };
+    assert_eq!((plan.server, plan.sslmode), (PostgresServer::Url("postgres://u@h/db".into()), Some(SslMode::Require)));
+    let StageKind::Postgres(plan) = resolve(&stage(r#"url-env = "DATABASE_URL""#)).unwrap() else { panic!("postgres") };
+    assert_eq!(plan.server, PostgresServer::Env("DATABASE_URL".into()));
+    assert!(mistake(r#"{ kind = "postgres", query = "SELECT 1" }"#).contains("needs the key `url` or `url-env`"));
+    assert!(mistake(&stage(r#"url = "postgres://h/db", url-env = "A""#)).contains("both `url` and `url-env`"));
+    assert!(mistake(&stage(r#"url = "mysql://h/db""#)).contains("not a Postgres URL"));
+    assert!(mistake(&stage(r#"url-env = "a b""#)).contains("not the name of an environment variable"));
+    for url in ["postgres://u:hunter2@h/db", "postgres://h/db?password=hunter2"] {
+        let refused = resolve(&stage(&format!("url = \"{url}\""))).unwrap_err();
+        let shown = format!("{refused} {}", refused.render(false));
+        assert!(shown.contains("a password stands in the URL") && !shown.contains("hunter2"), "{shown}");
+    }
+}
