@@ -193,3 +193,32 @@ fn inspect_says_what_stage_a_component_is() {
     assert!(said.contains("a stage `rerank`: orders the hits of earlier stages anew"), "{said}");
     assert!(said.contains("rematch:scoring/stage-types@0.1.0") || !said.contains("stage-types"), "{said}");
 }
+
+#[test]
+fn a_recording_alone_has_a_depth_and_a_name_of_its_own() {
+    let bench = sample::shop(&sample::sessions(10));
+    let lines = (0..10)
+        .flat_map(|session| (1..=5).map(move |rank| format!("s{session:04} Q0 p{rank} {rank} {} t\n", 10 - rank)));
+    bench.write("log.run", lines.collect::<String>());
+    bench.write(
+        "bench.toml",
+        r#"
+        name = "recorded"
+        baseline = "whole"
+        candidates = ["head"]
+        sessions.path = "sessions.jsonl"
+        [[retriever]]
+        id = "whole"
+        stages = [{ kind = "recorded", path = "log.run", missing = "empty" }]
+        [[retriever]]
+        id = "head"
+        stages = [{ kind = "recorded", path = "log.run", missing = "empty", name = "log", depth = 2 }]
+        "#,
+    );
+    bench.run().exits(0);
+    for ranking in rankings_in(&bench.path("out")) {
+        let is_head = ranking.retriever_id == "head";
+        assert_eq!(ranking.stages[0].name, if is_head { "log" } else { "recorded" });
+        assert!(ranking.hits.len() <= if is_head { 2 } else { 5 });
+    }
+}

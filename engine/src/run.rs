@@ -226,6 +226,7 @@ impl Run {
             let driver = Driver { context, threads, stop };
             let mut ended = self.stopped(driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await)?;
             if retrying && ended == Ended::Done {
+                driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
                 let mut tally = Tally::new(self, &sample, &units, &[]);
                 ended = self.stopped(driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await)?;
             }

@@ -36,6 +36,11 @@ impl Diagnostic {
         self
     }
 
+    /// Returns the mistake without anything that was written: neither the line, nor an override, nor its own words.
+    pub(super) fn concealed(self, message: String) -> Self {
+        Self { text: "".into(), span: None, message, help: None, ..self }
+    }
+
     /// Returns what is wrong, without the place.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -179,6 +184,14 @@ mod tests {
         assert!(rendered.contains("bench.toml:2:1"), "{rendered}");
         assert!(rendered.contains("basline = 1"), "{rendered}");
         assert!(rendered.contains("did you mean `baseline`?"), "{rendered}");
+    }
+
+    #[test]
+    fn a_concealed_mistake_shows_nothing_that_was_written() {
+        let concealed = diagnostic().concealed("`a`: a secret stands here".into()).with_help("name its variable");
+        assert_eq!(concealed.to_string(), "bench.toml: `a`: a secret stands here (name its variable)");
+        let rendered = concealed.render(false);
+        assert!(rendered.contains("bench.toml") && !rendered.contains("basline"), "{rendered}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! How a retriever's servers are asked: deadlines, rate, retries. One policy for each retriever.
+//! How a retriever's servers are asked: deadlines, rate, retries. Written once for each retriever; each of its stages that
+//! asks a server has a rate, a retry budget and a breaker of its own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::diagnostic::{Diagnostic, KeyPath};
 use super::resolve::Context;
 use super::spec::RetrieverSpec;
+use super::stages::{StageKindSpec, StageSpec};
 
 /// How requests arrive at a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -173,6 +175,28 @@ pub(super) fn refuse(context: &Context<'_>, spec: &RetrieverSpec) -> Result<(), 
         }
         None => Ok(()),
     }
+}
+
+/// Refuses the keys that mean nothing to Postgres, where no stage asks a server over HTTP.
+pub(super) fn refuse_for_postgres(context: &Context<'_>, spec: &RetrieverSpec) -> Result<(), Diagnostic> {
+    let written = [("read-timeout", spec.read_timeout.is_some()), ("redirects", spec.redirects.is_some())];
+    match written.into_iter().find(|(_, written)| *written) {
+        Some((key, _)) if !asks_over_http(&spec.stages) => {
+            let message = format!("`{key}` is for `http` stages, and `{}` asks Postgres only", spec.id);
+            let mistake = context.mistake(&keys_of(context, spec).key(key), message);
+            Err(mistake.with_help("`timeout` bounds the whole query"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn asks_over_http(stages: &[StageSpec]) -> bool {
+    stages.iter().any(|stage| match &stage.kind {
+        StageKindSpec::Http(_) => true,
+        StageKindSpec::Rerank(rerank) => rerank.http.is_some(),
+        StageKindSpec::Fuse(fuse) => fuse.branches.iter().any(|branch| asks_over_http(&branch.stages)),
+        _ => false,
+    })
 }
 
 fn keys_of(context: &Context<'_>, spec: &RetrieverSpec) -> KeyPath {

@@ -1,6 +1,7 @@
 //! From what was written to what will happen: fills in defaults, resolves paths, checks every reference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,12 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     pub(super) fn mistake(&self, keys: &KeyPath, message: impl Into<String>) -> Diagnostic {
         self.source.mistake_at(keys, message.into())
+    }
+
+    /// Returns a mistake at a value that holds a secret, or may: it names the keys, and shows neither the line nor the `--set`
+    /// that the value comes from.
+    pub(super) fn secret_mistake(&self, keys: &KeyPath, message: impl fmt::Display) -> Diagnostic {
+        self.source.mistake_at(keys, String::new()).concealed(format!("`{keys}`: {message}"))
     }
 
     /// Resolves a path of the file against the file's folder; a URL stays as it is written.

@@ -122,6 +122,11 @@ impl Iterator for DocumentReader {
     }
 }
 
+/// Returns the ending of a corpus file's name, without that of its compression: it says how the file is read.
+pub(crate) fn ending(path: &Path) -> String {
+    files::plain_name(path).rsplit_once('.').map(|(_, ending)| ending.to_owned()).unwrap_or_default()
+}
+
 /// Returns the files of a corpus, sorted by name.
 ///
 /// # Errors

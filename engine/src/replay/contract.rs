@@ -195,7 +195,7 @@ mod tests {
             for missing in [Missing::Error, Missing::Empty] {
                 let settings = RecordedSettings { order, ..RecordedSettings::default() };
                 let recording = Recording::open(&path, &settings, folder.path(), 1 << 20).unwrap();
-                let retriever = RecordedRetriever::new("any", recording, missing);
+                let retriever = RecordedRetriever::new("any", "recorded", recording, missing);
                 check(&retriever, &[session("s1", None), session("s2", None)]).unwrap();
             }
         }

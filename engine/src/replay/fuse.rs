@@ -1,13 +1,12 @@
 //! Several lists of hits made into one.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::stages::{Answered, Failure, Flight, INSIDE, Source, Stage, Stages};
 use super::{ReplayError, RetrieveErrorKind};
-use crate::benchmark::stages::{FuseMethod, Normalise};
+use crate::benchmark::stages::{FuseMethod, Normalise, OnStageError};
 use crate::session::{Hit, Session, StageRecord, StageState};
 
 /// Branches, each a list of stages, and how their hits become one list.
@@ -94,7 +93,7 @@ impl Fuse {
         if let Some(failure) = &mut failure {
             record.state = StageState::Failed;
             record.error = Some(failure.message.clone());
-            failure.may_be_skipped = stage.on_error == crate::benchmark::stages::OnStageError::Skip;
+            failure.may_be_skipped = stage.on_error == OnStageError::Skip;
         }
         record.hits = i64::try_from(hits.len()).unwrap_or(i64::MAX);
         let own_ns = i64::try_from(start.elapsed().as_nanos()).unwrap_or(i64::MAX);
@@ -119,11 +118,16 @@ impl Fuse {
                 *fused.entry(&hit.item_id).or_default() += weight * score;
             }
         }
+        if let Some((item, score)) = fused.iter().find(|(_, score)| !score.is_finite()) {
+            return Err(format!(
+                "the fused score of item `{item}` is {score}: the branches' scores are too large to add up"
+            ));
+        }
         let mut hits: Vec<Hit> =
             fused.into_iter().map(|(item_id, score)| Hit { item_id: item_id.to_owned(), score: Some(score) }).collect();
         let score = |hit: &Hit| hit.score.unwrap_or(f64::NEG_INFINITY);
         hits.sort_unstable_by(|one, other| {
-            let by_score = score(other).partial_cmp(&score(one)).unwrap_or(Ordering::Equal);
+            let by_score = score(other).total_cmp(&score(one));
             by_score.then_with(|| one.item_id.cmp(&other.item_id))
         });
         Ok(hits)
@@ -222,6 +226,9 @@ mod tests {
         let bare = [(3, vec![Hit { item_id: "a".into(), score: None }], 1.0)];
         let error = weighted.fuse(&bare).expect_err("no score");
         assert!(error.starts_with("branch 3 cannot be fused by weight: it has hits without a score"), "{error}");
+        let huge = [(1, list(&[("a", f64::MAX), ("b", -f64::MAX)]), 1.0)];
+        let error = weighted.fuse(&huge).expect_err("too large");
+        assert!(error.contains("too large to add up"), "{error}");
         let negative = [(1, list(&[("a", -1.0)]), 1.0)];
         let error = fuse(FuseMethod::Weighted, Normalise::Max).fuse(&negative).expect_err("below 0");
         assert!(error.contains("highest score is -1"), "{error}");

@@ -31,8 +31,8 @@ impl Replayer {
     ///
     /// Returns an error when the retriever cannot go on at all.
     pub async fn replay(&self, sessions: Arc<[Session]>, depth: usize) -> Result<Answers, ReplayError> {
-        if let Some(Stage { does: Source::Recorded(retriever), .. }) = self.pipeline.lone_source() {
-            let retriever = Arc::clone(retriever);
+        if let Some(Stage { does: Source::Recorded(retriever), depth: asked, .. }) = self.pipeline.lone_source() {
+            let (retriever, depth) = (Arc::clone(retriever), depth.min(*asked));
             // Reading a file takes a thread of its own.
             return tokio::task::spawn_blocking(move || retriever.answers(&sessions, depth)).await?;
         }

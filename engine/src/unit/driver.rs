@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Task, UnitContext, UnitContexts, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec};
+use crate::replay::CHUNKS_SIDE_BY_SIDE;
 
 /// How long units in flight may go on when a stop is asked for; then they are dropped, and done anew another time.
 const GRACE: Duration = Duration::from_secs(2);
@@ -129,8 +130,9 @@ fn ranges(units: &[WorkUnit], threads: NonZeroUsize, shares: impl Fn(usize) -> b
     }
     let chunks: Vec<usize> = together.iter().map(|(chunk, _)| *chunk).collect::<BTreeSet<_>>().into_iter().collect();
     let mut ranges = Vec::new();
-    for block in chunks.chunks(threads.get()) {
-        let in_block = together.iter().filter(|(chunk, _)| block.contains(chunk));
+    for block in chunks.chunks(threads.get().min(CHUNKS_SIDE_BY_SIDE)) {
+        let (first, last) = (block.first().copied().unwrap_or(0), block.last().copied().unwrap_or(0));
+        let in_block = together.range((first, 0)..=(last, usize::MAX));
         let mut units: Vec<(usize, usize)> = in_block.map(|(chunk, pipeline)| (*pipeline, *chunk)).collect();
         units.sort_unstable();
         ranges.extend(units.into_iter().map(|(pipeline, chunk)| UnitRange { pipeline, chunks: vec![chunk] }));

@@ -11,13 +11,14 @@ use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::replay::Replayer;
 use crate::rows::list_range;
 use crate::schema::column;
-use crate::session::{ScoreState, Session};
+use crate::session::{ScoreState, Session, StageState};
 use crate::store::{StoreError, layout};
 
 /// How a session fared; a smaller one is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fared {
     Well,
+    StageSkipped,
     ScorerFailed,
     RetrieverFailed,
 }
@@ -32,7 +33,8 @@ pub(super) async fn retry_unit(
     let failed = |error: ArrowError| StoreError::table(&part, error);
     let table = context.run.table(&part)?;
     // Most parts have nothing to try again, and their hits need not be read to know that.
-    let before = fared(&table.group_columns(0, &[column::ERROR_KIND, column::SCORERS])?).map_err(failed)?;
+    let before =
+        fared(&table.group_columns(0, &[column::STAGES, column::ERROR_KIND, column::SCORERS])?).map_err(failed)?;
     let tried: Vec<usize> = (0..before.len()).filter(|row| before.get(*row) > Some(&Fared::Well)).collect();
     let mut after = before.clone();
     if !tried.is_empty() {
@@ -69,14 +71,23 @@ fn fared(part: &RecordBatch) -> Result<Vec<Fared>, ArrowError> {
     let (Some(kinds), Some(scorers), Some(states)) = (kinds, scorers, states) else {
         return Err(ArrowError::SchemaError("a part has columns of unexpected types".to_owned()));
     };
+    let stages = part.column_by_name(column::STAGES).and_then(|array| array.as_list_opt::<i32>());
+    let how = stages.and_then(|list| list.values().as_struct_opt()?.column_by_name(column::STATE));
+    let (Some(stages), Some(how)) = (stages, how.and_then(|how| how.as_string_opt::<i32>())) else {
+        return Err(ArrowError::SchemaError("a part has columns of unexpected types".to_owned()));
+    };
+    let stage_skipped = |row: usize| {
+        list_range(stages, row).any(|place| how.is_valid(place) && how.value(place) == StageState::Skipped.as_str())
+    };
     let scorer_failed = |row: usize| {
         list_range(scorers, row)
             .any(|place| states.is_valid(place) && states.value(place) == ScoreState::Error.as_str())
     };
-    let state = |row: usize| match (kinds.is_valid(row), scorer_failed(row)) {
-        (true, _) => Fared::RetrieverFailed,
-        (false, true) => Fared::ScorerFailed,
-        (false, false) => Fared::Well,
+    let state = |row: usize| match (kinds.is_valid(row), scorer_failed(row), stage_skipped(row)) {
+        (true, ..) => Fared::RetrieverFailed,
+        (false, true, _) => Fared::ScorerFailed,
+        (false, false, true) => Fared::StageSkipped,
+        (false, false, false) => Fared::Well,
     };
     Ok((0..part.num_rows()).map(state).collect())
 }

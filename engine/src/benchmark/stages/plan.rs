@@ -237,19 +237,20 @@ pub(super) fn branch_stages(
     keys: &KeyPath,
 ) -> Result<Vec<StagePlan>, Diagnostic> {
     if stages.is_empty() {
-        return Err(context.mistake(keys, format!("retriever `{}` has no stage", retriever.id)));
+        return Err(context.mistake(keys, "no stage is given, expected at least a source"));
     }
+    let written: BTreeSet<&str> = stages.iter().filter_map(|stage| stage.name.as_deref()).collect();
     let mut names = BTreeSet::new();
     let mut plans = Vec::with_capacity(stages.len());
     for (index, stage) in stages.iter().enumerate() {
         let keys = keys.index(index);
         let kind = stage.kind.as_str();
         if index == 0 && !stage.kind.is_source() {
-            let message = format!("`{kind}` changes hits, and the first stage of a retriever must find them");
+            let message = format!("`{kind}` changes hits, and the first stage must find them");
             return Err(context.mistake(&keys, message));
         }
         if index > 0 && stage.kind.is_source() {
-            let message = format!("`{kind}` is a source, and a source is the first stage of its retriever");
+            let message = format!("`{kind}` is a source, and a source stands first");
             let mistake = context.mistake(&keys, message);
             return Err(mistake.with_help("a `fuse` stage makes the hits of several sources into one list"));
         }
@@ -258,7 +259,7 @@ pub(super) fn branch_stages(
         }
         let depth = stage.depth.unwrap_or(context.spec.depth);
         plans.push(StagePlan {
-            name: unique_name(context, stage, &mut names, &keys)?,
+            name: unique_name(context, stage, &written, &mut names, &keys)?,
             on_error: stage.on_error.unwrap_or_default(),
             depth,
             does: kind_plan(context, retriever, &stage.kind, depth, &keys)?,
@@ -271,6 +272,7 @@ pub(super) fn branch_stages(
 fn unique_name(
     context: &Context<'_>,
     stage: &StageSpec,
+    written: &BTreeSet<&str>,
     names: &mut BTreeSet<String>,
     keys: &KeyPath,
 ) -> Result<String, Diagnostic> {
@@ -287,7 +289,9 @@ fn unique_name(
         Some(name) => name.clone(),
         None => {
             let numbered = (2..).map(|number| format!("{kind}-{number}"));
-            let mut free = std::iter::once(kind.to_owned()).chain(numbered).filter(|name| !names.contains(name));
+            let mut free = std::iter::once(kind.to_owned())
+                .chain(numbered)
+                .filter(|name| !names.contains(name) && !written.contains(name.as_str()));
             free.next().unwrap_or_default()
         }
     };

@@ -102,6 +102,8 @@ pub(super) fn resolve(
         }
     };
     let password = spec.password_env.as_ref();
+    let password_env = password.map(|name| variable_name(context, name, &keys.key("password-env"))).transpose()?;
+    policy::refuse_for_postgres(context, retriever)?;
     let query = QueryText::parse(&spec.query).map_err(|reason| context.mistake(&keys.key("query"), reason))?;
     if query.numbered().trim().is_empty() {
         return Err(context.mistake(&keys.key("query"), "the query is empty"));
@@ -109,7 +111,7 @@ pub(super) fn resolve(
     let authority = spec.certificate_authority.as_ref();
     Ok(PostgresPlan {
         server,
-        password_env: password.map(|name| variable_name(context, name, &keys.key("password-env"))).transpose()?,
+        password_env,
         sslmode: spec.sslmode,
         certificate_authority: authority
             .map(|path| context.path(&keys.key("certificate-authority"), path))
@@ -121,16 +123,15 @@ pub(super) fn resolve(
 
 fn check_url(context: &Context<'_>, url: &str, keys: &KeyPath) -> Result<(), Diagnostic> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        let mistake =
-            context.mistake(&keys.key("url"), "not a Postgres URL, expected one such as `postgres://host/database`");
-        return Err(mistake);
+        let message = "not a Postgres URL, expected one such as `postgres://host/database`";
+        return Err(context.secret_mistake(&keys.key("url"), message));
     }
     let Ok(config) = tokio_postgres::Config::from_str(&understood(url)) else {
-        return Err(context.mistake(&keys.key("url"), "not a Postgres URL: its parts or options cannot be read"));
+        let message = "not a Postgres URL: its parts or options cannot be read";
+        return Err(context.secret_mistake(&keys.key("url"), message));
     };
     if config.get_password().is_some() {
-        // At the top of the file, since what is told with its place is shown with its line.
-        let mistake = context.mistake(&KeyPath::root(), format!("a password stands in the URL at `{keys}`"));
+        let mistake = context.secret_mistake(&keys.key("url"), "a password stands in the URL");
         let help = "take it out and name the environment variable that holds it: `password-env = \"PGPASSWORD\"`";
         return Err(mistake.with_help(help));
     }
@@ -140,7 +141,8 @@ fn check_url(context: &Context<'_>, url: &str, keys: &KeyPath) -> Result<(), Dia
 fn variable_name(context: &Context<'_>, name: &str, keys: &KeyPath) -> Result<String, Diagnostic> {
     let legal = |character: char| character.is_ascii_alphanumeric() || character == '_';
     if name.is_empty() || !name.chars().all(legal) {
-        return Err(context.mistake(keys, "not the name of an environment variable"));
+        // It may be the secret itself.
+        return Err(context.secret_mistake(keys, "not the name of an environment variable"));
     }
     Ok(name.to_owned())
 }

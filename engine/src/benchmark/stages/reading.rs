@@ -92,9 +92,14 @@ impl<'de, A: MapAccess<'de>> Deserializer<'de> for Keys<'_, A> {
         visitor: V,
     ) -> Result<V::Value, A::Error> {
         let kind = self.kind;
-        let named = |error: A::Error| match error.to_string().strip_prefix("missing field ") {
-            Some(field) => de::Error::custom(format!("a `{}` stage needs the key {field}", kind.as_str())),
-            None => error,
+        // What a table inside of the stage lacks is said of that table, by its own error.
+        let named = |error: A::Error| {
+            let said = error.to_string();
+            let key = said.lines().next().and_then(|line| line.strip_prefix("missing field `")?.strip_suffix('`'));
+            match key.filter(|key| fields.contains(key)) {
+                Some(key) => de::Error::custom(format!("a `{}` stage needs the key `{key}`", kind.as_str())),
+                None => error,
+            }
         };
         visitor.visit_map(Known { keys: self, fields }).map_err(named)
     }

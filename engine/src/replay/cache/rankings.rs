@@ -1,8 +1,8 @@
 //! The kept answers of one pipeline.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entry;
 use super::key::{self, Key};
@@ -19,10 +19,10 @@ pub(crate) struct PipelineRankings {
     cache: Arc<RankingCache>,
     identity: String,
     reads: Reads,
-    known: OnceLock<Known>,
+    known: Known,
 }
 
-/// What was there when this process first looked.
+/// What was there when the pipeline was built.
 #[derive(Debug, Default)]
 struct Known {
     files: Vec<PathBuf>,
@@ -33,7 +33,7 @@ struct Known {
 }
 
 impl PipelineRankings {
-    /// Returns the kept answers of a pipeline whose stages have these names and look at `reads`.
+    /// Returns the kept answers of a pipeline whose stages have these names and look at `reads`. It reads files.
     pub(crate) fn new<'a>(
         cache: &Arc<RankingCache>,
         pipeline_hash: &str,
@@ -41,12 +41,13 @@ impl PipelineRankings {
         reads: Reads,
     ) -> Self {
         let identity = key::identity(pipeline_hash, stages);
-        Self { cache: Arc::clone(cache), identity, reads, known: OnceLock::new() }
+        let known = Known::open(&cache.folder_of(&identity));
+        Self { cache: Arc::clone(cache), identity, reads, known }
     }
 
     /// Returns the kept answer to each session, where there is one. It reads files.
     pub(crate) fn look_up(&self, sessions: &[Session], depth: usize) -> Vec<Option<Answered>> {
-        let known = self.known.get_or_init(|| self.open());
+        let known = &self.known;
         let mut answers: Vec<Option<Answered>> = sessions.iter().map(|_| None).collect();
         if known.places.is_empty() {
             return answers;
@@ -87,11 +88,13 @@ impl PipelineRankings {
         let written = segment::write(&self.cache.folder_of(&self.identity), &kept);
         let _ = written.and_then(|bytes| self.cache.grown(bytes));
     }
+}
 
-    fn open(&self) -> Known {
-        let folder = self.cache.folder_of(&self.identity);
-        let mut known = Known::default();
-        for (name, is_folder) in calls::list(&folder).unwrap_or_default() {
+impl Known {
+    /// Reads which answers a folder holds.
+    fn open(folder: &Path) -> Self {
+        let mut known = Self::default();
+        for (name, is_folder) in calls::list(folder).unwrap_or_default() {
             if is_folder || !name.to_string_lossy().ends_with(segment::ENDING) {
                 continue;
             }
@@ -105,10 +108,8 @@ impl PipelineRankings {
         known.used = Mutex::new(vec![false; known.files.len()]);
         known
     }
-}
 
-impl Known {
-    fn note_use(&self, number: u32, path: &std::path::Path) {
+    fn note_use(&self, number: u32, path: &Path) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let used = usize::try_from(number).ok().and_then(|number| used.get_mut(number));
         if let Some(used) = used.filter(|used| !**used) {

@@ -44,15 +44,22 @@ impl RankingCache {
     /// Bytes that are kept where nothing else is said.
     pub const LIMIT_BYTES: u64 = 1 << 30;
 
-    /// Opens the cache in `folder`, and removes what is too much. The folder is made with the first answer that is kept.
+    /// Opens the cache in `folder` for a run, and removes what is too much. The folder is made with the first answer that is
+    /// kept.
     ///
     /// # Errors
     ///
     /// Returns an error when there is a folder that cannot be read.
     pub fn open(folder: &Path, limit_bytes: u64) -> io::Result<Self> {
-        let cache = Self { folder: folder.to_owned(), limit_bytes, bytes: AtomicU64::new(0) };
+        let cache = Self::view(folder, limit_bytes);
         cache.shrink()?;
         Ok(cache)
+    }
+
+    /// Returns the cache in `folder` as it lies, for looking at it or clearing it.
+    #[must_use]
+    pub fn view(folder: &Path, limit_bytes: u64) -> Self {
+        Self { folder: folder.to_owned(), limit_bytes, bytes: AtomicU64::new(0) }
     }
 
     /// Returns what there is.

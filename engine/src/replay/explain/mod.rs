@@ -7,8 +7,10 @@
 
 mod model;
 mod run;
+mod single;
 #[cfg(test)]
 mod tests;
 
 pub use model::{ExplainedHit, Explanation, GoneHit, Problem, StageExplanation};
 pub use run::explain;
+pub use single::for_one_search;

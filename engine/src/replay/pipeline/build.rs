@@ -149,7 +149,8 @@ impl<'a> Resources<'a> {
                 let Workspace { scratch, memory_bytes, .. } = self.workspace;
                 let settings = recorded_settings(recorded);
                 let recording = Recording::open(&recorded.path, &settings, scratch, *memory_bytes);
-                let retriever = RecordedRetriever::new(&plan.id, recording.map_err(load_error)?, recorded.missing);
+                let retriever =
+                    RecordedRetriever::new(&plan.id, &stage.name, recording.map_err(load_error)?, recorded.missing);
                 Source::Recorded(Arc::new(retriever))
             }
             StageKind::Shown => Source::Asked(Arc::new(ShownRetriever)),
@@ -242,11 +243,11 @@ impl<'a> Resources<'a> {
                     Used::File { path, .. } => *path = self.content_hash(path)?.into(),
                     Used::Corpus(corpus) => {
                         let files = documents::corpus_files(corpus)?;
-                        let hashes = files.iter().map(|file| self.content_hash(file));
-                        let mut hashes = hashes.collect::<Result<Vec<_>, _>>()?;
-                        // The order of the files is that of their names, which are no part of the content.
-                        hashes.sort();
-                        corpus.path = hashes.join(" ").into();
+                        // The order of the files numbers the documents, and the ending of a name says how they are read.
+                        let content =
+                            |file: &PathBuf| Ok(format!("{}.{}", self.content_hash(file)?, documents::ending(file)));
+                        let contents = files.iter().map(content).collect::<Result<Vec<String>, LoadError>>()?;
+                        corpus.path = contents.join(" ").into();
                     }
                 }
             }

@@ -110,8 +110,8 @@ pub enum ReplayError {
         #[source]
         source: serde_json::Error,
     },
-    /// The thread that read a recording died.
-    #[error("a reader of recorded rankings died")]
+    /// A thread that read or wrote files died.
+    #[error("a thread that reads recorded or kept rankings died")]
     Reader(#[from] tokio::task::JoinError),
     /// The answers do not fit into one table.
     #[error("the answers of retriever `{retriever}` do not fit into a table; a smaller `depth` helps")]

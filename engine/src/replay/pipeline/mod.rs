@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use error::ReplayError;
+pub(crate) use shared::CHUNKS_SIDE_BY_SIDE;
 
 use self::build::Resources;
 use self::shared::Prefixes;
@@ -192,6 +193,11 @@ impl Pipeline {
     #[must_use]
     pub fn concurrency(&self) -> NonZeroUsize {
         self.flight.concurrency
+    }
+
+    /// Forgets answers that it keeps for other pipelines of the plan: what is asked from now on is asked anew.
+    pub(crate) fn forget_shared(&self) {
+        self.prefixes.forget();
     }
 
     /// Returns whether it begins with stages that another pipeline of the plan begins with.

@@ -7,16 +7,24 @@ use tokio::sync::OnceCell;
 
 use super::ReplayError;
 use crate::benchmark::PipelinePlan;
-use crate::replay::stages::{Answered, Flight, Stages};
+use crate::replay::stages::{Answered, Flight, INSIDE, Stages};
 use crate::session::{Session, StageState};
 
 /// Chunks of which shared answers are kept for the pipelines that have not come for them yet. A pipeline that comes later
 /// asks again.
-const KEPT: usize = 32;
+const KEPT: usize = 2 * CHUNKS_SIDE_BY_SIDE;
+
+/// The most chunks that may be worked on between one pipeline's turn and the next's, if shared answers are to be there still.
+pub(crate) const CHUNKS_SIDE_BY_SIDE: usize = 16;
 
 /// The places after which a pipeline's stages differ from those of another one, shortest first.
 #[derive(Clone, Default)]
-pub(super) struct Prefixes(Vec<Prefix>);
+pub(super) struct Prefixes {
+    prefixes: Vec<Prefix>,
+    /// Number of stages that an earlier pipeline of the plan begins with too: their answers are called shared, whoever of the
+    /// two was asked.
+    stages_of_others: usize,
+}
 
 /// The first stages of several pipelines.
 #[derive(Clone)]
@@ -55,8 +63,11 @@ impl Prefixes {
                 let takers = takers(plans, &alike, stages);
                 let prefix = Prefix { stages, takers, answers: Arc::default() };
                 for pipeline in alike {
-                    if let Some(Self(prefixes)) = all.get_mut(pipeline) {
+                    if let Some(Self { prefixes, stages_of_others }) = all.get_mut(pipeline) {
                         prefixes.push(prefix.clone());
+                        if pipeline != first {
+                            *stages_of_others = stages;
+                        }
                     }
                 }
             }
@@ -65,7 +76,14 @@ impl Prefixes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.prefixes.is_empty()
+    }
+
+    /// Forgets the answers that nobody has come for.
+    pub(super) fn forget(&self) {
+        for prefix in &self.prefixes {
+            prefix.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// Returns the answers of all stages to a chunk of sessions.
@@ -75,11 +93,26 @@ impl Prefixes {
         sessions: &Arc<[Session]>,
         flight: &Arc<Flight>,
     ) -> Result<Vec<Answered>, ReplayError> {
-        let (done, answered) = match self.0.split_last() {
+        let (done, mut answered) = match self.prefixes.split_last() {
             Some((prefix, shorter)) => (prefix.stages, prefix.answer(shorter, stages, sessions, flight).await?),
             None => (1, stages.find(sessions, flight).await?),
         };
+        answered.iter_mut().for_each(|answer| self.call_shared(answer));
         Ok(stages.transform(done - 1..stages.count() - 1, sessions, answered, flight).await)
+    }
+
+    /// Says of the stages that are another pipeline's too that they are.
+    fn call_shared(&self, answer: &mut Answered) {
+        let mut stage = 0;
+        for record in &mut answer.records {
+            stage += usize::from(!record.name.contains(INSIDE));
+            if stage > self.stages_of_others {
+                break;
+            }
+            if record.state == StageState::Ok {
+                record.state = StageState::Shared;
+            }
+        }
     }
 }
 
@@ -92,9 +125,7 @@ impl Prefix {
         flight: &Arc<Flight>,
     ) -> Result<Vec<Answered>, ReplayError> {
         let cell = self.cell(sessions);
-        let mut is_first = false;
         let ask = async {
-            is_first = true;
             let (done, answered) = match shorter.split_last() {
                 Some((prefix, shorter)) => {
                     (prefix.stages, Box::pin(prefix.answer(shorter, stages, sessions, flight)).await?)
@@ -104,14 +135,7 @@ impl Prefix {
             let answered = stages.transform(done - 1..self.stages - 1, sessions, answered, flight).await;
             Ok::<Arc<[Answered]>, ReplayError>(answered.into())
         };
-        let mut answers = cell.get_or_try_init(|| ask).await?.to_vec();
-        if !is_first {
-            let records = answers.iter_mut().flat_map(|answer| &mut answer.records);
-            records
-                .filter(|record| record.state == StageState::Ok)
-                .for_each(|record| record.state = StageState::Shared);
-        }
-        Ok(answers)
+        Ok(cell.get_or_try_init(|| ask).await?.to_vec())
     }
 
     /// Returns where the answers to a chunk are, or will be.

@@ -32,6 +32,13 @@ impl RetryBudget {
         self.retries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
 
+    /// Takes a granted retry back that was not sent.
+    pub(super) fn give_back(&self) {
+        let less = |spent: u64| spent.checked_sub(1);
+        // Without a grant there is nothing to take back.
+        let _: Result<u64, u64> = self.retries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     /// Returns the retries granted so far.
     pub(super) fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)

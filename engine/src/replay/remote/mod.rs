@@ -10,6 +10,7 @@ mod backoff;
 mod breaker;
 mod budget;
 mod counts;
+mod escaped;
 mod pace;
 mod policy;
 mod retry_after;

@@ -160,6 +160,8 @@ impl Schedule {
         if now > due && state.in_flight < self.places {
             let could_have_come = state.free_since.map_or(due, |free| free.max(due));
             due += now.saturating_duration_since(could_have_come);
+            // That gap is forgiven once, and not again to whoever comes next.
+            state.free_since = Some(now);
         }
         state.next_due = due.checked_add(self.period).or(Some(due));
         state.in_flight += 1;
@@ -172,5 +174,25 @@ impl Schedule {
             state.free_since = Some(Instant::now());
         }
         state.in_flight = state.in_flight.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gap_is_forgiven_once_and_the_backlog_before_it_stays() {
+        let milliseconds = Duration::from_millis;
+        let schedule = Schedule::new(1000.0, NonZeroUsize::new(8).unwrap());
+        let first: Vec<_> = (0..8).map(|_| schedule.arrive()).collect();
+        tokio::time::sleep(milliseconds(300)).await;
+        drop(first);
+        tokio::time::sleep(milliseconds(200)).await;
+        // 300 ms in which every place was taken are the server's, 200 ms in which nobody asked are not.
+        let second: Vec<_> = (0..7).map(|_| schedule.arrive()).collect();
+        let waited: Vec<Duration> = second.iter().map(|turn| turn.from.elapsed()).collect();
+        assert!(waited.iter().all(|waited| *waited > milliseconds(250)), "{waited:?}");
+        assert!(waited.iter().all(|waited| *waited < milliseconds(450)), "{waited:?}");
     }
 }

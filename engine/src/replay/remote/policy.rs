@@ -15,7 +15,7 @@ use super::{AttemptError, Done, RemoteCounts, Retry, backoff};
 use crate::benchmark::PolicyPlan;
 use crate::replay::{RetrieveError, RetrieveErrorKind};
 
-/// How one retriever asks one server, with the state that its requests share.
+/// How one stage asks its server, with the state that its requests share.
 #[derive(Debug)]
 pub struct Policy {
     plan: PolicyPlan,
@@ -89,6 +89,10 @@ impl Policy {
             self.warm.get_or_init(|| self.warm_up(&attempt)).await;
         }
         let turn = self.pace.turn().await;
+        // Others may have found out during the wait.
+        if let Some(words) = self.breaker.opened_by() {
+            return Err(given_up(words, 0));
+        }
         let number = self.budget.first_attempt();
         let mut attempts = 1;
         loop {
@@ -105,6 +109,11 @@ impl Policy {
                 Err(denied) => return Err(self.failed(failure, denied, attempts)),
             }
             self.pace.wait().await;
+            if let Some(words) = self.breaker.opened_by() {
+                self.budget.give_back();
+                add(&self.counters.failures, 1);
+                return Err(given_up(words, attempts));
+            }
             attempts += 1;
         }
     }
@@ -129,14 +138,21 @@ impl Policy {
         let wait = match failure.retry {
             Retry::Never => return Err(None),
             Retry::Soon => backoff::wait(&self.plan, number, attempts),
-            Retry::After(asked) => asked.min(self.plan.retry_after_cap.0),
+            // A server that asks for no wait gets the usual one, since it may not know how it fares.
+            Retry::After(asked) => {
+                asked.min(self.plan.retry_after_cap.0).max(backoff::wait(&self.plan, number, attempts))
+            }
         };
         if attempts > self.plan.retries || self.breaker.opened_by().is_some() {
             return Err(None);
         }
         if !self.budget.grant() {
             add(&self.counters.retries_over_budget, 1);
-            return Err(Some("not tried again, since the `retry-budget` is used up"));
+            return Err(Some(match self.budget.retries() {
+                0 if self.plan.retry_budget > 0.0 => "not tried again, since the `retry-budget` allows none yet",
+                0 => "not tried again, since the `retry-budget` allows none",
+                _ => "not tried again, since the `retry-budget` is used up",
+            }));
         }
         if matches!(failure.retry, Retry::After(_)) {
             self.counters.waited_as_asked(wait);
@@ -152,7 +168,9 @@ impl Policy {
             (None, 1) => message,
             (None, _) => format!("{message} (attempt {attempts})"),
         };
-        if self.breaker.failed(&message) {
+        if !is_of_the_server(kind) {
+            self.breaker.succeeded();
+        } else if self.breaker.failed(&message) {
             add(&self.counters.breaker_openings, 1);
         }
         match self.breaker.opened_by() {
@@ -177,6 +195,12 @@ impl Policy {
         // How they fared shows in the requests that count.
         let _: Result<(), AttemptError> = requests.try_for_each(|()| async { Ok(()) }).await;
     }
+}
+
+/// Whether a failure speaks of a server that is in trouble. One that answers, and refuses this very request, is not.
+fn is_of_the_server(kind: RetrieveErrorKind) -> bool {
+    use RetrieveErrorKind::{Body, Connect, Dns, RateLimited, Server, Timeout, Tls, Unauthorised};
+    matches!(kind, Connect | Dns | Tls | Timeout | RateLimited | Server | Unauthorised | Body)
 }
 
 fn given_up(words: String, attempts: u32) -> RetrieveError {

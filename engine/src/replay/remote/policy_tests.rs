@@ -168,6 +168,71 @@ async fn a_dead_server_is_given_up_and_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_is_not_dead_whatever_it_refuses() {
+    use RetrieveErrorKind::{BadRequest, Connect, Extraction, Redirect, Sql, Template, Unauthorised};
+    let plan = PolicyPlan { breaker: 2, retries: 0, ..PolicyPlan::default() };
+    let policy = Policy::new(&plan, places(1));
+    let fails = async |kind| {
+        let failed = policy.run(|| async { Err::<Done<()>, _>(AttemptError::lasting(kind, "no")) }).await;
+        failed.unwrap_err().fatal
+    };
+    for kind in [BadRequest, Extraction, Template, Sql, Redirect] {
+        assert!(!fails(Connect).await && !fails(kind).await && !fails(kind).await && !fails(kind).await, "{kind:?}");
+    }
+    assert!(!fails(Unauthorised).await && fails(Connect).await);
+}
+
+#[tokio::test]
+async fn what_waits_when_the_server_is_given_up_is_not_sent() {
+    let span = |count| TimeSpan(milliseconds(count));
+    let plan = PolicyPlan {
+        breaker: 1,
+        retries: 1,
+        retry_budget: 1.0,
+        retry_backoff: span(200),
+        rate: Some(20.0),
+        ..PolicyPlan::default()
+    };
+    let policy = Policy::new(&plan, places(8));
+    let sent = AtomicU32::new(0);
+    let request = |error: AttemptError| {
+        let (sent, policy) = (&sent, &policy);
+        async move {
+            let failed = policy.run(|| async {
+                sent.fetch_add(1, Ordering::SeqCst);
+                Err::<Done<()>, _>(error.clone())
+            });
+            failed.await.unwrap_err()
+        }
+    };
+    // The first one sleeps before its retry while the second one opens the breaker; the others wait for their turn.
+    let dead = || AttemptError::lasting(RetrieveErrorKind::Connect, "refused");
+    let failures = join_all([request(passing()), request(dead()), request(dead()), request(dead())]).await;
+    assert!(failures.iter().all(|failure| failure.fatal), "{failures:?}");
+    assert_eq!(failures.iter().map(|failure| failure.attempts).collect::<Vec<_>>(), [1, 1, 0, 0]);
+    let counts = policy.counts();
+    assert_eq!((sent.load(Ordering::SeqCst), counts.retries, counts.failures), (2, 0, 2));
+}
+
+#[tokio::test]
+async fn no_wait_asked_for_is_the_usual_wait_and_a_young_budget_says_so() {
+    let plan = PolicyPlan { retry_budget: 1.0, retries: 1, ..PolicyPlan::default() };
+    let error = AttemptError {
+        retry: Retry::After(Duration::ZERO),
+        ..AttemptError::lasting(RetrieveErrorKind::RateLimited, "slow down")
+    };
+    let policy = Policy::new(&plan, places(1));
+    let start = Instant::now();
+    let failed = policy.run(|| async { Err::<Done<()>, _>(error.clone()) }).await.unwrap_err();
+    assert!(failed.attempts == 2 && start.elapsed() >= milliseconds(50), "{:?}", start.elapsed());
+    for (retry_budget, words) in [(0.1, "allows none yet"), (0.0, "allows none")] {
+        let policy = Policy::new(&PolicyPlan { retry_budget, ..plan.clone() }, places(1));
+        let failed = policy.run(|| async { Err::<Done<()>, _>(passing()) }).await.unwrap_err();
+        assert_eq!(failed.message, format!("busy (not tried again, since the `retry-budget` {words})"));
+    }
+}
+
+#[tokio::test]
 async fn the_rate_is_kept_and_the_wait_for_ones_turn_is_no_latency() {
     let plan = PolicyPlan { rate: Some(200.0), ..PolicyPlan::default() };
     let policy = Policy::new(&plan, places(16));

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::escaped;
+
 /// Looks up the environment variable that holds a secret. The program hands one in; the library reads no environment.
 pub type Secrets = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -74,32 +76,42 @@ pub enum SecretError {
 /// Takes secrets out of texts, since servers like to repeat in their errors what they were sent.
 #[derive(Clone, Default)]
 pub struct Redaction {
-    /// The secrets in every form in which they were sent, longest first.
+    /// The secrets as they are sent, longest first.
     forms: Vec<String>,
 }
 
 impl Redaction {
-    /// Adds a form in which a secret is sent, and what it looks like inside a JSON text or a URL.
+    /// Adds a form in which a secret is sent. It is found inside of a JSON text, a URL or a page too, however it is escaped.
     pub fn add(&mut self, form: &str) {
-        let json = serde_json::Value::from(form).to_string();
-        let url: String = url::form_urlencoded::byte_serialize(form.as_bytes()).collect();
-        let json = json.trim_matches('"').to_owned();
-        self.forms.extend([form.to_owned(), json, url.replace('+', "%20"), url]);
-        self.forms.retain(|form| !form.is_empty());
+        if form.is_empty() {
+            return;
+        }
+        self.forms.push(form.to_owned());
         self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         self.forms.dedup();
     }
 
-    /// Returns `text` without the secrets.
+    /// Returns `text` without the secrets. A text that was cut may end in half a secret, so that this comes before the cut.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut redacted = Cow::Borrowed(text);
-        for form in &self.forms {
-            if redacted.contains(form.as_str()) {
-                redacted = Cow::Owned(redacted.replace(form.as_str(), REDACTED));
-            }
+        let mut redacted = String::new();
+        let (mut rest, mut kept) = (text, 0);
+        while let Some(next) = rest.chars().next() {
+            let position = text.len() - rest.len();
+            let Some(after) = self.forms.iter().find_map(|form| escaped::strip_prefix(rest, form)) else {
+                rest = rest.get(next.len_utf8()..).unwrap_or_default();
+                continue;
+            };
+            redacted.push_str(text.get(kept..position).unwrap_or_default());
+            redacted.push_str(REDACTED);
+            kept = text.len() - after.len();
+            rest = after;
         }
-        redacted
+        if kept == 0 {
+            return Cow::Borrowed(text);
+        }
+        redacted.push_str(text.get(kept..).unwrap_or_default());
+        Cow::Owned(redacted)
     }
 }
 
@@ -133,6 +145,7 @@ mod tests {
             assert_eq!(redaction.redact(&format!("got `{text}`!")), "got `[redacted]`!");
         }
         assert!(matches!(redaction.redact("nothing"), Cow::Borrowed("nothing")));
+        assert_eq!(redaction.redact("p\"a ss/wor p\"a ss/word"), "p\"a ss/wor [redacted]");
         assert!(!format!("{redaction:?}").contains("word"));
     }
 }

@@ -29,6 +29,8 @@ const READERS: usize = 16;
 #[derive(Debug)]
 pub struct RecordedRetriever {
     retriever_id: String,
+    /// The stage's name.
+    stage: String,
     recording: Recording,
     missing: Missing,
     /// Readers that nobody uses now, each with the last session that it was asked for.
@@ -36,10 +38,11 @@ pub struct RecordedRetriever {
 }
 
 impl RecordedRetriever {
-    /// Returns a retriever called `retriever_id` that answers from `recording`.
+    /// Returns the stage `stage` of the retriever `retriever_id`, which answers from `recording`.
     #[must_use]
-    pub fn new(retriever_id: &str, recording: Recording, missing: Missing) -> Self {
-        Self { retriever_id: retriever_id.to_owned(), recording, missing, readers: Mutex::default() }
+    pub fn new(retriever_id: &str, stage: &str, recording: Recording, missing: Missing) -> Self {
+        let (retriever_id, stage) = (retriever_id.to_owned(), stage.to_owned());
+        Self { retriever_id, stage, recording, missing, readers: Mutex::default() }
     }
 
     /// Answers a chunk of sessions as columns, which takes no copy of a hit. `sessions` ascend by id.
@@ -82,7 +85,7 @@ impl RecordedRetriever {
         let errors: Vec<Option<RetrieveError>> = states.iter().map(|state| self.error_of(state)).collect();
         let latency = |row: usize| latencies_ns.as_ref().filter(|all| all.is_valid(row)).map(|all| all.value(row));
         let stages = (0..ids.len()).map(|row| StageRecord {
-            name: KIND.to_owned(),
+            name: self.stage.clone(),
             kind: KIND.to_owned(),
             latency_ns: latency(row).unwrap_or(0),
             hits: i64::from(hits.value_length(row)),

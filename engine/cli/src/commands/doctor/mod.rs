@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::load::SessionReader;
 use rematch_engine::replay::diagnosis::{Check, CheckState, reach_servers, try_search};
+use rematch_engine::replay::explain::for_one_search;
 use rematch_engine::replay::{Pipeline, Workspace};
 use rematch_engine::score::{ScoreError, ScoringContract};
 use rematch_engine::session::Session;
@@ -73,7 +74,7 @@ fn retrievers(plan: &Plan, arguments: &DoctorArguments) -> Result<Vec<Group>, Fa
     let mut groups = vec![Group { subject: "sessions".to_owned(), checks: vec![said] }];
     for pipeline in &plan.pipelines {
         let mut checks = runtime.block_on(reach_servers(pipeline, &is_set));
-        match Pipeline::build(std::slice::from_ref(pipeline), &workspace) {
+        match Pipeline::build(&[for_one_search(pipeline)], &workspace) {
             Ok(built) => {
                 let tried = built.iter().map(|built| try_search(pipeline, built, session.clone(), DEPTH));
                 tried.for_each(|checked| checks.extend(runtime.block_on(checked)));

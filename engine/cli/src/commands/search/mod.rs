@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use rematch_engine::benchmark::stages::{StageKind, StagePlan};
 use rematch_engine::benchmark::{PipelinePlan, Plan, SpecSource};
 use rematch_engine::load::SessionReader;
-use rematch_engine::replay::explain::explain;
+use rematch_engine::replay::explain::{explain, for_one_search};
 use rematch_engine::replay::{Pipeline, Workspace};
 use rematch_engine::session::Session;
 
@@ -23,7 +23,8 @@ const SHOWN: usize = 10;
 
 /// Sends one search through a retriever and explains it.
 pub(crate) fn search(arguments: &SearchArguments) -> Result<Exit, Failure> {
-    let (plan, mut pipeline) = planned(arguments)?;
+    let (plan, pipeline) = planned(arguments)?;
+    let mut pipeline = for_one_search(&pipeline);
     let depth = arguments.depth.unwrap_or(plan.depth);
     ask_for(&mut pipeline.stages, plan.depth, depth);
     let depth = depth.get();

@@ -146,7 +146,7 @@ fn check(context: &Context<'_>, plan: &AuthPlan, keys: &KeyPath) -> Result<(), D
         if !is_variable_name(variable) {
             let message = "expected the name of an environment variable: letters, digits and `_`";
             // What stands here by mistake may be the secret itself, so that it is not repeated.
-            let mistake = context.mistake(&keys.key(key), message);
+            let mistake = context.secret_mistake(&keys.key(key), message);
             return Err(mistake.with_help("put the secret into a variable, and its name here"));
         }
     }

@@ -21,16 +21,20 @@ pub(in crate::benchmark) fn resolve(
     keys: &KeyPath,
 ) -> Result<HttpPlan, Diagnostic> {
     let usual = preset_defaults(spec.preset);
+    // What may hold secrets comes first, since other mistakes show the line that they are in.
+    let headers = target::headers(context, &spec.headers, &usual, &keys.key("headers"))?;
+    let url = target::url(context, &spec.url, &usual, spec.auth.is_some(), &keys.key("url"))?;
+    let auth = match &spec.auth {
+        Some(auth) => auth::resolve(context, auth, &keys.key("auth"))?,
+        None => super::AuthPlan::None,
+    };
     let body = spec.body.clone().or_else(|| usual.body.map(str::to_owned));
     let plan = HttpPlan {
         preset: spec.preset,
-        url: target::url(context, &spec.url, &usual, &keys.key("url"))?,
+        url,
         method: method(context, spec, &usual, body.is_some(), keys)?,
-        headers: target::headers(context, &spec.headers, &usual, &keys.key("headers"))?,
-        auth: match &spec.auth {
-            Some(auth) => auth::resolve(context, auth, &keys.key("auth"))?,
-            None => super::AuthPlan::None,
-        },
+        headers,
+        auth,
         content_type: spec.content_type.as_deref().or(usual.content_type).unwrap_or("application/json").to_owned(),
         body,
         ids: ids(context, spec, &usual, keys)?,

@@ -133,8 +133,10 @@ fn mistakes_in_the_stage_are_told_at_their_place() {
         (url("ftp://h/x"), "15:7", "`ftp://h/x` is not a URL that begins with `http://` or `https://`"),
         (url("{{ inputs.url }}"), "15:7", "is not a URL that begins with"),
         (url("http:///path"), "15:7", "has no host"),
-        (url("https://user:hunter2@h/x"), "15:7", "the URL holds a user or a password"),
-        (url("https://h/x?api_key=hunter2"), "15:7", "`api_key` looks like a secret"),
+        (url("https://user:hunter2@h/x"), " `retriever[1].stages[0].url`: ", "the URL holds a user or a password"),
+        (url("ftp://user:hunter2@h/x"), " `retriever[1].stages[0].url`: ", "begins with `http://`"),
+        (url("https:///x?sig=hunter2"), " `retriever[1].stages[0].url`: ", "has no host"),
+        (url("https://h/x?api_key=hunter2"), " `retriever[1].stages[0].url`: ", "`api_key` looks like a secret"),
         (url("https://h/{{ quary }}"), "15:7", "unknown variable `quary`, expected one of `query`"),
         (url("https://h/{{ query "), "15:7", "syntax error"),
         (url("https://h/{{ hits }}"), "15:7", "unknown variable `hits`"),
@@ -149,8 +151,22 @@ fn mistakes_in_the_stage_are_told_at_their_place() {
         (with("method = \"DELETE\""), "16:10", "`DELETE` is not a method to search with"),
         (with("body = '{\"q\": \"{{ query }}\"}'"), "16:8", "it gives no JSON"),
         (with("body = '{\"q\": {{ query | nope }}}'"), "16:8", "filter"),
-        (with("headers = { Authorization = \"Bearer hunter2\" }"), "16:29", "`Authorization` carries a secret"),
-        (with("headers = { X-Api-Key = \"hunter2\" }"), "16:25", "`X-Api-Key` carries a secret"),
+        (
+            with("headers = { Authorization = \"Bearer hunter2\" }"),
+            " `retriever[1].stages[0].headers.Authorization`: ",
+            "`Authorization` carries a secret",
+        ),
+        (
+            with("headers = { X-Api-Key = \"hunter2\" }"),
+            " `retriever[1].stages[0].headers.X-Api-Key`: ",
+            "`X-Api-Key` carries a secret",
+        ),
+        (with("headers = { Accept-Encoding = \"x\", Cookie = \"hunter2\" }"), "", "`Cookie` carries a secret"),
+        (
+            with("auth = { bearer-env = \"T\" }").replace("localhost", "{{ inputs.shop }}.example"),
+            "14:7",
+            "the host is a template",
+        ),
         (with("headers = { Content-Type = \"text/plain\" }"), "16:28", "the body's media type has a key of its own"),
         (with("headers = { Content-Length = \"7\" }"), "16:30", "is set by what sends the request"),
         (with("headers = { \"a b\" = \"7\" }"), "16:21", "`a b` is not the name of a header"),
@@ -158,18 +174,61 @@ fn mistakes_in_the_stage_are_told_at_their_place() {
         (with("auth = {}"), "16:8", "`auth` does not make sense, expected one of"),
         (with("auth = { bearer-env = \"T\", header = \"X\" }"), "16:8", "`auth` does not make sense"),
         (with("auth = { basic-password-env = \"T\" }"), "16:8", "`auth` needs one user"),
-        (with("auth = { bearer-env = \"sk-hunter2\" }"), "16:23", "expected the name of an environment variable"),
+        (
+            with("auth = { bearer-env = \"sk-hunter2\" }"),
+            " `retriever[1].stages[0].auth.bearer-env`: ",
+            "expected the name of an environment variable",
+        ),
         (with("auth = { bearer = \"hunter2\" }"), "", "unknown key `bearer`"),
         (with("parameters = { index = \"x\" }"), "16:24", "no template uses `parameters.index`"),
         (with("certificate-authority = \"\""), "16:25", "empty path"),
         (with("colour = \"red\""), "", "a `http` stage takes no key `colour`"),
     ];
     for (stage, place, message) in cases {
-        let mistake = resolve(&stage, "").err().unwrap_or_else(|| panic!("no mistake: {stage}")).to_string();
+        let mistake = resolve(&stage, "").err().unwrap_or_else(|| panic!("no mistake: {stage}"));
+        // Where a key is not known, the line is all that can be shown.
+        assert!(message.starts_with("unknown key") || !mistake.render(false).contains("hunter2"), "{mistake}");
+        let mistake = mistake.to_string();
         assert!(mistake.contains(message), "{stage}\n{mistake}");
         assert!(mistake.starts_with(&format!("/bench/bench.toml:{place}")), "{stage}\n{mistake}");
         assert!(!mistake.contains("hunter2"), "{mistake}");
     }
+}
+
+#[test]
+fn a_secret_given_by_an_override_does_not_show() {
+    let text = format!(
+        "name = \"n\"\nbaseline = \"shown\"\ncandidates = [\"prod\"]\nsessions.path = \"s.jsonl\"\n\
+         retriever = [{{ id = \"shown\", stages = [{{ kind = \"shown\" }}] }}, {{ id = \"prod\", stages = [{{ kind = \"http\", {} }}] }}]\n",
+        PLAIN.replace('\n', ", ")
+    );
+    for set in ["url=https://u:hunter2@h/x", "headers.Authorization=hunter2", "auth.bearer-env=sk-hunter2"] {
+        let set = format!("retriever.1.stages.0.{set}");
+        let mistake = Plan::resolve(&SpecSource::of(Path::new("b.toml"), &text, &[set]).unwrap()).unwrap_err();
+        let shown = format!("{mistake} {}", mistake.render(false));
+        assert!(shown.contains("retriever[1].stages[0]") && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn what_postgres_has_no_use_for_is_refused() {
+    let file = |keys: &str, stages: &str| {
+        let text = format!(
+            "name = \"n\"\nbaseline = \"shown\"\ncandidates = [\"prod\"]\nsessions.path = \"s.jsonl\"\n\
+             [[retriever]]\nid = \"shown\"\nstages = [{{ kind = \"shown\" }}]\n\
+             [[retriever]]\nid = \"prod\"\n{keys}\nstages = [{stages}]\n"
+        );
+        Plan::resolve(&SpecSource::of(Path::new("b.toml"), &text, &[]).unwrap())
+    };
+    let postgres = "{ kind = \"postgres\", url = \"postgres://h/db\", query = \"SELECT id FROM t\" }";
+    let http = format!("{{ kind = \"http\", {} }}", PLAIN.replace('\n', ", "));
+    for (keys, place) in [("read-timeout = \"1s\"", "b.toml:10:16"), ("redirects = 1", "b.toml:10:13")] {
+        let mistake = file(keys, postgres).unwrap_err().to_string();
+        assert!(mistake.starts_with(place) && mistake.contains("`prod` asks Postgres only"), "{mistake}");
+        let both = format!("{{ kind = \"fuse\", branches = [{{ stages = [{postgres}] }}, {{ stages = [{http}] }}] }}");
+        assert!(file(keys, &both).is_ok());
+    }
+    assert!(file("timeout = \"1s\"", postgres).is_ok());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use super::client::causes;
 use crate::benchmark::PolicyPlan;
 use crate::replay::RetrieveErrorKind as Kind;
-use crate::replay::remote::{AttemptError, Retry, retry_after};
+use crate::replay::remote::{AttemptError, Redaction, Retry, retry_after};
 
 /// Returns what the failure of a request is that `target` names and no answer came to.
 pub(super) fn of_request(error: reqwest::Error, target: &str, policy: &PolicyPlan) -> AttemptError {
@@ -55,14 +55,20 @@ pub(super) fn of_body(error: reqwest::Error, target: &str, received: usize) -> A
     AttemptError::passing(Kind::Body, message)
 }
 
-/// Returns what an answer with an unwelcome status is; `said` is what it says itself.
-pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, target: &str, said: &str) -> AttemptError {
+/// Returns what an answer with an unwelcome status is; `said` is what it says itself, without secrets.
+pub(super) fn of_status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    target: &str,
+    redaction: &Redaction,
+    said: &str,
+) -> AttemptError {
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let answered = format!("{target} answered {status}{said}");
     let (kind, fix) = match status.as_u16() {
         300..=399 => {
             let to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
-            let to = to.map(|to| format!(" to `{}`", snippet(to))).unwrap_or_default();
+            let to = to.map(|to| format!(" to `{}`", snippet(&redaction.redact(to)))).unwrap_or_default();
             let fix =
                 format!("it sends elsewhere{to}; write that URL, or allow `redirects` where it is on the same host");
             (Kind::Redirect, fix)

@@ -15,7 +15,7 @@ use super::server_timing::server_timings;
 use super::variables::Subject;
 use super::{Extraction, HttpError, HttpPart, RequestTemplates};
 use crate::benchmark::stages::http::HttpPlan;
-use crate::replay::remote::{AttemptError, Done, Policy, Secrets};
+use crate::replay::remote::{AttemptError, Done, Policy, Redaction, Secrets};
 use crate::replay::{RetrieveError, RetrieveErrorKind, Timing};
 use crate::session::Hit;
 
@@ -82,12 +82,13 @@ impl Endpoint {
     async fn attempt(&self, prepared: &Prepared, depth: usize) -> Result<Done<Decoded>, AttemptError> {
         let answer = self.exchange.send(prepared).await?;
         self.policy.received(answer.body.len());
-        let at = answer.at;
+        let (at, redaction) = (answer.at, &self.exchange.credentials().redaction);
         let value = if answer.body.len() < LARGE {
-            decode(&self.extraction, &answer, &prepared.target, depth)?
+            decode(&self.extraction, &answer, &prepared.target, redaction, depth)?
         } else {
-            let (extraction, target) = (Arc::clone(&self.extraction), prepared.target.clone());
-            let decode = tokio::task::spawn_blocking(move || decode(&extraction, &answer, &target, depth));
+            let (extraction, target, redaction) =
+                (Arc::clone(&self.extraction), prepared.target.clone(), redaction.clone());
+            let decode = tokio::task::spawn_blocking(move || decode(&extraction, &answer, &target, &redaction, depth));
             decode.await.unwrap_or_else(|error| {
                 Err(AttemptError::lasting(RetrieveErrorKind::Internal, format!("the answer's reader died: {error}")))
             })?
@@ -98,14 +99,22 @@ impl Endpoint {
 
 type Decoded = (Vec<Hit>, Vec<Timing>);
 
-fn decode(extraction: &Extraction, answer: &Answer, target: &str, depth: usize) -> Result<Decoded, AttemptError> {
+fn decode(
+    extraction: &Extraction,
+    answer: &Answer,
+    target: &str,
+    redaction: &Redaction,
+    depth: usize,
+) -> Result<Decoded, AttemptError> {
+    // In this order: half a secret at the end of a snippet is known for none.
+    let snippet = |said: &str| snippet(&redaction.redact(said));
     // Some servers put a mark before the text that RFC 8259 lets readers ignore.
     let text = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let parsed: Result<Value, serde_json::Error> = serde_json::from_slice(text);
     if !answer.status.is_success() {
         let said = parsed.ok().and_then(|answer| extraction.error(&answer));
         let said = snippet(&said.unwrap_or_else(|| String::from_utf8_lossy(text).into_owned()));
-        return Err(of_status(answer.status, &answer.headers, target, &said));
+        return Err(of_status(answer.status, &answer.headers, target, redaction, &said));
     }
     let failed = |kind, words: String| AttemptError::lasting(kind, format!("{target}: {words}"));
     if text.is_empty() {

@@ -1,5 +1,6 @@
 //! One request and its answer.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,13 +29,18 @@ pub(super) struct Exchange {
 }
 
 /// A request, ready to be sent as often as it takes.
-#[derive(Debug)]
 pub(super) struct Prepared {
     /// With credentials, where they belong into it: never to be shown.
     url: Url,
     body: Option<Bytes>,
     /// How messages call the request.
     pub(super) target: String,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Prepared").field("target", &self.target).finish_non_exhaustive()
+    }
 }
 
 /// What came back, whatever it is.
@@ -142,5 +148,17 @@ impl Exchange {
             let message = format!("{} within {limit}; a longer `read-timeout` gives the server more time", stalled());
             AttemptError::passing(RetrieveErrorKind::Timeout, message)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_shows_neither_its_credentials_nor_its_body() {
+        let url: Url = "http://h/search?key=hunter2".parse().unwrap();
+        let prepared = Prepared { url, body: Some(Bytes::from("{}")), target: "`GET http://h/search`".into() };
+        assert_eq!(format!("{prepared:?}"), r#"Prepared { target: "`GET http://h/search`", .. }"#);
     }
 }

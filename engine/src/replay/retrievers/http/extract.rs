@@ -56,7 +56,7 @@ impl Extraction {
         let ids = match self.ids.find(answer) {
             Listed::Nodes(nodes) => nodes,
             Listed::Misfit(words) => return Err(format!("{words}; is `ids` right for these answers?")),
-            Listed::Absent if self.absent_hits == AbsentHits::Empty => Vec::new(),
+            Listed::Absent if self.absent_hits == AbsentHits::Empty && self.ids.could_be_there(answer) => Vec::new(),
             Listed::Absent => {
                 let list = self.ids.list();
                 return Err(format!("the answer has no list `{list}`; is `ids` right for these answers?"));

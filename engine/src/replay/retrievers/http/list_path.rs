@@ -15,6 +15,8 @@ pub(super) struct ListPath {
     in_entry: Option<Vec<Step>>,
     /// Where the list is one of several: the path of what holds them, which may itself be empty.
     holder: Option<Box<ListPath>>,
+    /// Where the list is one of several: the path of what must have one each.
+    holders: Option<JsonPath>,
 }
 
 /// What a path finds.
@@ -38,7 +40,7 @@ impl ListPath {
         let many = |segment: &Segment| !matches!(segment, Segment::Selector(Selector::Name(_) | Selector::Index(_)));
         let Some(last) = segments.iter().rposition(many) else {
             // The path of the list itself, whose elements are the values.
-            return Self { list: Some(whole.clone()), in_entry: Some(Vec::new()), whole, holder: None };
+            return Self { list: Some(whole.clone()), in_entry: Some(Vec::new()), whole, holder: None, holders: None };
         };
         let (before, after) = segments.split_at(last);
         let (is_every, is_search) = match after.first() {
@@ -50,12 +52,20 @@ impl ListPath {
         let rest = JsonPath::of(after.iter().skip(1).cloned().collect());
         let in_entry = rest.steps().filter(|_| is_every).map(<[Step]>::to_vec);
         let holder = list.as_ref().filter(|list| list.steps().is_none()).cloned();
-        Self { whole, list, in_entry, holder: holder.map(|holder| Box::new(Self::of(holder))) }
+        let holders = holder.as_ref().and_then(|holder| {
+            let last = holder.segments().iter().rposition(many)?;
+            Some(JsonPath::of(holder.segments().get(..=last)?.to_vec()))
+        });
+        Self { whole, list, in_entry, holder: holder.map(|holder| Box::new(Self::of(holder))), holders }
     }
 
     /// Returns what the path finds in `answer`.
     pub(super) fn find<'a>(&self, answer: &'a Value) -> Listed<'a> {
-        let Some(list) = &self.list else { return Listed::Nodes(self.whole.find(answer)) };
+        let Some(list) = &self.list else {
+            // What is searched for may be nowhere, or the answer be of another kind: that cannot be told.
+            let nodes = self.whole.find(answer);
+            return if nodes.is_empty() { Listed::Absent } else { Listed::Nodes(nodes) };
+        };
         let mut entries: Vec<&Value> = Vec::new();
         let (mut found, mut absent) = (0, 0);
         for node in list.find(answer) {
@@ -71,6 +81,11 @@ impl ListPath {
             let empty = found == 0 && self.holder.as_deref().is_some_and(no_lists);
             return if empty { Listed::Nodes(Vec::new()) } else { Listed::Absent };
         }
+        let holders = self.holders.as_ref().map_or(found, |holders| holders.find(answer).len());
+        if absent > 0 || found < holders {
+            let (lists, most) = (found - absent, holders.max(found));
+            return Listed::Misfit(format!("only {lists} of {most} have a list `{list}`"));
+        }
         let Some(in_entry) = &self.in_entry else { return Listed::Nodes(self.whole.find(answer)) };
         let mut nodes = Vec::with_capacity(entries.len());
         for (index, entry) in entries.into_iter().enumerate() {
@@ -80,6 +95,14 @@ impl ListPath {
             }
         }
         Listed::Nodes(nodes)
+    }
+
+    /// Whether an answer without the list has at least the object or the list that would hold it.
+    pub(super) fn could_be_there(&self, answer: &Value) -> bool {
+        let Some((_, before)) = self.list.as_ref().and_then(|list| list.segments().split_last()) else { return true };
+        let found = JsonPath::of(before.to_vec()).find(answer);
+        found.iter().any(|node| node.is_object() || node.is_array())
+            || self.holder.as_ref().is_some_and(|holder| holder.could_be_there(answer))
     }
 
     /// Returns the path of the list, in words.
@@ -143,7 +166,8 @@ mod tests {
         assert_eq!(find("$.nope[?@.id].id", &answer), Err("absent".into()));
         assert_eq!(find("$.rows[0:1][1]", &answer), Ok(vec![json!(1)]));
         assert_eq!(find("$..id", &answer), Ok(vec![json!(1)]));
-        assert_eq!(find("$..nope", &answer), Ok(vec![]));
+        assert_eq!(find("$..nope", &answer), Err("absent".into()));
+        assert_eq!(find("$..nope[*].id", &answer), Err("absent".into()));
         assert_eq!(find("$[*].id", &json!([{ "id": "a" }])), Ok(vec![json!("a")]));
         assert_eq!(
             find("$[*].id", &json!({ "error": "no such table" })),
@@ -154,6 +178,23 @@ mod tests {
         assert_eq!(find(path, &groups), Ok(vec![json!(1), json!(2)]));
         assert_eq!(find(path, &json!({ "groups": [] })), Ok(vec![]));
         assert_eq!(find(path, &json!({ "groups": [{}] })), Err("absent".into()));
+        let words = Err("only 1 of 2 have a list `$.groups[*].docs`".to_owned());
+        assert_eq!(find(path, &json!({ "groups": [{ "docs": [{ "id": 1 }] }, {}] })), words);
+        assert_eq!(find(path, &json!({ "groups": [{ "docs": [{ "id": 1 }] }, { "docs": null }] })), words);
+        let by_type = json!({ "Get": { "A": [{ "id": 1 }], "B": [] } });
+        assert_eq!(find("$.Get[*][*].id", &by_type), Ok(vec![json!(1)]));
         assert_eq!(find(path, &json!({})), Err("absent".into()));
+    }
+
+    #[test]
+    fn a_list_could_be_there_where_what_holds_it_is() {
+        let could = |path: &str, answer: Value| ListPath::parse(path).unwrap().could_be_there(&answer);
+        assert!(could("$.root.children[*].id", json!({ "root": { "fields": {} } })));
+        for foreign in [json!({}), json!({ "root": null }), json!({ "message": "hello" }), json!([1]), json!("x")] {
+            assert!(!could("$.root.children[*].id", foreign));
+        }
+        assert!(could("$.root.groups[*].docs[*].id", json!({ "root": {} })));
+        assert!(!could("$.root.groups[*].docs[*].id", json!({ "x": 1 })));
+        assert!(could("$.hits[*].id", json!({})) && !could("$.hits[*].id", json!("x")));
     }
 }

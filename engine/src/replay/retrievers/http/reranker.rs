@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -44,7 +45,7 @@ impl Transform for HttpReranker {
     /// the others, without scores, since theirs were made by another measure. Nothing is asked where there are no hits.
     async fn transform(&self, session: &Session, hits: Vec<Hit>, _: usize) -> Result<Retrieved, RetrieveError> {
         if hits.is_empty() {
-            return Ok(Retrieved::default());
+            return Ok(Retrieved { attempts: 1, latency: Some(Duration::ZERO), ..Retrieved::default() });
         }
         let subject = Subject { session, depth: hits.len(), hits: Some(&hits) };
         let Asked { hits: ranked, timings, attempts, latency } = self.endpoint.ask(subject).await?;

@@ -24,6 +24,8 @@ pub struct RequestTemplates {
     is_json: bool,
     parameters: Value,
     used: HashSet<String>,
+    /// How many `.` and `..` the path has as it is written.
+    dots: usize,
 }
 
 /// A request's texts.
@@ -70,7 +72,14 @@ impl RequestTemplates {
             add(HttpPart::Body, if is_json { JSON_BODY } else { BODY }, body)?;
         }
         let parameters = Value::from(Serde(&plan.parameters));
-        Ok(Self { environment, has_body: plan.body.is_some(), is_json, parameters, used })
+        Ok(Self {
+            environment,
+            has_body: plan.body.is_some(),
+            is_json,
+            parameters,
+            used,
+            dots: dot_segments(&plan.url),
+        })
     }
 
     /// Returns whether a template speaks of this parameter, or of all of them.
@@ -133,6 +142,10 @@ impl RequestTemplates {
         let variables =
             variables(subject, &self.parameters, &self.used).map_err(|words| Fault::Broken(HttpPart::Body, words))?;
         let url = self.text(URL, HttpPart::Url, &variables, subject)?;
+        if dot_segments(&url) > self.dots {
+            let words = "a value makes a segment `.` or `..` of the path, which leads elsewhere";
+            return Err(Fault::Broken(HttpPart::Url, words.to_owned()));
+        }
         if !self.has_body {
             return Ok(Rendered { url, body: None });
         }
@@ -170,6 +183,13 @@ enum Fault {
     Undefined(HttpPart, String),
     /// The template does not work.
     Broken(HttpPart, String),
+}
+
+/// Returns how many segments of the path are `.` or `..`, which whoever parses the URL resolves.
+fn dot_segments(url: &str) -> usize {
+    let path: String = url.chars().take_while(|character| !matches!(character, '?' | '#')).collect();
+    let path = path.replace(['\t', '\n', '\r'], "").replace("%2e", ".").replace("%2E", ".");
+    path.split(['/', '\\']).filter(|segment| matches!(segment.trim(), "." | "..")).count()
 }
 
 fn not_json(error: &serde_json::Error, body: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -10,9 +11,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::faults::asking::{asker, asker_with, plan};
 use super::faults::server::{Connection, FaultServer, answer, good};
-use super::{HttpReranker, HttpRetriever};
+use super::{Extraction, HttpReranker, HttpRetriever};
 use crate::benchmark::PipelinePlan;
-use crate::benchmark::stages::http::{AuthPlan, HttpPlan, TimingPlan, TimingUnit, UserPlan};
+use crate::benchmark::stages::http::{AbsentHits, AuthPlan, HttpPlan, TimingPlan, TimingUnit, UserPlan};
 use crate::benchmark::stages::{StageKind, StagePlan};
 use crate::replay::contract;
 use crate::replay::remote::{Policy, Secrets, no_secrets};
@@ -137,7 +138,20 @@ async fn requests_that_cannot_be_made_are_not_sent() {
     let elsewhere = Session { inputs: Some(r#"{"host": "user@evil.example/"}"#.into()), ..session() };
     let error = sent(&escaped, &elsewhere).await.unwrap_err();
     assert_eq!(error.kind, RetrieveErrorKind::Template, "{error}");
+    for (url, value) in [("a/{{ session_id }}/_search", ".."), ("a/.{{ session_id }}", "."), ("{{ session_id }}", ".")]
+    {
+        let climbing = Session { session_id: value.into(), ..session() };
+        let error = sent(&plan(&format!("{}/{url}", server.url())), &climbing).await.unwrap_err();
+        assert!(
+            error.kind == RetrieveErrorKind::Template && error.message.contains("a segment `.` or `..`"),
+            "{error}"
+        );
+    }
     assert_eq!(server.connections(), 1, "only for what was fine");
+    let dotted = Session { session_id: "..".into(), ..session() };
+    sent(&plan(&format!("{}/b/../a.{{{{ session_id }}}}?q={{{{ session_id }}}}", server.url())), &dotted)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -234,6 +248,42 @@ async fn secrets_arrive_and_show_nowhere_even_if_the_server_repeats_them() {
 }
 
 #[tokio::test]
+async fn a_secret_that_a_snippet_would_cut_or_a_server_escapes_does_not_show() {
+    const SECRET: &str = "hunter2&/  <open>sesame";
+    let secrets: Secrets = Arc::new(|variable| (variable == "KEY").then(|| SECRET.to_owned()));
+    let pad = "x".repeat(195);
+    let escaped = r"hunter2\u0026\/  \u003copen\u003Esesame";
+    let answers = [
+        answer("500 Oops", "", format!("{pad}{SECRET}")),
+        answer("500 Oops", "", SECRET),
+        answer("500 Oops", "", format!("{{\"said\": \"{escaped}\"}}")),
+        answer("200 OK", "", format!("{{\"error\": \"{pad}{escaped}\"}}")),
+        answer("200 OK", "", format!("{{\"error\": {{\"said\": \"{escaped}\"}}}}")),
+        answer("200 OK", "", format!("{pad}{SECRET}")),
+        answer("302 Found", &format!("location: /{pad}{SECRET}\r\n"), ""),
+    ];
+    for answer in answers {
+        let server = FaultServer::answering(answer).await;
+        let auth = AuthPlan::Bearer { token_env: "KEY".into() };
+        let plan = HttpPlan { auth, error: Some("$.error".into()), ..plan(&server.url()) };
+        let error = built(&plan, &secrets).retrieve(&session(), 1).await.unwrap_err();
+        assert!(!error.message.contains("hunte") && !error.message.contains("sesame"), "{error}");
+    }
+}
+
+#[test]
+fn an_absent_list_is_no_hits_only_where_its_place_is_there() {
+    let ids = "$.root.children[*].id".to_owned();
+    let plan = HttpPlan { ids, scores: None, absent_hits: AbsentHits::Empty, ..plan("http://h") };
+    let extraction = Extraction::compile(&plan).unwrap();
+    assert_eq!(extraction.hits(&json!({ "root": { "fields": { "totalCount": 0 } } }), 10), Ok(vec![]));
+    for foreign in [json!({}), json!({ "message": "hello" }), json!({ "root": null }), json!([])] {
+        let words = extraction.hits(&foreign, 10).unwrap_err();
+        assert!(words.contains("has no list `$.root.children`"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_reranker_sends_the_hits_and_takes_their_new_order() {
     let server = FaultServer::answering(answer(
         "200 OK",
@@ -253,7 +303,8 @@ async fn a_reranker_sends_the_hits_and_takes_their_new_order() {
     assert_eq!(hits, [hit("c", Some(0.9)), hit("a", Some(0.2)), hit("b", None)]);
     assert!(attempts == 1 && latency.is_some());
     let nothing = reranker.transform(&session(), Vec::new(), 10).await.unwrap();
-    assert_eq!((nothing.attempts, server.requests()), (0, 1), "nothing is asked for no hits");
+    // No hits take no time, and the session's latency counts.
+    assert_eq!((nothing.attempts, nothing.latency, server.requests()), (1, Some(Duration::ZERO), 1));
     let stranger = reranker.transform(&session(), vec![hit("x", None)], 10).await.unwrap_err();
     assert_eq!(stranger.kind, RetrieveErrorKind::Extraction);
     assert!(HttpRetriever::build(&plan, policy, &no_secrets()).is_err(), "a source has no hits");

@@ -244,7 +244,8 @@ impl Retriever for VectorRetriever {
     }
 
     fn reads(&self) -> Reads {
-        Reads { query_vector: true, ..Reads::NOTHING }
+        // Whether the recall is looked at depends on the id.
+        Reads { query_vector: true, session_id: self.search.graph.is_some(), ..Reads::NOTHING }
     }
 
     async fn retrieve(&self, session: &Session, depth: usize) -> Result<Retrieved, RetrieveError> {
