@@ -6,6 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 live=target/live
+# Nobody is there to answer what a package asks.
+export DEBIAN_FRONTEND=noninteractive
 
 # One virtual environment for each engine: their dependencies do not agree.
 venv() {
