@@ -37,8 +37,14 @@ pub(super) fn list<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ListArr
 }
 
 pub(super) fn numbers<T: ArrowPrimitiveType>(batch: &RecordBatch, name: &str) -> Result<PrimitiveArray<T>, Damaged> {
-    let array = column(batch, name)?;
-    array.as_primitive_opt::<T>().cloned().ok_or_else(|| mismatch(name, array.data_type()))
+    as_numbers(column(batch, name)?, name).cloned()
+}
+
+pub(super) fn as_numbers<'a, T: ArrowPrimitiveType>(
+    array: &'a ArrayRef,
+    name: &str,
+) -> Result<&'a PrimitiveArray<T>, Damaged> {
+    array.as_primitive_opt::<T>().ok_or_else(|| mismatch(name, array.data_type()))
 }
 
 /// Reads columns of the part of a work unit, which answers `rows` sessions.

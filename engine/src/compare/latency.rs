@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::Int64Type;
 use hdrhistogram::Histogram;
 
 use super::chunk::ArmChunk;
-use super::columns::{Damaged, field, list, mismatch, numbers, texts};
+use super::columns::{Damaged, as_numbers, field, list, numbers, texts};
 use super::outcome::LatencyMetrics;
 use super::touched::structs;
 use crate::rows::list_range;
@@ -45,10 +45,7 @@ impl Latencies {
         let stage = structs(stages, column::STAGES)?;
         let states = texts(field(stage, column::STATE)?, column::STATE)?;
         let names = texts(field(stage, column::NAME)?, column::NAME)?;
-        let whole_numbers = |name| {
-            let values = field(stage, name)?;
-            values.as_primitive_opt::<Int64Type>().ok_or_else(|| mismatch(name, values.data_type()))
-        };
+        let whole_numbers = |name| as_numbers::<Int64Type>(field(stage, name)?, name);
         let (stage_latency, attempts) = (whole_numbers(column::LATENCY_NS)?, whole_numbers(column::ATTEMPTS)?);
         let is_first_attempt = |index: usize| match StageState::parse(states.value(index)) {
             Some(StageState::Reported) => true,

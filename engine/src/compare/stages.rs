@@ -1,11 +1,11 @@
 //! What each stage of a retriever did: how often it was asked, failed, was passed over, or needed a second attempt.
 
-use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use rematch_metrics::sum::CompensatedSum;
 
 use super::chunk::ArmChunk;
-use super::columns::{Damaged, field, list, mismatch, texts};
+use super::columns::{Damaged, as_numbers, field, list, texts};
 use super::outcome::StageSummary;
 use super::touched::structs;
 use crate::rows::list_range;
@@ -31,8 +31,8 @@ impl StageTallies {
         let text = |name| texts(field(stage, name)?, name);
         let (names, kinds, states) = (text(column::NAME)?, text(column::KIND)?, text(column::STATE)?);
         let errors = text(column::ERROR)?;
-        let attempts = numbers::<Int64Type>(field(stage, column::ATTEMPTS)?, column::ATTEMPTS)?;
-        let recalls = numbers::<Float64Type>(field(stage, column::RECALL)?, column::RECALL)?;
+        let attempts = as_numbers::<Int64Type>(field(stage, column::ATTEMPTS)?, column::ATTEMPTS)?;
+        let recalls = as_numbers::<Float64Type>(field(stage, column::RECALL)?, column::RECALL)?;
         let mut found = Self::default();
         for row in 0..stages.len() {
             for (place, index) in list_range(stages, row).enumerate() {
@@ -79,10 +79,6 @@ impl StageTallies {
         });
         &mut self.0[place]
     }
-}
-
-fn numbers<'a, T: ArrowPrimitiveType>(array: &'a ArrayRef, name: &str) -> Result<&'a PrimitiveArray<T>, Damaged> {
-    array.as_primitive_opt::<T>().ok_or_else(|| mismatch(name, array.data_type()))
 }
 
 impl StageSummary {

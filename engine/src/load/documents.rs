@@ -38,6 +38,16 @@ struct Row {
     document: Document,
 }
 
+/// How a file of a corpus is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    /// Columns between delimiters.
+    Delimited(u8),
+    /// One JSON object per line.
+    JsonLines,
+}
+
 /// One file of a corpus.
 enum CorpusFile {
     Table(table::ParquetFile),
@@ -136,17 +146,27 @@ pub fn corpus_files(corpus: &CorpusPlan) -> Result<Vec<PathBuf>, LoadError> {
     files::expand(&corpus.path.to_string_lossy())
 }
 
+impl Format {
+    /// Tells a file's format from its content and its name.
+    fn of(path: &Path) -> Result<Self, LoadError> {
+        if files::plain_name(path).ends_with(".parquet") || files::starts_with(path, b"PAR1")? {
+            return Ok(Self::Parquet);
+        }
+        Ok(match ending(path).as_str() {
+            "csv" => Self::Delimited(b','),
+            "tsv" => Self::Delimited(b'\t'),
+            _ => Self::JsonLines,
+        })
+    }
+}
+
 impl CorpusFile {
     fn open(path: &Path, columns: &Columns) -> Result<Self, LoadError> {
-        let name = files::plain_name(path);
-        if name.ends_with(".parquet") || files::starts_with(path, b"PAR1")? {
-            return Ok(Self::Table(table::ParquetFile::open(path, columns)?));
-        }
-        match name.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("csv") => Ok(Self::Delimited(delimited::DelimitedFile::open(path, columns, b',')?)),
-            Some("tsv") => Ok(Self::Delimited(delimited::DelimitedFile::open(path, columns, b'\t')?)),
-            _ => Ok(Self::JsonLines(json_lines::JsonLinesFile::open(path)?)),
-        }
+        Ok(match Format::of(path)? {
+            Format::Parquet => Self::Table(table::ParquetFile::open(path, columns)?),
+            Format::Delimited(delimiter) => Self::Delimited(delimited::DelimitedFile::open(path, columns, delimiter)?),
+            Format::JsonLines => Self::JsonLines(json_lines::JsonLinesFile::open(path)?),
+        })
     }
 
     /// Returns the next row, or `None` at the end.

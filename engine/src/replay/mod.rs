@@ -18,6 +18,7 @@ pub mod probe;
 #[cfg(test)]
 mod reference_tests;
 pub mod remote;
+mod reranked;
 mod retriever;
 pub mod retrievers;
 mod runner;

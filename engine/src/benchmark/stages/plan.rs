@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::http::HttpPlan;
+use super::spec::KindName;
 use super::{
     Bm25Plan, BoostPlan, DedupePlan, FilterHitsPlan, FusePlan, OnStageError, PostgresPlan, RecordedPlan, RerankPlan,
     Reranker, SqlPlan, StageKindSpec, StageSpec, TruncatePlan, VectorPlan, bm25, fuse, http, plugin, postgres,
@@ -104,21 +105,22 @@ impl StageKind {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Recorded(_) => "recorded",
-            Self::Shown => "shown",
-            Self::Bm25(_) => "bm25",
-            Self::Vector(_) => "vector",
-            Self::Sql(_) => "sql",
-            Self::Postgres(_) => "postgres",
-            Self::Fuse(_) => "fuse",
-            Self::Plugin(_) => "plugin",
-            Self::Filter(_) => "filter",
-            Self::Boost(_) => "boost",
-            Self::Dedupe(_) => "dedupe",
-            Self::Truncate(_) => "truncate",
-            Self::Rerank(_) => "rerank",
-            Self::Http(_) => "http",
+            Self::Recorded(_) => KindName::Recorded,
+            Self::Shown => KindName::Shown,
+            Self::Bm25(_) => KindName::Bm25,
+            Self::Vector(_) => KindName::Vector,
+            Self::Sql(_) => KindName::Sql,
+            Self::Postgres(_) => KindName::Postgres,
+            Self::Fuse(_) => KindName::Fuse,
+            Self::Plugin(_) => KindName::Plugin,
+            Self::Filter(_) => KindName::Filter,
+            Self::Boost(_) => KindName::Boost,
+            Self::Dedupe(_) => KindName::Dedupe,
+            Self::Truncate(_) => KindName::Truncate,
+            Self::Rerank(_) => KindName::Rerank,
+            Self::Http(_) => KindName::Http,
         }
+        .as_str()
     }
 
     /// Returns whether answers are kept for later runs.

@@ -13,8 +13,8 @@ use datafusion::arrow::error::ArrowError;
 
 use super::super::native::{TableFormat, TableReader};
 use super::super::{LoadError, columnar, files};
-use super::corpus_files;
 use super::json_objects::{self, not_a_table};
+use super::{Format, corpus_files};
 use crate::benchmark::CorpusPlan;
 
 /// A corpus whose columns keep their types: those of Parquet, or what all values of a column in CSV or JSON lines have in
@@ -24,13 +24,6 @@ pub(crate) struct TypedCorpus {
     id: String,
     files: Vec<(PathBuf, Format)>,
     schema: SchemaRef,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Parquet,
-    Delimited(u8),
-    JsonLines,
 }
 
 impl TypedCorpus {
@@ -153,18 +146,6 @@ impl TypedCorpus {
 }
 
 impl Format {
-    fn of(path: &Path) -> Result<Self, LoadError> {
-        let name = files::plain_name(path);
-        if name.ends_with(".parquet") || files::starts_with(path, b"PAR1")? {
-            return Ok(Self::Parquet);
-        }
-        Ok(match name.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("csv") => Self::Delimited(b','),
-            Some("tsv") => Self::Delimited(b'\t'),
-            _ => Self::JsonLines,
-        })
-    }
-
     /// Returns the columns of a file.
     fn schema(self, path: &Path, id: &str) -> Result<Schema, LoadError> {
         match self {

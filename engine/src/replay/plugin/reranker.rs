@@ -1,6 +1,5 @@
 //! A component that orders hits anew.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::PluginError;
@@ -10,6 +9,7 @@ use super::columns::{HitColumns, SessionColumns};
 use super::component::{Component, StageDescription, words};
 use crate::benchmark::PluginPlan;
 use crate::load::ItemFields;
+use crate::replay::reranked::with_the_rest;
 use crate::replay::{Reads, RetrieveError};
 use crate::sandbox::PluginHost;
 use crate::sandbox::bindings::stages::exports::rematch::scoring::reranking::Guest;
@@ -126,11 +126,4 @@ impl PluginReranker {
             (Err(error), _) | (_, Err(error)) => Err(error.to_string().into()),
         }
     }
-}
-
-fn with_the_rest(given: &[Hit], mut named: Vec<Hit>) -> Vec<Hit> {
-    let known: HashSet<String> = named.iter().map(|hit| hit.item_id.clone()).collect();
-    let rest = given.iter().filter(|hit| !known.contains(&hit.item_id));
-    named.extend(rest.map(|hit| Hit { item_id: hit.item_id.clone(), score: None }));
-    named
 }

@@ -11,6 +11,7 @@ use super::endpoint::{Asked, Endpoint};
 use super::variables::Subject;
 use crate::benchmark::stages::http::HttpPlan;
 use crate::replay::remote::{Policy, Secrets};
+use crate::replay::reranked::with_the_rest;
 use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Transform};
 use crate::session::{Hit, Session};
 
@@ -65,10 +66,7 @@ fn reranked(hits: Vec<Hit>, ranked: Vec<Hit>) -> Result<Vec<Hit>, String> {
             stranger.item_id
         ));
     }
-    let named: HashSet<String> = ranked.iter().map(|hit| hit.item_id.clone()).collect();
-    let rest = hits.into_iter().filter(|hit| !named.contains(&hit.item_id));
-    let rest = rest.map(|hit| Hit { score: None, ..hit });
-    Ok(ranked.into_iter().chain(rest).collect())
+    Ok(with_the_rest(&hits, ranked))
 }
 
 #[cfg(test)]
