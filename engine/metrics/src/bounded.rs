@@ -17,6 +17,8 @@ pub struct OutOfBounds {
 pub struct PositiveNumber(f64);
 
 impl PositiveNumber {
+    /// 1, the lowest relevant grade of programs that know whole grades only.
+    pub const ONE: Self = Self(1.0);
     /// 4, the highest grade of most graded collections.
     pub const FOUR: Self = Self(4.0);
 
@@ -49,6 +51,8 @@ impl Proportion {
     pub const FIVE_PERCENT: Self = Self(0.05);
     /// 0.8, the usual power.
     pub const EIGHTY_PERCENT: Self = Self(0.8);
+    /// 0.9, the usual persistence of rank-biased overlap.
+    pub const NINETY_PERCENT: Self = Self(0.9);
     /// 0.95, the usual confidence level.
     pub const NINETY_FIVE_PERCENT: Self = Self(0.95);
 

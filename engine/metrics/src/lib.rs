@@ -1,8 +1,12 @@
 //! Ranking metrics and paired statistics: pure functions, no I/O, no Arrow.
 //!
 //! - [`Metric`] names every ranking metric and evaluates it on [`RankedGrades`]; [`ranking`] holds the definitions.
+//! - [`preset`] gives other programs' values on the same data, and says in words what a number means.
 //! - [`position`] says where the items that users touched went.
-//! - [`rank_similarity`] compares two rankings without judgments.
+//! - [`exposure`] weighs clicks by who could have made them.
+//! - [`rank_similarity`] compares two rankings without judgments, [`recommendation`] looks at lists without any.
+//! - [`top_lists`] compares the tops of many pairs of lists, fast.
+//! - [`ties`] orders hits with equal scores, and says how much that order matters.
 //! - [`stats`] says whether a difference between two retrievers is more than chance.
 //!
 //! ```
@@ -16,18 +20,23 @@
 //! ```
 
 pub mod bounded;
+pub mod exposure;
 mod metric;
 mod metric_name;
 pub mod position;
+pub mod preset;
 pub mod rank_similarity;
 pub mod ranking;
+pub mod recommendation;
 pub mod stats;
 pub mod sum;
+pub mod ties;
+pub mod top_lists;
 
 pub use bounded::{PositiveNumber, Proportion};
 pub use metric::{DEFAULT_ERR_MAX_GRADE, DEFAULT_RBP_PERSISTENCE, Metric};
 pub use metric_name::MetricError;
-pub use ranking::{GainFunction, NdcgExplanation, RankContribution, RankedGrades, RbpGain, Relevance};
+pub use ranking::{Explanation, GainFunction, RankContribution, RankedGrades, RbpGain, Relevance};
 
 #[cfg(test)]
 mod reference;

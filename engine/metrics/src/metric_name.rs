@@ -9,7 +9,7 @@ use crate::metric::{DEFAULT_ERR_MAX_GRADE, DEFAULT_RBP_PERSISTENCE, Metric};
 use crate::ranking::{GainFunction, RbpGain, Relevance};
 
 /// Every accepted name: the canonical one first, then its synonyms; and the family it stands for.
-const FAMILIES: [(&[&str], Family); 10] = [
+const FAMILIES: [(&[&str], Family); 14] = [
     (&["nDCG"], Family::Ndcg),
     (&["R", "Recall"], Family::Recall),
     (&["P", "Precision"], Family::Precision),
@@ -20,6 +20,10 @@ const FAMILIES: [(&[&str], Family); 10] = [
     (&["RBP"], Family::Rbp),
     (&["Judged"], Family::Judged),
     (&["Bpref"], Family::Bpref),
+    (&["infAP"], Family::InferredAveragePrecision),
+    (&["Rprec"], Family::RPrecision),
+    (&["NumRet", "NumRelRet"], Family::Returned),
+    (&["NumRel"], Family::Relevant),
 ];
 
 /// Below this similarity (Jaro-Winkler, 0 to 1) a known name is no help.
@@ -37,6 +41,10 @@ enum Family {
     Rbp,
     Judged,
     Bpref,
+    InferredAveragePrecision,
+    RPrecision,
+    Returned,
+    Relevant,
 }
 
 /// Why a metric's name is refused.
@@ -110,25 +118,7 @@ impl FromStr for Metric {
         let mut parts = Parts::split(written)?;
         let family = family(parts.metric)
             .ok_or_else(|| MetricError::Unknown { name: written.to_owned(), suggestion: suggestion(parts.metric) })?;
-        let metric = match family {
-            Family::Ndcg => Self::Ndcg { gain: parts.gain_function()?, cutoff: parts.cutoff()? },
-            Family::Recall => Self::Recall { relevance: parts.relevance()?, cutoff: parts.required_cutoff()? },
-            Family::Precision => Self::Precision { relevance: parts.relevance()?, cutoff: parts.required_cutoff()? },
-            Family::Success => Self::Success { relevance: parts.relevance()?, cutoff: parts.required_cutoff()? },
-            Family::ReciprocalRank => Self::ReciprocalRank { relevance: parts.relevance()?, cutoff: parts.cutoff()? },
-            Family::AveragePrecision => {
-                Self::AveragePrecision { relevance: parts.relevance()?, cutoff: parts.cutoff()? }
-            }
-            Family::Err => Self::Err {
-                max_grade: parts.positive("max_rel")?.unwrap_or(DEFAULT_ERR_MAX_GRADE),
-                cutoff: parts.cutoff()?,
-            },
-            Family::Rbp => {
-                Self::Rbp { persistence: parts.persistence()?, gain: parts.rbp_gain()?, cutoff: parts.cutoff()? }
-            }
-            Family::Judged => Self::Judged { cutoff: parts.cutoff()? },
-            Family::Bpref => Self::Bpref { relevance: parts.relevance()? },
-        };
+        let metric = parts.metric(family)?;
         parts.refuse_leftovers(family)?;
         Ok(metric)
     }
@@ -137,24 +127,42 @@ impl FromStr for Metric {
 impl fmt::Display for Metric {
     /// Prints the canonical name, which reads back as the same metric.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Ndcg { gain: None, .. } => formatter.write_str("nDCG")?,
-            Self::Ndcg { gain: Some(GainFunction::Linear), .. } => formatter.write_str("nDCG(dcg='log2')")?,
-            Self::Ndcg { gain: Some(GainFunction::Exponential), .. } => formatter.write_str("nDCG(dcg='exp-log2')")?,
-            Self::Recall { relevance, .. } => with_level(formatter, "R", relevance)?,
-            Self::Precision { relevance, .. } => with_level(formatter, "P", relevance)?,
-            Self::Success { relevance, .. } => with_level(formatter, "Success", relevance)?,
-            Self::ReciprocalRank { relevance, .. } => with_level(formatter, "RR", relevance)?,
-            Self::AveragePrecision { relevance, .. } => with_level(formatter, "AP", relevance)?,
-            Self::Err { max_grade, .. } if max_grade == DEFAULT_ERR_MAX_GRADE => formatter.write_str("ERR")?,
-            Self::Err { max_grade, .. } => write!(formatter, "ERR(max_rel={max_grade})")?,
-            Self::Rbp { persistence, gain, .. } => match gain {
-                RbpGain::Binary(Relevance::AboveZero) => write!(formatter, "RBP(p={persistence})")?,
-                RbpGain::Binary(Relevance::AtLeast(level)) => write!(formatter, "RBP(p={persistence},rel={level})")?,
-                RbpGain::Graded(max_grade) => write!(formatter, "RBP(p={persistence},max_rel={max_grade})")?,
-            },
-            Self::Judged { .. } => formatter.write_str("Judged")?,
-            Self::Bpref { relevance } => with_level(formatter, "Bpref", relevance)?,
+        let level = |relevance| match relevance {
+            Relevance::AboveZero => None,
+            Relevance::AtLeast(level) => Some(format!("rel={level}")),
+        };
+        let (name, mut parameters) = match *self {
+            Self::Ndcg { gain, .. } => ("nDCG", vec![gain.map(|gain| format!("dcg='{}'", dcg_name(gain)))]),
+            Self::Recall { relevance, .. } => ("R", vec![level(relevance)]),
+            Self::Precision { relevance, .. } => ("P", vec![level(relevance)]),
+            Self::RPrecision { relevance, .. } => ("Rprec", vec![level(relevance)]),
+            Self::Success { relevance, .. } => ("Success", vec![level(relevance)]),
+            Self::ReciprocalRank { relevance, .. } => ("RR", vec![level(relevance)]),
+            Self::AveragePrecision { relevance, .. } => ("AP", vec![level(relevance)]),
+            Self::Err { max_grade, .. } => {
+                ("ERR", vec![(max_grade != DEFAULT_ERR_MAX_GRADE).then(|| format!("max_rel={max_grade}"))])
+            }
+            Self::Rbp { persistence, gain, .. } => {
+                let gain = match gain {
+                    RbpGain::Binary(relevance) => level(relevance),
+                    RbpGain::Graded(max_grade) => Some(format!("max_rel={max_grade}")),
+                };
+                ("RBP", vec![Some(format!("p={persistence}")), gain])
+            }
+            Self::Judged { .. } => ("Judged", Vec::new()),
+            Self::Bpref { relevance } => ("Bpref", vec![level(relevance)]),
+            Self::InferredAveragePrecision { relevance } => ("infAP", vec![level(relevance)]),
+            Self::Returned { relevance: None } => ("NumRet", Vec::new()),
+            // A bare `NumRet` counts everything, so that the usual level has to be said.
+            Self::Returned { relevance: Some(Relevance::AboveZero) } => ("NumRelRet", Vec::new()),
+            Self::Returned { relevance: Some(relevance) } => ("NumRet", vec![level(relevance)]),
+            Self::Relevant { relevance } => ("NumRel", vec![level(relevance)]),
+        };
+        parameters.push(self.judged_only().then(|| "judged_only=True".to_owned()));
+        let parameters: Vec<String> = parameters.into_iter().flatten().collect();
+        formatter.write_str(name)?;
+        if !parameters.is_empty() {
+            write!(formatter, "({})", parameters.join(","))?;
         }
         match self.cutoff() {
             Some(cutoff) => write!(formatter, "@{cutoff}"),
@@ -163,10 +171,10 @@ impl fmt::Display for Metric {
     }
 }
 
-fn with_level(formatter: &mut fmt::Formatter<'_>, name: &str, relevance: Relevance) -> fmt::Result {
-    match relevance {
-        Relevance::AboveZero => formatter.write_str(name),
-        Relevance::AtLeast(level) => write!(formatter, "{name}(rel={level})"),
+fn dcg_name(gain: GainFunction) -> &'static str {
+    match gain {
+        GainFunction::Linear => "log2",
+        GainFunction::Exponential => "exp-log2",
     }
 }
 
@@ -205,6 +213,71 @@ impl<'a> Parts<'a> {
             }
         }
         Ok(Self { written, metric, parameters })
+    }
+
+    fn metric(&mut self, family: Family) -> Result<Metric, MetricError> {
+        Ok(match family {
+            Family::Ndcg => {
+                Metric::Ndcg { gain: self.gain_function()?, judged_only: self.judged_only()?, cutoff: self.cutoff()? }
+            }
+            Family::Recall => Metric::Recall {
+                relevance: self.relevance()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.required_cutoff()?,
+            },
+            Family::Precision => Metric::Precision {
+                relevance: self.relevance()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.required_cutoff()?,
+            },
+            Family::RPrecision => Metric::RPrecision { relevance: self.relevance()?, judged_only: self.judged_only()? },
+            Family::Success => Metric::Success {
+                relevance: self.relevance()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.required_cutoff()?,
+            },
+            Family::ReciprocalRank => Metric::ReciprocalRank {
+                relevance: self.relevance()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.cutoff()?,
+            },
+            Family::AveragePrecision => Metric::AveragePrecision {
+                relevance: self.relevance()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.cutoff()?,
+            },
+            Family::Err => Metric::Err {
+                max_grade: self.positive("max_rel")?.unwrap_or(DEFAULT_ERR_MAX_GRADE),
+                judged_only: self.judged_only()?,
+                cutoff: self.cutoff()?,
+            },
+            Family::Rbp => Metric::Rbp {
+                persistence: self.persistence()?,
+                gain: self.rbp_gain()?,
+                judged_only: self.judged_only()?,
+                cutoff: self.cutoff()?,
+            },
+            Family::Judged => Metric::Judged { cutoff: self.cutoff()? },
+            Family::Bpref => Metric::Bpref { relevance: self.relevance()? },
+            Family::InferredAveragePrecision => Metric::InferredAveragePrecision { relevance: self.relevance()? },
+            Family::Returned => Metric::Returned { relevance: self.counted()? },
+            Family::Relevant => Metric::Relevant { relevance: self.relevance()? },
+        })
+    }
+
+    /// Takes what `NumRet` counts: everything, unless a level is given or the name is `NumRelRet`.
+    fn counted(&mut self) -> Result<Option<Relevance>, MetricError> {
+        let level = self.positive("rel")?.map(Relevance::AtLeast);
+        Ok(level.or_else(|| self.metric.eq_ignore_ascii_case("NumRelRet").then_some(Relevance::AboveZero)))
+    }
+
+    /// Takes a truth value, as Python spells it or in small letters.
+    fn judged_only(&mut self) -> Result<bool, MetricError> {
+        match self.take("judged_only") {
+            None | Some("False" | "false") => Ok(false),
+            Some("True" | "true") => Ok(true),
+            Some(found) => Err(self.value_error("judged_only", found, "True or False")),
+        }
     }
 
     fn take(&mut self, key: &str) -> Option<&'a str> {
@@ -283,13 +356,14 @@ impl<'a> Parts<'a> {
 impl Family {
     fn parameters(self) -> &'static str {
         match self {
-            Self::Ndcg => "`dcg` and a cutoff",
-            Self::Err => "`max_rel` and a cutoff",
-            Self::Rbp => "`p`, `rel`, `max_rel` and a cutoff",
+            Self::Ndcg => "`dcg`, `judged_only` and a cutoff",
+            Self::Err => "`max_rel`, `judged_only` and a cutoff",
+            Self::Rbp => "`p`, `rel`, `max_rel`, `judged_only` and a cutoff",
             Self::Judged => "a cutoff",
-            Self::Bpref => "`rel`",
+            Self::RPrecision => "`rel` and `judged_only`",
+            Self::Bpref | Self::InferredAveragePrecision | Self::Returned | Self::Relevant => "`rel`",
             Self::Recall | Self::Precision | Self::Success | Self::ReciprocalRank | Self::AveragePrecision => {
-                "`rel` and a cutoff"
+                "`rel`, `judged_only` and a cutoff"
             }
         }
     }
@@ -324,151 +398,4 @@ fn known_names() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn canonical(name: &str) -> String {
-        name.parse::<Metric>().unwrap().to_string()
-    }
-
-    fn refusal(name: &str) -> String {
-        name.parse::<Metric>().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn names_of_ir_measures_are_read_and_printed_canonically() {
-        for name in [
-            "nDCG@10",
-            "nDCG",
-            "nDCG(dcg='exp-log2')@5",
-            "nDCG(dcg='log2')",
-            "R@20",
-            "R(rel=2)@5",
-            "P@5",
-            "RR",
-            "RR@10",
-            "AP",
-            "AP(rel=2)",
-            "AP(rel=2)@100",
-            "Success@1",
-            "RBP(p=0.8)",
-            "RBP(p=0.5,max_rel=2)",
-            "RBP(p=0.9,rel=2)@10",
-            "ERR@5",
-            "ERR(max_rel=3)",
-            "Judged@10",
-            "Judged",
-            "Bpref",
-            "Bpref(rel=2)",
-            "R(rel=0.5)@3",
-        ] {
-            assert_eq!(canonical(name), name);
-        }
-    }
-
-    #[test]
-    fn synonyms_letter_case_and_blanks_do_not_matter() {
-        for (written, expected) in [
-            ("ndcg@10", "nDCG@10"),
-            ("Recall@20", "R@20"),
-            ("precision@5", "P@5"),
-            ("MRR", "RR"),
-            ("map", "AP"),
-            ("BPref", "Bpref"),
-            (" nDCG ( dcg = \"exp-log2\" ) @ 5 ", "nDCG(dcg='exp-log2')@5"),
-            ("nDCG(cutoff=7)", "nDCG@7"),
-            ("RBP", "RBP(p=0.8)"),
-            ("RBP(rel=2, p=0.5)@3", "RBP(p=0.5,rel=2)@3"),
-            ("ERR(max_rel=4)@5", "ERR@5"),
-            ("P()@5", "P@5"),
-            ("AP(rel=1)", "AP(rel=1)"),
-        ] {
-            assert_eq!(canonical(written), expected);
-        }
-    }
-
-    #[test]
-    fn unknown_names_get_a_suggestion_and_the_list() {
-        let error = refusal("nDGC@10");
-        assert!(
-            error.starts_with("unknown metric `nDGC@10`, did you mean `nDCG`?; known metrics are `nDCG`, `R`,"),
-            "{error}"
-        );
-        assert!(refusal("sucess@1").contains("did you mean `Success`?"));
-        assert!(refusal("xyz").starts_with("unknown metric `xyz`; known metrics"));
-    }
-
-    #[test]
-    fn cutoffs_start_at_one() {
-        assert_eq!(refusal("nDCG@0"), "cutoff must be at least 1 and a whole number, found `0` in metric `nDCG@0`");
-        for name in ["P@", "P@-1", "P@2.5", "P@ten", "P@99999999999999999999999"] {
-            assert!(refusal(name).starts_with("cutoff must be at least 1"), "{name}");
-        }
-        assert_eq!(refusal("P"), "metric `P` needs a cutoff, for example `P@10`");
-    }
-
-    #[test]
-    fn parameters_are_checked() {
-        assert_eq!(refusal("Judged(rel=2)@5"), "metric `Judged(rel=2)@5` has no parameter `rel`; it takes a cutoff");
-        assert!(refusal("Bpref@5").contains("has no parameter `cutoff`; it takes `rel`"));
-        assert!(refusal("RBP(p=1)").contains("must be a number above 0 and below 1, found `1`"));
-        assert!(refusal("AP(rel=0)").contains("must be a finite number above 0, found `0`"));
-        assert!(refusal("AP(rel=NaN)").contains("found `NaN`"));
-        assert!(refusal("nDCG(dcg='exp')").contains("must be 'log2' or 'exp-log2', found `exp`"));
-        assert!(refusal("RBP(rel=1,max_rel=2)").contains("exclude each other"));
-    }
-
-    #[test]
-    fn broken_names_are_malformed() {
-        for name in ["", "@5", "nDCG(dcg='log2'@5", "AP(rel)", "AP(rel=1,rel=2)", "P(cutoff=3)@5", "(rel=2)"] {
-            assert!(matches!(name.parse::<Metric>(), Err(MetricError::Malformed { .. })), "{name}");
-        }
-        assert!("AP)(".parse::<Metric>().is_err());
-    }
-
-    fn any_metric() -> impl Strategy<Value = Metric> {
-        let cutoff = || prop::option::of((1_usize..=usize::MAX).prop_map(|k| NonZeroUsize::new(k).unwrap()));
-        let positive = || (1e-300_f64..1e300).prop_map(|number| PositiveNumber::new(number).unwrap());
-        let relevance = move || prop_oneof![Just(Relevance::AboveZero), positive().prop_map(Relevance::AtLeast)];
-        let gain = prop::option::of(prop_oneof![Just(GainFunction::Linear), Just(GainFunction::Exponential)]);
-        let rbp_gain = prop_oneof![relevance().prop_map(RbpGain::Binary), positive().prop_map(RbpGain::Graded)];
-        let persistence = (1e-9_f64..0.999_999).prop_map(|p| Proportion::new(p).unwrap());
-        let required = || (1_usize..=usize::MAX).prop_map(|k| NonZeroUsize::new(k).unwrap());
-        prop_oneof![
-            (gain, cutoff()).prop_map(|(gain, cutoff)| Metric::Ndcg { gain, cutoff }),
-            (relevance(), required()).prop_map(|(relevance, cutoff)| Metric::Recall { relevance, cutoff }),
-            (relevance(), required()).prop_map(|(relevance, cutoff)| Metric::Precision { relevance, cutoff }),
-            (relevance(), required()).prop_map(|(relevance, cutoff)| Metric::Success { relevance, cutoff }),
-            (relevance(), cutoff()).prop_map(|(relevance, cutoff)| Metric::ReciprocalRank { relevance, cutoff }),
-            (relevance(), cutoff()).prop_map(|(relevance, cutoff)| Metric::AveragePrecision { relevance, cutoff }),
-            (positive(), cutoff()).prop_map(|(max_grade, cutoff)| Metric::Err { max_grade, cutoff }),
-            (persistence, rbp_gain, cutoff()).prop_map(|(persistence, gain, cutoff)| Metric::Rbp {
-                persistence,
-                gain,
-                cutoff
-            }),
-            cutoff().prop_map(|cutoff| Metric::Judged { cutoff }),
-            relevance().prop_map(|relevance| Metric::Bpref { relevance }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn printed_names_read_back_as_the_same_metric(metric in any_metric()) {
-            prop_assert_eq!(metric.to_string().parse::<Metric>(), Ok(metric));
-        }
-
-        #[test]
-        fn arbitrary_text_never_panics(text in "\\PC{0,40}") {
-            let _ = text.parse::<Metric>();
-        }
-
-        #[test]
-        fn text_of_the_grammars_letters_never_panics(text in "(nDCG|AP|RBP|P)?[()@=,'a-z0-9. ]{0,20}") {
-            if let Ok(metric) = text.parse::<Metric>() {
-                prop_assert_eq!(metric.to_string().parse::<Metric>(), Ok(metric));
-            }
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,11 @@
 //! counted, since a mean over the returned ones alone would reward a ranking for losing items. Sums are whole numbers, so
 //! that tallies of chunks merge exactly and in any order.
 
+mod distribution;
+
 use std::num::NonZeroUsize;
+
+pub use distribution::{MoveDistribution, RankDistribution};
 
 /// The ranks of touched items, pooled over sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,8 +75,7 @@ impl PositionDeltaTally {
     pub fn record(&mut self, new: Option<NonZeroUsize>, reference: Option<NonZeroUsize>, depth: NonZeroUsize) {
         let (new, reference) = (Place::new(new, depth), Place::new(reference, depth));
         self.items += 1;
-        self.delta_sum +=
-            i64::try_from(new.rank).unwrap_or(i64::MAX) - i64::try_from(reference.rank).unwrap_or(i64::MAX);
+        self.delta_sum += new.delta(reference);
         self.promoted += u64::from(new.rank < reference.rank);
         self.demoted += u64::from(new.rank > reference.rank);
         self.unchanged += u64::from(new.rank == reference.rank);
@@ -114,6 +117,11 @@ impl Place {
             _ => (depth.get().saturating_add(1), true),
         };
         Self { rank: u64::try_from(rank).unwrap_or(u64::MAX), censored }
+    }
+
+    /// Returns this rank less the other one.
+    fn delta(self, reference: Self) -> i64 {
+        i64::try_from(self.rank).unwrap_or(i64::MAX) - i64::try_from(reference.rank).unwrap_or(i64::MAX)
     }
 }
 

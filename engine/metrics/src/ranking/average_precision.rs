@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 use crate::sum::{CompensatedSum, count};
 
@@ -21,6 +22,16 @@ pub fn average_precision(grades: &RankedGrades<'_>, relevance: Relevance, cutoff
         }
     }
     Some(precisions.total() / count(relevant))
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
+    let relevant = count(grades.relevant(relevance)?.get());
+    let mut found = 0;
+    let ranks = grades.top(cutoff).iter().enumerate().map(|(index, &grade)| {
+        found += usize::from(relevance.holds_at(grade));
+        (one_if(relevance.holds_at(grade)), count(found) / count(index + 1))
+    });
+    Some(Weighing::new(relevant, ranks))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Binary preference.
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 use crate::sum::{CompensatedSum, count};
 
@@ -31,6 +32,19 @@ pub fn binary_preference(grades: &RankedGrades<'_>, relevance: Relevance) -> Opt
 
 fn is_non_relevant(grade: f64, relevance: Relevance) -> bool {
     grade >= 0.0 && !relevance.holds(grade)
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance) -> Option<Weighing> {
+    let relevant = grades.relevant(relevance)?.get();
+    let non_relevant = grades.judged.iter().filter(|&&grade| is_non_relevant(grade, relevance)).count();
+    let divisor = count(relevant.min(non_relevant));
+    let mut above = 0;
+    let ranks = grades.ranked.iter().map(|&grade| {
+        let lost = if above == 0 { 0.0 } else { (count(above.min(relevant)) / divisor).min(1.0) };
+        above += usize::from(grade.is_some_and(|grade| is_non_relevant(grade, relevance)));
+        (one_if(relevance.holds_at(grade)), 1.0 - lost)
+    });
+    Some(Weighing::new(count(relevant), ranks))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::RankedGrades;
+use super::explanation::Weighing;
 use crate::bounded::PositiveNumber;
 use crate::sum::{CompensatedSum, count};
 
@@ -31,6 +32,22 @@ pub fn expected_reciprocal_rank(
 /// Returns (2^g - 1) / 2^max, written so that a large `max` does not overflow.
 fn satisfaction(grade: f64, max: f64) -> f64 {
     if grade > 0.0 { (grade.min(max) - max).exp2() - (-max).exp2() } else { 0.0 }
+}
+
+pub(crate) fn weigh(
+    grades: &RankedGrades<'_>,
+    max_grade: PositiveNumber,
+    cutoff: Option<NonZeroUsize>,
+) -> Option<Weighing> {
+    grades.judged.iter().any(|&grade| grade > 0.0).then_some(())?;
+    let mut still_reading = 1.0;
+    let ranks = grades.top(cutoff).iter().enumerate().map(|(index, grade)| {
+        let content = grade.map_or(0.0, |grade| satisfaction(grade, max_grade.get()));
+        let weight = still_reading / count(index + 1);
+        still_reading *= 1.0 - content;
+        (content, weight)
+    });
+    Some(Weighing::new(1.0, ranks))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::RankedGrades;
+use super::explanation::{Weighing, one_if};
 use crate::sum::count;
 
 /// Returns the share of the returned items, down to the cutoff, that somebody judged, in [0, 1]: `Judged@k` of
@@ -13,6 +14,11 @@ use crate::sum::count;
 pub fn judged(grades: &RankedGrades<'_>, cutoff: Option<NonZeroUsize>) -> Option<f64> {
     let top = grades.top(cutoff);
     (!top.is_empty()).then(|| count(top.iter().flatten().count()) / count(top.len()))
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
+    let top = grades.top(cutoff);
+    (!top.is_empty()).then(|| Weighing::new(count(top.len()), top.iter().map(|grade| (one_if(grade.is_some()), 1.0))))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::RankedGrades;
+use super::explanation::Weighing;
 use crate::sum::{count, sum};
 
 /// How a grade becomes a gain in nDCG.
@@ -44,46 +45,11 @@ pub fn ndcg(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZer
     Some(discounted(gains) / ideal)
 }
 
-/// Why a ranking has the nDCG it has.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NdcgExplanation {
-    /// What each rank down to the cutoff brings, in rank order.
-    pub ranks: Vec<RankContribution>,
-    /// The discounted gain of the best ranking; contributions are divided by it.
-    pub ideal: f64,
-    /// The metric's value, the sum of the contributions.
-    pub value: f64,
-}
-
-/// What one rank brings to nDCG.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RankContribution {
-    /// The rank, from 1.
-    pub rank: usize,
-    /// The grade of the item there; `None` where nobody judged it.
-    pub grade: Option<f64>,
-    /// The gain of the grade; 0 where nobody judged it.
-    pub gain: f64,
-    /// 1 / log2(rank + 1).
-    pub discount: f64,
-    /// Gain times discount over the ideal: this rank's share of the value.
-    pub contribution: f64,
-}
-
-/// Returns each rank's contribution to [`ndcg`], undefined where that is.
-#[must_use]
-pub fn explain_ndcg(
-    grades: &RankedGrades<'_>,
-    gain: GainFunction,
-    cutoff: Option<NonZeroUsize>,
-) -> Option<NdcgExplanation> {
+pub(crate) fn weigh(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
     let ideal = ideal_gain(grades, gain, cutoff)?;
-    let value = ndcg(grades, gain, cutoff)?;
-    let ranks = grades.top(cutoff).iter().enumerate().map(|(index, &grade)| {
-        let (gain, discount) = (grade.map_or(0.0, |grade| gain.gain(grade)), discount(index));
-        RankContribution { rank: index + 1, grade, gain, discount, contribution: gain * discount / ideal }
-    });
-    Some(NdcgExplanation { ranks: ranks.collect(), ideal, value })
+    let ranks = grades.top(cutoff).iter().enumerate();
+    let ranks = ranks.map(|(index, grade)| (grade.map_or(0.0, |grade| gain.gain(grade)), discount(index)));
+    Some(Weighing::new(ideal, ranks))
 }
 
 fn ideal_gain(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
@@ -140,15 +106,5 @@ mod tests {
         assert_eq!(ndcg(&huge, GainFunction::Exponential, None), None);
         let odd = RankedGrades { ranked: &[Some(f64::NAN)], judged: &[f64::NAN, 1.0] };
         assert_eq!(ndcg(&odd, GainFunction::Linear, None), Some(0.0));
-    }
-
-    #[test]
-    fn explanation_adds_up_to_the_value() {
-        let explanation = explain_ndcg(&GRADES, GainFunction::Linear, NonZeroUsize::new(3)).unwrap();
-        let total: f64 = explanation.ranks.iter().map(|rank| rank.contribution).sum();
-        assert!((total - explanation.value).abs() < 1e-15);
-        let third = explanation.ranks[2];
-        assert_eq!((third.rank, third.grade, third.gain, third.discount), (3, Some(3.0), 3.0, 0.5));
-        assert_eq!(explanation.ranks[1].grade, None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 use crate::sum::count;
 
@@ -14,6 +15,12 @@ pub fn precision(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZer
     grades.relevant(relevance)?;
     let found = grades.top(Some(cutoff)).iter().filter(|&&grade| relevance.holds_at(grade)).count();
     Some(count(found) / count(cutoff.get()))
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUsize) -> Option<Weighing> {
+    grades.relevant(relevance)?;
+    let gain = |&grade: &Option<f64>| (one_if(relevance.holds_at(grade)), 1.0);
+    Some(Weighing::new(count(cutoff.get()), grades.top(Some(cutoff)).iter().map(gain)))
 }
 
 #[cfg(test)]

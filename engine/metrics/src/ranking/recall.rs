@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 use crate::sum::count;
 
@@ -14,6 +15,12 @@ pub fn recall(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUs
     let relevant = grades.relevant(relevance)?.get();
     let found = grades.top(Some(cutoff)).iter().filter(|&&grade| relevance.holds_at(grade)).count();
     Some(count(found) / count(relevant))
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUsize) -> Option<Weighing> {
+    let relevant = count(grades.relevant(relevance)?.get());
+    let gain = |&grade: &Option<f64>| (one_if(relevance.holds_at(grade)), 1.0);
+    Some(Weighing::new(relevant, grades.top(Some(cutoff)).iter().map(gain)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 use crate::sum::count;
 
@@ -14,6 +15,17 @@ pub fn reciprocal_rank(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: 
     grades.relevant(relevance)?;
     let first = grades.top(cutoff).iter().position(|&grade| relevance.holds_at(grade));
     Some(first.map_or(0.0, |index| count(index + 1).recip()))
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
+    grades.relevant(relevance)?;
+    let mut found = false;
+    let ranks = grades.top(cutoff).iter().enumerate().map(|(index, &grade)| {
+        let weight = if found { 0.0 } else { count(index + 1).recip() };
+        found |= relevance.holds_at(grade);
+        (one_if(relevance.holds_at(grade)), weight)
+    });
+    Some(Weighing::new(1.0, ranks))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::{Weighing, one_if};
 use super::{RankedGrades, Relevance};
 
 /// Returns 1 if a relevant item stands at the first `cutoff` ranks, else 0: `success` of trec_eval, also called hit rate.
@@ -12,6 +13,17 @@ pub fn success(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroU
     grades.relevant(relevance)?;
     let found = grades.top(Some(cutoff)).iter().any(|&grade| relevance.holds_at(grade));
     Some(if found { 1.0 } else { 0.0 })
+}
+
+pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUsize) -> Option<Weighing> {
+    grades.relevant(relevance)?;
+    let mut found = false;
+    let ranks = grades.top(Some(cutoff)).iter().map(|&grade| {
+        let weight = one_if(!found);
+        found |= relevance.holds_at(grade);
+        (one_if(relevance.holds_at(grade)), weight)
+    });
+    Some(Weighing::new(1.0, ranks))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Tests against other people's programs, whose inputs and outputs lie in the folder that `REMATCH_SHARED` names.
 
+mod clicks;
+mod open_bandit;
+mod random_cases;
 mod rank;
 mod small;
 mod statistics;

@@ -3,7 +3,7 @@
 use super::{assert_close, number, shared, shared_json, trec};
 use crate::GainFunction;
 
-const OF_PYTREC_EVAL: [(&str, &str); 12] = [
+const OF_PYTREC_EVAL: [(&str, &str); 17] = [
     ("P_5", "P@5"),
     ("bpref", "Bpref"),
     ("map", "AP"),
@@ -16,14 +16,20 @@ const OF_PYTREC_EVAL: [(&str, &str); 12] = [
     ("recip_rank", "RR"),
     ("success_1", "Success@1"),
     ("success_5", "Success@5"),
+    ("Rprec", "Rprec"),
+    ("infAP", "infAP"),
+    ("num_ret", "NumRet"),
+    ("num_rel", "NumRel"),
+    ("num_rel_ret", "NumRelRet"),
 ];
 
 /// Names whose meaning is the same in both programs; the last is how the file writes exponential gain.
-const OF_IR_MEASURES: [(&str, &str); 12] = [
+const OF_IR_MEASURES: [(&str, &str); 13] = [
     ("AP", "AP"),
     ("AP(rel=2)", "AP(rel=2)"),
     ("Bpref", "Bpref"),
     ("Judged@5", "Judged@5"),
+    ("infAP", "infAP"),
     ("P@5", "P@5"),
     ("R@5", "R@5"),
     ("R(rel=2)@5", "R(rel=2)@5"),
@@ -41,7 +47,7 @@ fn metrics_equal_pytrec_eval_and_ir_measures() {
     let mut compared = 0;
     for name in ["base", "cand"] {
         let run = trec::run(&shared(&format!("reference/small.{name}.run")).unwrap());
-        for (program, metrics) in [("pytrec_eval", &OF_PYTREC_EVAL), ("ir_measures", &OF_IR_MEASURES)] {
+        for (program, metrics) in [("pytrec_eval", &OF_PYTREC_EVAL[..]), ("ir_measures", &OF_IR_MEASURES[..])] {
             for (query, values) in reference[name][program].as_object().unwrap() {
                 if query == "_errors" {
                     continue;
@@ -54,7 +60,7 @@ fn metrics_equal_pytrec_eval_and_ir_measures() {
             }
         }
     }
-    assert_eq!(compared, 12 * (6 + 7) + 12 * (7 + 7));
+    assert_eq!(compared, 17 * (6 + 7) + 13 * (7 + 7));
 }
 
 /// gdeval prints five digits; it refuses grades above 4, so queries with a 5 are left out.

@@ -99,6 +99,7 @@ pub struct ClusterResiduals {
     pairs: u64,
     clusters: usize,
     squares: CompensatedSum,
+    sums_squared: CompensatedSum,
     largest: f64,
 }
 
@@ -106,7 +107,8 @@ impl ClusterResiduals {
     /// Starts without clusters; `mean` is the mean over all pairs that will come.
     #[must_use]
     pub fn around(mean: f64) -> Self {
-        Self { estimate: mean, pairs: 0, clusters: 0, squares: CompensatedSum::default(), largest: 0.0 }
+        let (squares, sums_squared) = (CompensatedSum::default(), CompensatedSum::default());
+        Self { estimate: mean, pairs: 0, clusters: 0, squares, sums_squared, largest: 0.0 }
     }
 
     /// Adds a cluster, whole; one without pairs is none.
@@ -118,6 +120,7 @@ impl ClusterResiduals {
         self.pairs += cluster.pairs;
         self.clusters += 1;
         self.squares.add(residual * residual);
+        self.sums_squared.add(cluster.sum * cluster.sum);
         self.largest = self.largest.max(cluster.sum.abs());
     }
 
@@ -125,6 +128,21 @@ impl ClusterResiduals {
     #[must_use]
     pub fn clusters(&self) -> usize {
         self.clusters
+    }
+
+    /// Returns the sum of the squared sums of the clusters: what no flip of the clusters' signs changes
+    /// ([`super::StreamedRandomisation::counts`]).
+    #[must_use]
+    pub fn squared_sums(&self) -> f64 {
+        self.sums_squared.total()
+    }
+
+    /// Returns the CR1 standard error of the mean, sqrt(G / (G - 1) Σ residual²) / n; `None` with fewer than two clusters. 0 where
+    /// no cluster is away from the mean.
+    #[must_use]
+    pub fn standard_error(&self) -> Option<f64> {
+        let clusters = count(self.clusters);
+        (self.clusters > 1).then(|| (clusters / (clusters - 1.0) * self.squares.total()).sqrt() / whole(self.pairs))
     }
 
     /// Returns the cluster-robust t-test ([`cluster_robust_t`]); `deltas` are the moments of all pairs.

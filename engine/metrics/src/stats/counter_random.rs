@@ -7,12 +7,12 @@
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Returns 64 bits that are a function of the three numbers, by three rounds of SplitMix64 (Steele, Lea and Flood 2014).
-pub(super) fn bits(seed: u64, first: u64, second: u64) -> u64 {
+pub(crate) fn bits(seed: u64, first: u64, second: u64) -> u64 {
     mixed(mixed(mixed(seed).wrapping_add(first)).wrapping_add(second))
 }
 
 /// Returns a number below `limit`, from 64 random bits; its bias is below `limit` / 2^64.
-pub(super) fn below(limit: usize, bits: u64) -> usize {
+pub(crate) fn below(limit: usize, bits: u64) -> usize {
     let scaled = (u128::from(bits) * limit as u128) >> 64;
     usize::try_from(scaled).unwrap_or_default()
 }

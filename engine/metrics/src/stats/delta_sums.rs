@@ -52,6 +52,19 @@ impl DeltaSums {
         (self.count > 0).then(|| self.sum.total() / whole(self.count))
     }
 
+    /// Returns the sum of the squared deltas; 0 without deltas.
+    #[must_use]
+    pub fn squares(&self) -> f64 {
+        let (squares, rest) = self.squares.parts();
+        squares + (rest + self.lost)
+    }
+
+    /// Returns the largest absolute delta, 0 without deltas.
+    #[must_use]
+    pub fn largest(&self) -> f64 {
+        self.range.map_or(0.0, |(least, greatest)| least.abs().max(greatest.abs()))
+    }
+
     /// Returns whether there are deltas and every one is 0.
     #[must_use]
     pub fn all_zero(&self) -> bool {

@@ -5,9 +5,11 @@
 //!
 //! - The headline is the mean delta with its interval, then the effect size d_z, then the p of [`paired_t`]; of
 //!   [`cluster_robust_t`] as soon as sessions share a user or visit, since repeated users make the plain test cry wolf.
-//! - [`Randomisation`] is the check without assumptions, and adjusts for several metrics at once (MaxT).
+//! - [`Randomisation`] is the check without assumptions, and adjusts for several metrics at once (MaxT);
+//!   [`StreamedRandomisation`] makes it of deltas that come in parts, in memory that does not grow with them.
 //! - [`wilcoxon`] and [`sign_test`] answer another question (the median, the sign) and reject a true null about the mean
 //!   when deltas are skewed; they are for those who ask for them.
+//! - [`ConfidenceSequence`] may be looked at at any time: for stopping as soon as the answer is clear.
 //! - [`minimum_detectable_effect`] and [`sessions_to_settle`] say what an inconclusive result could have seen.
 //!
 //! A test that cannot be made says why ([`Untestable`]); no function returns NaN. Sums are compensated and in the given
@@ -17,20 +19,22 @@ mod binomial;
 mod bisection;
 mod bootstrap;
 mod cluster_robust;
-mod counter_random;
+mod confidence_sequence;
+pub(crate) mod counter_random;
 mod delta_sums;
 mod exact_sign_flip;
 mod mcnemar;
 mod moments;
 mod multiple_testing;
 mod noncentral_t;
-mod normal;
+pub(crate) mod normal;
 mod paired_t;
 mod power;
 mod quantile;
 mod randomisation;
 mod sign_counts;
 mod sign_test;
+mod streamed_randomisation;
 mod student_t;
 mod untestable;
 mod wilcoxon;
@@ -39,6 +43,7 @@ pub use bootstrap::{BootstrapInterval, BootstrapMethod, bootstrap_interval, boot
 pub use cluster_robust::{
     ClusterResiduals, ClusterRobustT, ClusterSum, cluster_robust_t, cluster_robust_t_of_sums, cluster_sums,
 };
+pub use confidence_sequence::{ClusterMoments, ConfidenceSequence, Decision, SequenceInterval};
 pub use delta_sums::DeltaSums;
 pub use exact_sign_flip::{ExactSignFlip, exact_sign_flip};
 pub use mcnemar::{McNemar, mcnemar_exact};
@@ -51,6 +56,7 @@ pub use quantile::{QuantileMethod, quantile, quantile_of_sorted};
 pub use randomisation::{Randomisation, RandomisationCounts};
 pub use sign_counts::SignCounts;
 pub use sign_test::{SignTest, sign_test};
+pub use streamed_randomisation::{Extent, SignBatch, StreamedPValues, StreamedRandomisation};
 pub use student_t::{student_t_quantile, student_t_upper_tail};
 pub use untestable::Untestable;
 pub use wilcoxon::{Wilcoxon, WilcoxonMethod, ZeroRule, wilcoxon};

@@ -5,17 +5,17 @@ use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 use statrs::function::erf::{erfc, erfc_inv};
 
 /// Returns P(Z > z).
-pub(super) fn normal_upper_tail(z: f64) -> f64 {
+pub(crate) fn normal_upper_tail(z: f64) -> f64 {
     0.5 * erfc(z * FRAC_1_SQRT_2)
 }
 
 /// Returns P(Z <= z).
-pub(super) fn normal_lower_tail(z: f64) -> f64 {
+pub(crate) fn normal_lower_tail(z: f64) -> f64 {
     normal_upper_tail(-z)
 }
 
 /// Returns the z with P(Z <= z) = `probability`, for a probability in (0, 1); infinite at 0 and 1.
-pub(super) fn normal_quantile(probability: f64) -> f64 {
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
     -SQRT_2 * erfc_inv(2.0 * probability)
 }
 

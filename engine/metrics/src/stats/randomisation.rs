@@ -7,10 +7,10 @@ use super::counter_random::bits;
 use crate::sum::{sum, whole};
 
 /// Resamples whose signs come from the bits of one hash.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
 
 /// Sums that differ by less than this share of the sum of absolute deltas are equal, written with rounding errors.
-const ROUNDING: f64 = 1e-12;
+pub(super) const ROUNDING: f64 = 1e-12;
 
 /// A randomisation test: were the two sides exchangeable, each unit's deltas could have had the other sign.
 ///
@@ -134,8 +134,7 @@ impl Randomisation {
     /// given. `None` where all its deltas are 0, or no resample was counted.
     #[must_use]
     pub fn p_values(&self, counts: &RandomisationCounts) -> Vec<Option<f64>> {
-        let p = |(column, &far): (&Column, &u64)| p_value(column, far, counts.resamples);
-        self.metrics.iter().zip(&counts.at_least_as_far).map(p).collect()
+        counts.p_values(&self.testable())
     }
 
     /// Returns each metric's p adjusted for all the metrics: the step-down MaxT of Westfall and Young 1993, which bounds
@@ -145,22 +144,16 @@ impl Randomisation {
     /// under random signs, which orders resamples of one metric as t does. `None` as in [`Self::p_values`].
     #[must_use]
     pub fn adjusted_p_values(&self, counts: &RandomisationCounts) -> Vec<Option<f64>> {
-        let mut adjusted = vec![None; self.metrics.len()];
-        let mut highest = 0.0_f64;
-        for &index in &self.order {
-            let p = self.metrics.get(index).zip(counts.largest_at_least_as_far.get(index));
-            let p = p.and_then(|(column, &far)| p_value(column, far, counts.resamples));
-            if let (Some(p), Some(slot)) = (p, adjusted.get_mut(index)) {
-                highest = highest.max(p);
-                *slot = Some(highest);
-            }
-        }
-        adjusted
+        counts.adjusted_p_values(&self.testable(), &self.order)
+    }
+
+    fn testable(&self) -> Vec<bool> {
+        self.metrics.iter().map(|column| column.norm > 0.0).collect()
     }
 }
 
 impl RandomisationCounts {
-    fn none(metrics: usize) -> Self {
+    pub(super) fn none(metrics: usize) -> Self {
         Self { resamples: 0, at_least_as_far: vec![0; metrics], largest_at_least_as_far: vec![0; metrics] }
     }
 
@@ -173,6 +166,30 @@ impl RandomisationCounts {
         for (ours, theirs) in self.largest_at_least_as_far.iter_mut().zip(&other.largest_at_least_as_far) {
             *ours += theirs;
         }
+    }
+
+    /// Returns the p of every metric that is testable.
+    pub(super) fn p_values(&self, testable: &[bool]) -> Vec<Option<f64>> {
+        testable.iter().zip(&self.at_least_as_far).map(|(testable, far)| self.p_value(*testable, *far)).collect()
+    }
+
+    /// Returns the step-down p of every metric that is testable; `order` lists them with the most significant first.
+    pub(super) fn adjusted_p_values(&self, testable: &[bool], order: &[usize]) -> Vec<Option<f64>> {
+        let mut adjusted = vec![None; testable.len()];
+        let mut highest = 0.0_f64;
+        for &index in order {
+            let p = testable.get(index).zip(self.largest_at_least_as_far.get(index));
+            let p = p.and_then(|(testable, far)| self.p_value(*testable, *far));
+            if let (Some(p), Some(slot)) = (p, adjusted.get_mut(index)) {
+                highest = highest.max(p);
+                *slot = Some(highest);
+            }
+        }
+        adjusted
+    }
+
+    fn p_value(&self, testable: bool, far: u64) -> Option<f64> {
+        (testable && self.resamples > 0).then(|| whole(far + 1) / whole(self.resamples + 1))
     }
 }
 
@@ -202,10 +219,6 @@ fn signed_sums(words: &[u64], deltas: &[f64]) -> [f64; LANES] {
         }
     }
     sums
-}
-
-fn p_value(column: &Column, far: u64, resamples: u64) -> Option<f64> {
-    (column.norm > 0.0 && resamples > 0).then(|| whole(far + 1) / whole(resamples + 1))
 }
 
 #[cfg(test)]
