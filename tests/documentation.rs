@@ -1,10 +1,14 @@
 //! Every block of TOML in the guide to retrievers is a benchmark that can be planned.
 
+use std::path::Path;
+
 use rematch_engine::benchmark::{Plan, SpecSource};
+use rematch_engine::compare::gates::Acknowledgements;
 
 use crate::rematch::workspace;
 
 const GUIDE: &str = include_str!("../engine/RETRIEVERS.md");
+const README: &str = include_str!("../README.md");
 
 /// The blocks of TOML of a page.
 fn blocks(page: &str) -> impl Iterator<Item = &str> {
@@ -32,4 +36,16 @@ fn the_examples_of_the_guide_to_retrievers_are_plans() {
         retrievers += candidates.len();
     }
     assert!(retrievers >= 4, "{retrievers}");
+}
+
+#[test]
+fn the_gates_and_acknowledgements_of_the_readme_are_read() {
+    let gates = blocks(README).find(|block| block.contains("[[gate]]")).expect("gates");
+    let bench = std::fs::read_to_string(workspace().join("data/shop/bench.toml")).expect("the sample benchmark");
+    let source = SpecSource::of(&workspace().join("data/shop/bench.toml"), &format!("{bench}\n{gates}"), &[]);
+    let plan = Plan::resolve(&source.expect("a source")).unwrap_or_else(|mistake| panic!("{}", mistake.render(false)));
+    assert_eq!(plan.gates.len(), 3);
+    let accepted = blocks(README).find(|block| block.contains("[[acknowledgement]]")).expect("acknowledgements");
+    let read = Acknowledgements::of(Path::new("acknowledgements.toml"), accepted);
+    assert_eq!(read.expect("acknowledgements").entries.len(), 1);
 }

@@ -84,7 +84,7 @@ fn the_log_of_a_demo_shop_is_replayed_with_its_dirt_reported() {
     // Most of what BM25 finds was never shown, which a reader of the verdict must know.
     assert!(comparison["exposure"]["candidate_support"].as_f64().expect("a share") < 0.5);
     let cautions = comparison["verdict"]["cautions"].to_string();
-    assert!(cautions.contains("comes from clicks") && cautions.contains("baseline_failed 6"), "{cautions}");
+    assert!(cautions.contains("the naive nDCG@10") && cautions.contains("baseline_failed 6"), "{cautions}");
 }
 
 #[test]

@@ -50,3 +50,43 @@ fn without_a_folder_the_example_goes_into_the_present_one() {
     let mut run = command();
     call(run.current_dir(folder.path("")).args(["run", "bench.toml", "--out", "out", "--quiet"])).exits(0);
 }
+
+/// The example with those comments that are settings in the place of what they say, where `wanted` says so of the line.
+fn uncommented(benchmark: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let tables = ["# [exposure]", "# [statistics]", "# [lists]"];
+    let (mut text, mut inside) = (String::new(), false);
+    for line in benchmark.lines() {
+        inside = tables.contains(&line) || (inside && line.starts_with("# ") && line.contains(" = "));
+        let setting = line.strip_prefix("# ").filter(|_| inside && wanted(line));
+        text += &format!("{}\n", setting.unwrap_or(line));
+    }
+    for table in tables.iter().filter(|table| wanted(table)) {
+        assert!(text.contains(&format!("\n{}\n", table.trim_start_matches("# "))), "{table} is missing in:\n{text}");
+    }
+    text
+}
+
+#[test]
+fn the_commented_tables_hold_the_defaults() {
+    let folder = Workbench::empty();
+    rematch(["init".as_ref(), folder.path("shop").as_os_str()]).exits(0);
+    let path = folder.path("shop/bench.toml");
+    let benchmark = std::fs::read_to_string(&path).expect("the benchmark");
+    let id = |out: &str| {
+        rematch(["run".into(), path.clone(), "--quiet".into(), "--out".into(), folder.path(out)]).exits(0);
+        text(&json(&folder.path(format!("{out}/report.json")))["run"]["id"]).to_owned()
+    };
+    let plain = id("plain");
+    // What has no default stands there as an example.
+    let of_lists = ["# [lists]", "# k = 10", "# paul-factor = 0.9"];
+    let has_default = |line: &str| !line.contains("where it is not given") && !of_lists.contains(&line);
+    let written = uncommented(&benchmark, has_default);
+    assert_ne!(written, benchmark);
+    std::fs::write(&path, written).expect("written");
+    assert_eq!(id("defaults"), plain);
+
+    std::fs::write(&path, uncommented(&benchmark, |line| !line.contains("popularity"))).expect("written");
+    rematch(["run".into(), path.clone(), "--quiet".into(), "--out".into(), folder.path("all")]).exits(0);
+    let report = json(&folder.path("all/report.json"));
+    assert!(result(&report, "prod")["beyond_accuracy"].is_object(), "{}", report["results"][0]);
+}

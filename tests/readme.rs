@@ -57,7 +57,7 @@ fn guide_shows_what_the_program_prints() {
 
 #[test]
 fn published_schemas_are_what_the_types_say() {
-    for name in ["benchmark", "report"] {
+    for name in ["benchmark", "report", "gate", "plan"] {
         let printed = Command::new(REMATCH).args(["schema", name]).output().expect("rematch runs").stdout;
         let path = root().join(format!("engine/schemas/{name}.schema.json"));
         if std::env::var_os("REMATCH_BLESS").is_some() {

@@ -94,6 +94,28 @@ fn a_secret_is_in_nothing_that_a_run_leaves_or_says() {
     assert!(std::fs::read_to_string(bench.path("out/plan.json")).expect("a plan").contains("SHOP_TOKEN"));
 }
 
+#[test]
+fn runs_of_one_endpoint_are_compared_with_one_another_and_nothing_is_asked() {
+    let server = SearchServer::over(&products());
+    let bench = bench(&server, "");
+    for day in ["monday", "friday"] {
+        run(&bench, Some(SECRET)).exits(0);
+        std::fs::rename(bench.path("out"), bench.path(day)).expect("renamed");
+    }
+    let asked = server.requests();
+    let mut compare = command();
+    compare.arg("compare").args(["monday", "friday"].map(|day| bench.path(day))).arg("--out").arg(bench.path("out"));
+    let outcome = call(compare.env_remove("SHOP_TOKEN")).exits(0);
+    assert_eq!(server.requests(), asked);
+    // The list that users saw is the same one; what a server says may have changed, though its pipeline has not.
+    assert!(outcome.stderr.contains("`shown` of `friday` is the same pipeline"), "{}", outcome.stderr);
+    let report = bench.read_report();
+    let arms: Vec<&serde_json::Value> =
+        report["results"].as_array().expect("results").iter().map(|result| &result["retriever_id"]).collect();
+    assert_eq!(arms, ["shown", "monday:live", "friday:live"]);
+    assert_eq!(mean(&report, "monday:live", "nDCG@10"), mean(&report, "friday:live", "nDCG@10"));
+}
+
 /// Asserts that no file below `folder` holds the secret.
 fn grep(folder: &Path, files: &mut usize) {
     for entry in std::fs::read_dir(folder).expect("a folder") {

@@ -1,11 +1,14 @@
 //! The report's statistics are those of the values in the run's own table, and of hand-made pairs.
 
 use rematch_metrics::Proportion;
-use rematch_metrics::stats::{benjamini_hochberg, cluster_robust_t, holm, paired_t};
+use rematch_metrics::stats::{
+    BootstrapMethod, ClusterSum, benjamini_hochberg, bootstrap_interval, bootstrap_means, cluster_robust_t,
+    exact_sign_flip, holm, paired_t,
+};
 use serde_json::Value;
 
 use crate::sample;
-use crate::workbench::{Workbench, metrics};
+use crate::workbench::{Workbench, json, metrics};
 
 const RANKS: [(usize, usize); 16] = [
     (1, 1),
@@ -138,7 +141,7 @@ fn several_candidates_are_adjusted_by_holm() {
     );
     bench.write("bench.toml", text);
     bench.run_into("three", &["--quiet"]).exits(0);
-    let report = crate::workbench::json(&bench.path("three/report.json"));
+    let report = json(&bench.path("three/report.json"));
     let comparisons = report["comparison"]["comparisons"].as_array().expect("comparisons");
     let p: Vec<f64> = comparisons.iter().filter_map(|one| one["metrics"]["RR"]["p"].as_f64()).collect();
     assert_eq!(p.len(), 2, "identical rankings have no p");
@@ -172,4 +175,68 @@ fn better_worse_and_inconclusive_are_told_apart() {
         let report = sample::recorded(&ranks, |_| None).report();
         assert_eq!(report["comparison"]["comparisons"][0]["verdict"]["outcome"], outcome);
     }
+}
+
+#[test]
+fn resampling_stands_beside_the_t_test_with_its_seed_and_number() {
+    let bench = sample::recorded(&RANKS, |_| None);
+    let report = bench.report();
+    let (deltas, _) = pairs(&bench, &report, "new", "RR");
+    let found = test(&report, "RR");
+    let randomisation = &found["randomisation"];
+    assert_eq!((&randomisation["resamples"], &randomisation["seed"]), (&9_999.into(), &42.into()));
+    let exact = exact_sign_flip(&deltas).expect("few deltas").p_two_sided();
+    let p = randomisation["p_randomisation"].as_f64().expect("p");
+    assert!((p - exact).abs() < 4.0 * (exact * (1.0 - exact) / 9_999.0).sqrt(), "{p} {exact}");
+    assert!(randomisation["p_max_t"].as_f64().expect("p") >= p);
+
+    let units: Vec<ClusterSum> = deltas.iter().copied().map(ClusterSum::single).collect();
+    let resamples = found["ci95_bootstrap"]["resamples"].as_u64().expect("resamples");
+    let level = Proportion::new(0.95).expect("a proportion");
+    let means = bootstrap_means(&units, 42, 0..resamples);
+    let expected = bootstrap_interval(&units, means, BootstrapMethod::default(), level).expect("an interval");
+    assert_eq!(found["ci95_bootstrap"]["method"], "BCa");
+    close(&found["ci95_bootstrap"]["ci95"][0], expected.low, "low");
+    close(&found["ci95_bootstrap"]["ci95"][1], expected.high, "high");
+
+    let number = |name: &str| found[name].as_f64().expect(name);
+    close(&found["relative"]["change"], number("delta") / number("baseline_mean"), "relative change");
+    assert!(number("g_z").abs() < number("d_z").abs());
+    let done = &report["comparison"]["comparisons"][0]["resampling"];
+    assert_eq!(done["randomisation"]["note"], "as many as are cheap; `statistics.resamples` sets another number");
+}
+
+#[test]
+fn the_statistics_table_says_what_is_tested_and_how() {
+    let bench = sample::recorded(&RANKS, |index| Some(format!("v{}", index / 3)));
+    let settings = [
+        "statistics.cluster-by=\"session\"",
+        "statistics.resamples=0",
+        "statistics.bootstrap=199",
+        "statistics.also=[\"wilcoxon\", \"sign\"]",
+        "statistics.non-inferiority-margin=0.9",
+        "statistics.power=0.9",
+        "metrics.extra=[\"Success@1\"]",
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).chain(["--quiet"]).collect();
+    bench.run_into("set", &arguments).exits(0);
+    let report = json(&bench.path("set/report.json"));
+    let comparison = &report["comparison"]["comparisons"][0];
+    let found = test(&report, "RR");
+    assert_eq!((&found["test"], &found["cluster_by"]), (&"paired t".into(), &"session_id".into()));
+    assert_eq!((&found["randomisation"], &found["power"]), (&Value::Null, &0.9.into()));
+    assert_eq!(found["ci95_bootstrap"]["resamples"], 199);
+    let others: Vec<&str> =
+        found["other_tests"].as_array().expect("tests").iter().filter_map(|test| test["test"].as_str()).collect();
+    assert_eq!(others, ["sign", "Wilcoxon signed-rank"]);
+    assert_eq!(comparison["non_inferiority"]["outcome"], "non_inferior");
+    assert_eq!(comparison["resampling"]["randomisation"]["note"], "switched off by `statistics.resamples = 0`");
+    // The rank of the wanted item is 1 for one of the two alone.
+    let alone = |one: fn(&(usize, usize)) -> (usize, usize)| {
+        RANKS.iter().map(one).filter(|(this, other)| *this == 1 && *other != 1).count()
+    };
+    let mcnemar = &test(&report, "Success@1")["mcnemar"];
+    assert_eq!(mcnemar["only_baseline"], alone(|pair| *pair));
+    assert_eq!(mcnemar["only_candidate"], alone(|(old, new)| (*new, *old)));
+    assert!(mcnemar["p"].is_number() && found["mcnemar"].is_null());
 }

@@ -52,7 +52,7 @@ fn the_summary_fits_a_terminal_whatever_the_number_of_candidates() {
 #[test]
 fn the_summary_says_the_verdict_first() {
     let summary = sample::shop(&sample::sessions(60)).run().exits(0).stdout;
-    let report_words = ["`search`", "`shown`", "nDCG@10", "95 % CI", "p =", "n = 60"];
+    let report_words = ["`search`", "`shown`", "clicks", "95 % CI", "p =", "n = 60"];
     let head: String = summary.lines().take(6).collect::<Vec<_>>().join(" ");
     for word in report_words {
         assert!(head.contains(word), "`{word}` is missing in: {head}");

@@ -41,6 +41,8 @@ pub enum Event {
         total: u64,
         /// Failures so far.
         failed: u64,
+        /// Whether its rankings are those of a finished run, and nothing was asked.
+        borrowed: bool,
     },
 }
 

@@ -49,6 +49,9 @@ pub mod unit;
 pub mod compare;
 pub mod report;
 
+pub mod forecast;
+pub mod verify;
+
 pub mod rows;
 pub mod storage;
 pub mod store;

@@ -5,6 +5,8 @@ mod inputs;
 mod merge;
 #[cfg(test)]
 mod power_loss_tests;
+pub mod rejudge;
+mod sequential;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ pub use merge::merge;
 
 use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
-use crate::compare::{self, Arm};
+use crate::compare::{self, Arm, gates};
 use crate::event::{Event, Listener, RunState};
 use crate::replay::cache::RankingCache;
 use crate::replay::remote::{Secrets, no_secrets};
@@ -28,7 +30,7 @@ use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
 use crate::select::{self, Selection};
 use crate::store::{Manifest, Opened, RunDirectory, StoreError, TableReader, layout};
-use crate::unit::{Driver, Ended, Task, UnitContext, UnitDone, UnitError, WorkUnit};
+use crate::unit::{BorrowedRankings, Driver, Ended, Task, UnitContext, UnitDone, UnitError, WorkUnit};
 
 /// What became of a run.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub struct Finished {
     pub directory: PathBuf,
     /// Whether it had been finished before, and nothing was done now.
     pub already_finished: bool,
+    /// The file of failed gates that are accepted for a while; it need not be there.
+    pub acknowledgements: PathBuf,
 }
 
 /// A share of a run's chunks: neighbours, so that a recording is read through once by all shards together.
@@ -147,16 +151,23 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
     if opened == Opened::Finished && !retrying {
         let report: Report = directory.read_json(layout::REPORT_JSON)?;
         report::complete(&plan, &report, &directory)?;
-        return Ok(Outcome::Finished(Box::new(Finished { report, directory: root, already_finished: true })));
+        let acknowledgements = plan.acknowledgements;
+        let finished = Finished { report, directory: root, already_finished: true, acknowledgements };
+        return Ok(Outcome::Finished(Box::new(finished)));
     }
     directory.write_json(layout::PLAN, &Manifest::placed(&plan).map_err(StoreError::manifest)?)?;
+    let acknowledgements = plan.acknowledgements.clone();
+    if plan.statistics.stop_when_decided && surroundings.shard.is_some_and(|shard| shard.count.get() > 1) {
+        return Err(RunError::ShardedStop);
+    }
     let run = Run { plan: Arc::new(plan), contract: Arc::new(contract), hashes, manifest, directory, surroundings };
     let selection = run.select().await?;
     if let Some(done) = run.work(retrying).await? {
         return Ok(done);
     }
     let report = spawn_blocking(move || run.finish(selection)).await??;
-    Ok(Outcome::Finished(Box::new(Finished { report, directory: root, already_finished: false })))
+    let finished = Finished { report, directory: root, already_finished: false, acknowledgements };
+    Ok(Outcome::Finished(Box::new(finished)))
 }
 
 /// Goes on with the run in `directory`, by what stands there.
@@ -195,6 +206,9 @@ impl Run {
         self.tell(&Event::Entered(RunState::BuildingSessions));
         let selection = if self.directory.holds(layout::SESSIONS)? && self.directory.holds(layout::SELECTION)? {
             self.directory.read_json(layout::SELECTION)?
+        } else if self.plan.borrowed.is_some() {
+            let (plan, directory) = (Arc::clone(&self.plan), self.directory.clone());
+            spawn_blocking(move || rejudge::borrow_sample(&plan, &directory)).await??
         } else {
             select::select(&self.plan, &self.directory, self.surroundings.memory_bytes / 2).await?
         };
@@ -206,6 +220,13 @@ impl Run {
     async fn work(&self, retrying: bool) -> Result<Option<Outcome>, RunError> {
         self.tell(&Event::Entered(RunState::Replaying));
         let sample = self.directory.table(layout::SESSIONS)?;
+        gates::check_nodes(&self.plan, &sample)?;
+        if self.plan.statistics.stop_when_decided {
+            return match self.replay_until_decided(&sample, retrying).await? {
+                Ended::Done => Ok(None),
+                Ended::Stopped => Err(self.interrupted()),
+            };
+        }
         let chunks = sample.groups();
         let shard = self.surroundings.shard;
         let mine = |chunk: &usize| shard.is_none_or(|shard| shard.holds(*chunk, chunks));
@@ -267,12 +288,20 @@ impl Run {
             secrets: Arc::clone(&self.surroundings.secrets),
         };
         let (plan, hashes) = (Arc::clone(&self.plan), self.hashes.clone());
-        let build = move || Pipeline::build_hashed(&plan.pipelines, hashes, &workspace);
-        let pipelines = spawn_blocking(build).await??.into_iter().map(Arc::new).collect();
+        let build = move || {
+            let borrowed = BorrowedRankings::open(&plan)?.map(Arc::new);
+            let pipelines = match borrowed {
+                Some(_) => Vec::new(),
+                None => Pipeline::build_hashed(&plan.pipelines, hashes, &workspace)?,
+            };
+            Ok::<_, RunError>((pipelines.into_iter().map(Arc::new).collect(), borrowed))
+        };
+        let (pipelines, borrowed) = spawn_blocking(build).await??;
         Ok(Arc::new(UnitContext {
             plan: Arc::clone(&self.plan),
             contract: Arc::clone(&self.contract),
             pipelines,
+            borrowed,
             run: self.directory.clone(),
             sample: self.directory.table(layout::SESSIONS)?,
         }))
@@ -351,7 +380,8 @@ impl Tally {
         let counts = self.done.get(self.current).zip(self.failed.get(self.current));
         let (Some((done, failed)), Some(plan)) = (counts, run.plan.pipelines.get(self.current)) else { return false };
         let (retriever_id, total) = (plan.id.clone(), self.total);
-        run.tell(&Event::Replayed { retriever_id, done: *done, total, failed: *failed });
+        let borrowed = run.plan.borrowed.is_some();
+        run.tell(&Event::Replayed { retriever_id, done: *done, total, failed: *failed, borrowed });
         *done == total
     }
 }

@@ -46,8 +46,11 @@ pub mod column {
     pub const SCENARIO_SCORE: &str = "scenario_score";
 
     pub const HIT_COUNT: &str = "hit_count";
-    pub const TOP_COVERED: &str = "top_covered";
     pub const TOUCHED_RANKS: &str = "touched_ranks";
+    pub const EXPOSED_RANKS: &str = "exposed_ranks";
+    pub const TOP_JUDGED: &str = "top_judged";
+    pub const TOP_ITEMS: &str = "top_items";
+    pub const TIE_BOUNDS: &str = "tie_bounds";
 
     pub const BASELINE_ID: &str = "baseline_id";
     pub const CANDIDATE_ID: &str = "candidate_id";
@@ -62,13 +65,32 @@ pub mod column {
     pub const DEGREES_OF_FREEDOM: &str = "df";
     pub const P: &str = "p";
     pub const P_ADJUSTED: &str = "p_adjusted";
+    pub const P_RANDOMISATION: &str = "p_randomisation";
+    pub const P_MAX_T: &str = "p_max_t";
+    pub const RESAMPLES: &str = "resamples";
+    pub const CI_BOOTSTRAP_LOW: &str = "ci95_bootstrap_low";
+    pub const CI_BOOTSTRAP_HIGH: &str = "ci95_bootstrap_high";
+    pub const RELATIVE: &str = "relative_change";
+    pub const RELATIVE_LOW: &str = "relative_ci95_low";
+    pub const RELATIVE_HIGH: &str = "relative_ci95_high";
+    pub const P_MCNEMAR: &str = "p_mcnemar";
+    pub const DETECTABLE: &str = "detectable_delta";
+    pub const TO_SETTLE: &str = "sessions_to_settle";
+    pub const CLUSTER_BY: &str = "cluster_by";
+    pub const SHARE: &str = "share";
+    pub const CONTRIBUTION: &str = "contribution";
     pub const D_Z: &str = "d_z";
+    pub const G_Z: &str = "g_z";
     pub const N: &str = "n";
     pub const CLUSTERS: &str = "clusters";
     pub const WIN: &str = "win";
     pub const TIE: &str = "tie";
     pub const LOSS: &str = "loss";
     pub const TEST: &str = "test";
+    pub const BASELINE_RANK: &str = "baseline_rank";
+    pub const CANDIDATE_RANK: &str = "candidate_rank";
+    pub const SESSION_CHANGE: &str = "session_change";
+    pub const MEAN_CHANGE: &str = "mean_change";
     pub const CORRECTION: &str = "correction";
     pub const NODE: &str = "node";
     pub const OUTCOME: &str = "outcome";
@@ -196,17 +218,28 @@ pub static RANKINGS: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// to know of a ranking besides its scores, so that it never reads a hit again:
 ///
 /// - `hit_count`: number of hits (0 where the retriever failed);
-/// - `top_covered`: hits among the first [`crate::benchmark::Plan::support_depth`] that the session's user was shown, acted on or that a
-///   judge graded;
 /// - `touched_ranks`: the 1-based rank of each of [`crate::session::Session::touched_items`], in their order; 0 for an item that
-///   was not returned. Empty where the retriever failed.
+///   was not returned. Empty where the retriever failed;
+/// - `exposed_ranks`: the 1-based rank of each of [`crate::session::Session::exposed_items`], in their order; 0 for an item that is
+///   not among the first [`crate::benchmark::Plan::support_depth`]. Empty where the retriever failed or the session has judgments.
+/// - `top_judged`: hits among the first [`crate::benchmark::Plan::support_depth`] that a judge graded; null where the session has no judgments or the retriever
+///   failed;
+/// - `top_items`: the keys ([`crate::rows::item_key`]) of the hits of the first [`crate::benchmark::Plan::list_depth`] ranks, 8
+///   bytes each, little-endian. Empty where the retriever failed;
+/// - `tie_bounds`: the lowest and the highest value that each metric could have if hits with equal scores changed places, one pair
+///   after the other, null where that is undefined or not known; empty where it matters to no metric, null where no neighbours have
+///   equal scores.
 #[must_use]
 pub fn part(measures: &[String]) -> SchemaRef {
     let of_scores = scores(measures);
     let mut fields: Vec<FieldRef> = RANKINGS.fields().iter().cloned().collect();
     fields.extend(of_scores.fields().iter().filter(|field| RANKINGS.index_of(field.name()).is_err()).cloned());
-    fields.extend([column::HIT_COUNT, column::TOP_COVERED].map(|name| Arc::new(uint32(name))));
-    fields.push(Arc::new(list(column::TOUCHED_RANKS, DataType::UInt32)));
+    fields.push(Arc::new(uint32(column::HIT_COUNT)));
+    let ranks = [column::TOUCHED_RANKS, column::EXPOSED_RANKS];
+    fields.extend(ranks.map(|name| Arc::new(list(name, DataType::UInt32))));
+    fields.push(Arc::new(Field::new(column::TOP_JUDGED, DataType::UInt32, true)));
+    fields.push(Arc::new(Field::new(column::TOP_ITEMS, DataType::Binary, false)));
+    fields.push(Arc::new(list(column::TIE_BOUNDS, DataType::Float64)));
     Arc::new(Schema::new(fields))
 }
 
@@ -228,9 +261,26 @@ pub static COMPARISONS: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.extend(
         [column::BASELINE_MEAN, column::CANDIDATE_MEAN, column::DELTA, column::CI_LOW, column::CI_HIGH].map(float64),
     );
-    fields.extend([column::T, column::DEGREES_OF_FREEDOM, column::P, column::P_ADJUSTED, column::D_Z].map(float64));
+    fields.extend([column::CI_BOOTSTRAP_LOW, column::CI_BOOTSTRAP_HIGH].map(float64));
+    fields.extend([column::RELATIVE, column::RELATIVE_LOW, column::RELATIVE_HIGH].map(float64));
+    fields.extend([column::T, column::DEGREES_OF_FREEDOM, column::P, column::P_ADJUSTED].map(float64));
+    fields.extend([column::P_RANDOMISATION, column::P_MAX_T].map(float64));
+    fields.push(int64(column::RESAMPLES, true));
+    fields.extend([column::P_MCNEMAR, column::D_Z, column::G_Z, column::DETECTABLE].map(float64));
+    fields.push(int64(column::TO_SETTLE, true));
     fields.extend([column::N, column::CLUSTERS, column::WIN, column::TIE, column::LOSS].map(|name| int64(name, false)));
-    fields.extend([utf8(column::TEST, false), utf8(column::CORRECTION, false)]);
+    fields.extend([column::CLUSTER_BY, column::TEST, column::CORRECTION].map(|name| utf8(name, false)));
+    Arc::new(Schema::new(fields))
+});
+
+/// The `judge_next` table: one row per candidate and unjudged item of a session, the items that could change most first. The
+/// changes are those of the difference candidate - baseline, in the session and on the mean, if the item had `grade`.
+pub static JUDGE_NEXT: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let names = [column::BASELINE_ID, column::CANDIDATE_ID, column::METRIC, column::SESSION_ID];
+    let mut fields: Vec<Field> = names.map(|name| utf8(name, false)).into();
+    fields.extend([utf8(column::QUERY, true), utf8(column::ITEM_ID, false)]);
+    fields.extend([column::BASELINE_RANK, column::CANDIDATE_RANK].map(|name| Field::new(name, DataType::UInt32, true)));
+    fields.extend([column::GRADE, column::SESSION_CHANGE, column::MEAN_CHANGE].map(float64));
     Arc::new(Schema::new(fields))
 });
 
@@ -240,6 +290,8 @@ pub static TAXONOMY: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.push(float64(column::MEAN));
     fields.push(int64(column::N, false));
     fields.extend([column::DELTA, column::CI_LOW, column::CI_HIGH, column::P, column::P_ADJUSTED].map(float64));
-    fields.push(utf8(column::OUTCOME, true));
+    fields.extend([column::P_RANDOMISATION, column::P_MAX_T, column::SHARE, column::CONTRIBUTION].map(float64));
+    fields.extend([column::CLUSTERS, column::WIN, column::TIE, column::LOSS].map(|name| int64(name, true)));
+    fields.extend([column::TEST, column::OUTCOME].map(|name| utf8(name, true)));
     Arc::new(Schema::new(fields))
 });

@@ -60,6 +60,20 @@ impl Session {
         }
         items
     }
+
+    /// Returns the distinct items that the user could act on: those shown, in order of their first rank, then those acted on
+    /// that the log does not show.
+    #[must_use]
+    pub fn exposed_items(&self) -> Vec<&str> {
+        let mut items: Vec<&str> = Vec::with_capacity(self.shown.len());
+        let shown = self.shown.iter().map(|shown| shown.item_id.as_str());
+        for item in shown.chain(self.interactions.iter().map(|act| act.item_id.as_str())) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
+        items
+    }
 }
 
 /// An item of the logged result list.

@@ -7,8 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use rematch_engine::run::Shard;
 
+use crate::gate_arguments::GateArguments;
+use crate::plan_arguments::PlanArguments;
 use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
 use crate::plugin_host::COMPILE_COMMAND;
+use crate::rejudge_arguments::{CompareArguments, RescoreArguments};
 use crate::retriever_arguments::{DoctorArguments, ProbeArguments, SearchArguments};
 use crate::runs_arguments::RunsCommand;
 
@@ -25,6 +28,7 @@ Examples:
   rematch init shop                 write a commented example with data into shop/
   rematch run shop/bench.toml       run it
   rematch run bench.toml --set sessions.sample.count=200 --json
+  rematch plan bench.toml           say what a run would do, without asking any retriever
   rematch resume runs/shop-3f2a     go on with a run that was interrupted
   rematch inspect run.trec          say what is in a file, and what is dirty
   rematch doctor bench.toml         ask each retriever one query, and say what to mend"
@@ -44,9 +48,19 @@ pub(crate) enum Command {
     Resume(ResumeArguments),
     /// Make one run of its shards, and write the report
     Merge(MergeArguments),
+    /// Compare the retrievers of finished runs, without replaying
+    Compare(CompareArguments),
+    /// Judge a finished run by other weights, metrics or scorers, without replaying
+    Rescore(RescoreArguments),
+    /// Judge the gates of a finished run, and say how it ends
+    Gate(GateArguments),
     /// List, show and remove runs
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Compute a run's metrics anew with trec_eval or pytrec_eval, and show any difference
+    Verify(VerifyArguments),
+    /// Say what a run would do, without asking any retriever
+    Plan(PlanArguments),
     /// Check a benchmark file, and that its inputs are there, without running it
     Validate(ValidateArguments),
     /// Check this machine, and that each retriever of a benchmark answers
@@ -57,7 +71,7 @@ pub(crate) enum Command {
     Search(SearchArguments),
     /// Write a commented example benchmark with data that runs as it is
     Init(InitArguments),
-    /// Print the JSON Schema of the benchmark file or of report.json
+    /// Print the JSON Schema of the benchmark file, or of what commands write and print
     Schema(SchemaArguments),
     /// Turn sessions of any layout into native Parquet
     Import(ImportArguments),
@@ -87,6 +101,10 @@ pub(crate) struct RunArguments {
     /// Do a share of the work only, such as 1/3; `rematch merge` makes one run of all shards
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<Shard>,
+    /// Replay in random order, and stop as soon as every candidate is shown to be better or worse: for slow or paid retrievers
+    /// (as `--set statistics.stop-when-decided=true`)
+    #[arg(long, conflicts_with = "shard")]
+    pub(crate) stop_when_decided: bool,
     #[command(flatten)]
     pub(crate) work: WorkArguments,
 }
@@ -143,6 +161,22 @@ pub(crate) struct ResumeArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The run's directory
+    #[arg(value_name = "RUN")]
+    pub(crate) directory: PathBuf,
+    /// A Python that has ir_measures, or pytrec_eval alone: values must agree to 1e-9
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    pub(crate) python: PathBuf,
+    /// A trec_eval to use instead: values must agree to the four digits that it prints
+    #[arg(long, value_name = "PATH", conflicts_with = "python")]
+    pub(crate) trec_eval: Option<PathBuf>,
+    /// Print what was compared as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct MergeArguments {
     /// The directories of all shards
     #[arg(value_name = "SHARD", required = true)]
@@ -158,7 +192,7 @@ pub(crate) struct MergeArguments {
 const LEAST_MEMORY: usize = 64 << 20;
 
 /// Reads an amount of memory with its unit.
-fn bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let bytes = size(text)?;
     if bytes < LEAST_MEMORY {
         return Err(format!("{text} is too little, expected at least 64MiB"));
@@ -229,6 +263,10 @@ pub(crate) enum SchemaName {
     Benchmark,
     /// report.json
     Report,
+    /// What `rematch gate --json` prints
+    Gate,
+    /// What `rematch plan --json` prints
+    Plan,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use rematch_engine::benchmark::Diagnostic;
 use rematch_engine::compare::CompareError;
+use rematch_engine::compare::gates::GateError;
+use rematch_engine::forecast::ForecastError;
 use rematch_engine::load::LoadError;
 use rematch_engine::replay::ReplayError;
 use rematch_engine::replay::plugin::PluginError;
 use rematch_engine::replay::transforms::TransformError;
+use rematch_engine::run::rejudge::RejudgeError;
 use rematch_engine::run::{RunError, Shard};
 use rematch_engine::sandbox::{PackError, SandboxError};
 use rematch_engine::score::ScoreError;
@@ -25,7 +28,7 @@ use crate::terminal::visible_lines;
 pub(crate) enum Exit {
     /// Done, gates pass.
     Done = 0,
-    /// A bug.
+    /// A bug; or another program's numbers differ from ours, which is one.
     Internal = 1,
     /// The command line or the benchmark file is wrong.
     Usage = 2,
@@ -163,6 +166,15 @@ fn code(error: &anyhow::Error) -> Exit {
     if error.is::<Diagnostic>() {
         return Exit::Usage;
     }
+    if let Some(error) = error.downcast_ref::<ForecastError>() {
+        return code_of_forecast(error);
+    }
+    if let Some(error) = error.downcast_ref::<RejudgeError>() {
+        return code_of_rejudge(error);
+    }
+    if error.is::<GateError>() {
+        return Exit::Usage;
+    }
     if error.is::<LoadError>() {
         return Exit::Input;
     }
@@ -223,30 +235,56 @@ fn code_of_run(error: &RunError) -> Exit {
     match error {
         RunError::Load(_) => Exit::Input,
         RunError::Replay(error) => code_of_replay(error),
-        RunError::Select(error) => match error {
-            SelectError::Load(_) => Exit::Input,
-            SelectError::Predicate { .. } => Exit::Usage,
-            SelectError::Nothing { .. } => Exit::NothingSelected,
-            SelectError::Store(error) => code_of_store(error),
-            SelectError::Engine(_) => Exit::Input,
-            SelectError::Memory { .. } | SelectError::Strata { .. } => Exit::Usage,
-            SelectError::Scratch(_) => Exit::Incomplete,
-            _ => Exit::Internal,
-        },
+        RunError::Select(error) => code_of_select(error),
         RunError::Score(error) | RunError::Compare(CompareError::Score(error)) => code_of_score(error),
-        RunError::Compare(CompareError::TooManyValues { .. }) => Exit::Usage,
+        RunError::Compare(CompareError::TooManyValues { .. } | CompareError::Gate(_)) => Exit::Usage,
+        RunError::Rejudge(error) => code_of_rejudge(error),
         RunError::ScorerFailed { .. } => Exit::Plugin,
         RunError::Store(error) | RunError::Compare(CompareError::Store(error)) => code_of_store(error),
         RunError::Unit(error) => match error {
             UnitError::Store(error) => code_of_store(error),
             UnitError::Replay(error) => code_of_replay(error),
             UnitError::Score(error) => code_of_score(error),
+            UnitError::NotLent { .. } => Exit::Input,
             _ => Exit::Internal,
         },
-        RunError::OtherRun { .. } | RunError::NothingToMerge => Exit::Usage,
+        RunError::OtherRun { .. } | RunError::NothingToMerge | RunError::ShardedStop => Exit::Usage,
         RunError::Missing { .. } | RunError::RetrieverDead { .. } => Exit::Incomplete,
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
+    }
+}
+
+fn code_of_select(error: &SelectError) -> Exit {
+    match error {
+        SelectError::Load(_) => Exit::Input,
+        SelectError::Predicate { .. } => Exit::Usage,
+        SelectError::Nothing { .. } => Exit::NothingSelected,
+        SelectError::Store(error) => code_of_store(error),
+        SelectError::Engine(_) => Exit::Input,
+        SelectError::Memory { .. } | SelectError::Strata { .. } => Exit::Usage,
+        SelectError::Scratch(_) => Exit::Incomplete,
+        _ => Exit::Internal,
+    }
+}
+
+fn code_of_forecast(error: &ForecastError) -> Exit {
+    match error {
+        ForecastError::Select(error) => code_of_select(error),
+        ForecastError::Store(error) => code_of_store(error),
+        ForecastError::Unfinished { .. } => Exit::Usage,
+        _ => Exit::Incomplete,
+    }
+}
+
+fn code_of_rejudge(error: &RejudgeError) -> Exit {
+    match error {
+        // What is read is an input here.
+        RejudgeError::Store(StoreError::Io { .. } | StoreError::Table { .. } | StoreError::Json { .. }) => Exit::Input,
+        RejudgeError::Store(error) => code_of_store(error),
+        RejudgeError::Unfinished { .. } => Exit::Incomplete,
+        RejudgeError::NothingInCommon => Exit::NothingSelected,
+        _ => Exit::Usage,
     }
 }
 

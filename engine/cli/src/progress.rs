@@ -76,9 +76,10 @@ impl Listener for Progress {
             Event::Entered(RunState::BuildingSessions) => self.say("loading sessions"),
             Event::Entered(RunState::ComputingMetrics) => self.say("comparing"),
             Event::Sampled { loaded, sampled } => self.say(&format!("sampled {sampled} of {loaded} sessions")),
-            Event::Replayed { retriever_id, done, total, failed } => {
+            Event::Replayed { retriever_id, done, total, failed, borrowed } => {
                 let note = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
-                self.step(format!("replaying {retriever_id}"), *done, *total, &note);
+                let verb = if *borrowed { "judging" } else { "replaying" };
+                self.step(format!("{verb} {retriever_id}"), *done, *total, &note);
             }
             _ => {}
         }

@@ -1,14 +1,16 @@
 //! The summary on the terminal: the verdict, then what it rests on; at most 80 columns and 40 lines.
 
+mod lists;
+
 use std::fmt::Write;
 
 use rematch_engine::benchmark::spec::OnScorerError;
-use rematch_engine::compare::outcome::{
-    BenchmarkResult, GateState, MetricComparison, PipelineComparison, VerdictOutcome,
-};
+use rematch_engine::compare::gates::Judgement;
+use rematch_engine::compare::outcome::{BenchmarkResult, MetricComparison, PipelineComparison, VerdictOutcome};
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 
+use crate::gatekeeper;
 use crate::terminal::{WIDTH, paragraph, table, trimmed, visible};
 
 /// Lines that the summary may fill.
@@ -23,41 +25,64 @@ const MISSING: &str = "-";
 const SCENARIO: &str = rematch_engine::schema::column::SCENARIO_SCORE;
 
 /// Returns the summary of a finished run.
-pub(crate) fn render(finished: &Finished) -> String {
-    let report = &finished.report;
+pub(crate) fn render(finished: &Finished, judgement: &Judgement) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_all(&mut text, finished, report);
+    let _ = write_all(&mut text, finished, judgement);
     // Names and errors are what strangers wrote.
     text.lines().map(|line| visible(line) + "\n").collect()
 }
 
 /// What decides comes first and what failed is never cut: the tables of metrics get the lines that are left.
-fn write_all(text: &mut String, finished: &Finished, report: &Report) -> std::fmt::Result {
+fn write_all(text: &mut String, finished: &Finished, judgement: &Judgement) -> std::fmt::Result {
+    let report = &finished.report;
     if finished.already_finished {
         writeln!(text, "This run was finished before; nothing was done.")?;
     }
     paragraph(text, &report.comparison.recommendation, "")?;
-    let comparisons = &report.comparison.comparisons;
-    let mut verdicts = String::new();
-    for comparison in comparisons {
-        verdict(&mut verdicts, comparison)?;
+    for difference in &report.run.differences {
+        paragraph(text, &format!("! the runs differ: {difference}"), "  ")?;
     }
+    let comparisons = &report.comparison.comparisons;
+    let verdicts_of = |explained: bool| -> Result<String, std::fmt::Error> {
+        let mut verdicts = String::new();
+        for comparison in comparisons {
+            verdict(&mut verdicts, comparison, judgement, explained)?;
+        }
+        Ok(verdicts)
+    };
+    let mut verdicts = verdicts_of(true)?;
     let mut end = String::new();
     writeln!(end, "{}", arm_table(report))?;
     let mut details = String::new();
     for result in &report.results {
         scorers(&mut details, report, result)?;
     }
+    if let Some(stopping) = &report.comparison.stopping {
+        paragraph(&mut details, &stopping.statement, "")?;
+    }
     latency(&mut details, report)?;
     sample(&mut details, report)?;
+    let mut about_lists = String::new();
+    for comparison in comparisons {
+        lists::lists(&mut about_lists, report, comparison)?;
+    }
+    lists::ties(&mut about_lists, report)?;
+    lists::beyond_accuracy(&mut about_lists, report)?;
     let path = format!("{}\n", finished.directory.join("report.json").display());
 
     let lines = |parts: &[&str]| parts.iter().map(|part| part.lines().count()).sum::<usize>();
     if lines(&[text, &verdicts, &end, &details, &path]) + 2 > HEIGHT {
+        verdicts = verdicts_of(false)?;
+    }
+    if lines(&[text, &verdicts, &end, &details, &path]) + 2 > HEIGHT {
         // Many candidates: one line each, and what is no verdict stands in the report.
-        verdicts = comparisons.iter().map(|comparison| brief(report, comparison) + "\n").collect();
+        verdicts = comparisons.iter().map(|comparison| brief(report, comparison, judgement) + "\n").collect();
         details = "(the metrics of each candidate are in the report)\n".to_owned();
+    }
+    // The lists are told of where every metric has its line all the same.
+    if lines(&[text, &verdicts, &end, &details, &about_lists, &path]) + METRICS + LEAST_TABLE <= HEIGHT {
+        details.insert_str(0, &about_lists);
     }
     text.push_str(&verdicts);
     let each = HEIGHT.saturating_sub(lines(&[text, &end, &details, &path]) + 1) / comparisons.len().max(1);
@@ -77,25 +102,46 @@ fn write_all(text: &mut String, finished: &Finished, report: &Report) -> std::fm
 }
 
 /// One candidate in one line: the verdict, the difference and its p, and gates that do not hold.
-fn brief(report: &Report, comparison: &PipelineComparison) -> String {
+fn brief(report: &Report, comparison: &PipelineComparison, judgement: &Judgement) -> String {
     let metric = &report.run.primary_metric;
     let outcome = match comparison.verdict.outcome {
         VerdictOutcome::Better => "better",
         VerdictOutcome::Worse => "worse",
         VerdictOutcome::Inconclusive => "inconclusive",
     };
-    let numbers =
-        comparison.metrics.get(metric).map(|test| format!(", {metric} {}, p {}", signed(test.delta), p_value(test)));
-    let failed = comparison.gates.iter().any(|gate| gate.state == GateState::Failed);
+    let exposure = &comparison.exposure;
+    let by_clicks = exposure.common_support.as_ref().filter(|_| exposure.decides).zip(exposure.relative);
+    let numbers = match by_clicks {
+        Some((test, relative)) => {
+            Some(format!(", by clicks {:+.1} % on common support, p {}", relative.estimate * 100.0, p_value(test)))
+        }
+        None if exposure.decides => Some(", no clicks on common support".to_owned()),
+        None => {
+            let test = comparison.metrics.get(metric);
+            test.map(|test| format!(", {metric} {}, p {}", signed(test.delta), p_value(test)))
+        }
+    };
+    let failed = gatekeeper::has_failed(judgement, &comparison.candidate_retriever_id);
     let gate = if failed { ", gate FAILED" } else { "" };
     let line = format!("{outcome}: `{}`{}{gate}", comparison.candidate_retriever_id, numbers.unwrap_or_default());
     line.chars().take(usize::from(WIDTH)).collect()
 }
 
-fn verdict(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Result {
+fn verdict(
+    text: &mut String,
+    comparison: &PipelineComparison,
+    judgement: &Judgement,
+    explained: bool,
+) -> std::fmt::Result {
     paragraph(text, &comparison.verdict.sentence, "")?;
+    if explained && !comparison.exposure.explanation.is_empty() {
+        paragraph(text, &comparison.exposure.explanation, "  ")?;
+    }
     for caution in &comparison.verdict.cautions {
         paragraph(text, &format!("! {caution}"), "  ")?;
+    }
+    if let Some(found) = &comparison.non_inferiority {
+        paragraph(text, &found.sentence, "  ")?;
     }
     for (scorer, run) in &comparison.aggregates {
         let interval = run.ci95.map(|[low, high]| format!(", 95 % CI {low:+.4} to {high:+.4}")).unwrap_or_default();
@@ -103,10 +149,7 @@ fn verdict(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Resu
         let (old, new) = (number(run.baseline), number(run.candidate));
         paragraph(text, &format!("{scorer} of the run: {old} and {new}, {}{interval}{p}", signed(run.delta)), "  ")?;
     }
-    for gate in &comparison.gates {
-        paragraph(text, &format!("gate {}: {}", gate_state(gate.state), gate.reason), "  ")?;
-    }
-    Ok(())
+    gatekeeper::lines(text, judgement, &comparison.candidate_retriever_id, "  ")
 }
 
 /// One candidate's metrics and nodes in at most `lines` lines.
@@ -246,7 +289,13 @@ fn latency(text: &mut String, report: &Report) -> std::fmt::Result {
 
 fn sample(text: &mut String, report: &Report) -> std::fmt::Result {
     let selection = &report.run.selection;
-    let mut line = format!("{} of {} sessions replayed", selection.sampled, selection.loaded);
+    let saved = report.comparison.stopping.as_ref().map_or(0, |stopping| stopping.sessions_not_replayed);
+    let lenders = &report.run.borrowed_from;
+    let done = match lenders.is_empty() {
+        true => "sessions replayed".to_owned(),
+        false => format!("sessions judged, with the rankings of {}", lenders.join(", ")),
+    };
+    let mut line = format!("{} of {} {done}", selection.sampled.saturating_sub(saved), selection.loaded);
     for filter in selection.filters.iter().filter(|filter| filter.removed > 0) {
         let _ = write!(line, ", `{}` removed {}", filter.filter, filter.removed);
     }
@@ -260,15 +309,6 @@ fn sample(text: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     paragraph(text, &line, "")
-}
-
-fn gate_state(state: GateState) -> &'static str {
-    match state {
-        GateState::Passed => "passed",
-        GateState::Failed => "FAILED",
-        GateState::Inconclusive => "INCONCLUSIVE",
-        GateState::Warned => "inconclusive",
-    }
 }
 
 fn number(value: Option<f64>) -> String {

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rematch_engine::compare::outcome::GateState;
-use rematch_engine::report::{Report, RunState};
 use rematch_engine::run::{Finished, Outcome, RunError, Shard, Surroundings};
 use rematch_engine::score::wasm::{HostSettings, PluginHost};
 
@@ -15,7 +13,7 @@ use crate::commands::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::plugin_host::{Say, plugin_host};
 use crate::progress::Progress;
-use crate::{environment, ranking_cache, signals, summary};
+use crate::{environment, gatekeeper, ranking_cache, signals, summary};
 
 /// Works on a run.
 pub(crate) struct Worker<'a> {
@@ -98,13 +96,15 @@ impl<'a> Worker<'a> {
         self.runtime.shutdown_background();
         match outcome? {
             Outcome::Finished(finished) => {
+                let judgement = gatekeeper::judge(&finished)?;
                 if self.arguments.json {
                     print_json(&finished.report)?;
                 } else if !self.arguments.quiet {
-                    print(&summary::render(&finished))?;
+                    print(&summary::render(&finished, &judgement))?;
                 }
                 tell_failures(&finished);
-                Ok(exit_of(&finished.report))
+                gatekeeper::tell(&judgement, self.arguments.json);
+                Ok(gatekeeper::exit_of(&finished.report, &judgement))
             }
             Outcome::Shard { directory, shard, units } => {
                 if !self.arguments.quiet {
@@ -153,19 +153,5 @@ fn tell_failures(finished: &Finished) {
                 kinds.join(", ")
             );
         }
-    }
-}
-
-/// Returns how a run with that report ends.
-pub(crate) fn exit_of(report: &Report) -> Exit {
-    let gates = || report.comparison.comparisons.iter().flat_map(|comparison| &comparison.gates);
-    if report.run.state == RunState::Failed {
-        Exit::Incomplete
-    } else if gates().any(|gate| gate.state == GateState::Failed) {
-        Exit::GateFailed
-    } else if gates().any(|gate| gate.state == GateState::Inconclusive) {
-        Exit::GateInconclusive
-    } else {
-        Exit::Done
     }
 }

@@ -53,6 +53,12 @@ impl Plan {
                 check(keys, &path)?;
             }
         }
+        if spec.output.acknowledgements.is_some() {
+            check(root.key("output").key("acknowledgements"), &self.acknowledgements)?;
+        }
+        if let Some(items) = self.lists.as_ref().and_then(|lists| lists.items.as_ref()) {
+            check(root.key("corpus").key(&items.corpus.name).key("path"), &items.corpus.path)?;
+        }
         for (index, scorer) in self.scorers.iter().enumerate() {
             if let ScorerSource::Plugin(plugin) = &scorer.source {
                 let written = spec.scorer.get(index).and_then(|scorer| scorer.plugin.as_deref()).unwrap_or_default();

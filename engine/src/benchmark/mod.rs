@@ -6,8 +6,12 @@
 //!
 //! Not for: reading the sessions or the corpora; [`Plan::check_inputs`] only looks whether they are there.
 
+mod borrowed;
 mod diagnostic;
+pub(crate) mod exposure;
+mod gate;
 mod inputs;
+mod lists;
 mod overrides;
 mod parse;
 mod plan;
@@ -20,13 +24,19 @@ mod resolve_scorers;
 mod scorer_spec;
 pub mod spec;
 pub mod stages;
+pub mod statistics;
 
+pub use borrowed::{BorrowedPipeline, BorrowedPlan, BorrowedRun};
 pub use diagnostic::{Diagnostic, KeyPath};
+pub use exposure::{ExposurePlan, ExposureSpec, Propensity};
+pub use gate::{GateNodes, GatePlan, Observed};
+pub use lists::ListsPlan;
 pub use parse::{SpecSource, json_schema};
 pub use plan::{
-    CorpusPlan, GatePlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan,
-    ScorerSource,
+    CorpusPlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan, ScorerSource,
 };
 pub use plugin_reference::{PluginReference, PluginReferenceError};
 pub use policy::{Arrival, ByteSize, PolicyPlan, TimeSpan};
 pub use spec::BenchmarkSpec;
+pub use stages::HitOrder;
+pub use statistics::StatisticsPlan;

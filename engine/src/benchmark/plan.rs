@@ -1,18 +1,23 @@
 //! The plan: what will happen, with every default filled in, every path resolved and every reference checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use rematch_metrics::top_lists::MOST_RANKS;
 use rematch_metrics::{GainFunction, Metric};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::borrowed::BorrowedPlan;
+use super::exposure::ExposurePlan;
+use super::gate::GatePlan;
+use super::lists::ListsPlan;
 use super::policy::PolicyPlan;
 use super::spec::{
-    Combine, Compatibility, FilterSpec, OnInconclusive, OnScorerError, OutputFormat, SampleStrategy, SessionFormat,
-    SessionsPath, Wasi,
+    Combine, Compatibility, FilterSpec, OnScorerError, OutputFormat, SampleStrategy, SessionFormat, SessionsPath, Wasi,
 };
 use super::stages::StagePlan;
+use super::statistics::StatisticsPlan;
 
 /// A validated benchmark; `run` needs nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,13 +38,22 @@ pub struct Plan {
     pub sample: Option<SamplePlan>,
     /// How interactions and judgments become gains.
     pub relevance: RelevancePlan,
+    /// How clicks are read as evidence where nobody judged.
+    #[serde(default)]
+    pub exposure: ExposurePlan,
     /// Every metric, without repeats, in the order of the report.
     #[serde(serialize_with = "metrics_as_text", deserialize_with = "metrics_from_text")]
     pub metrics: Vec<Metric>,
     /// The measure that decides the verdict: one of `metrics`, a scorer, one of its sub-scores or the scenario score.
     pub primary: String,
+    /// What is said of lists beyond relevance; `None` where nothing is asked.
+    #[serde(default)]
+    pub lists: Option<ListsPlan>,
     /// Differences of the primary metric up to this size are neutral.
     pub noise_threshold: f64,
+    /// How differences are tested.
+    #[serde(default)]
+    pub statistics: StatisticsPlan,
     /// The pipelines: the baseline first, then the candidates in the order written.
     pub pipelines: Vec<PipelinePlan>,
     /// The scoring contract; weights are normalised to a sum of 1.
@@ -50,6 +64,12 @@ pub struct Plan {
     pub output_dir: PathBuf,
     /// Artefacts to write.
     pub formats: Vec<OutputFormat>,
+    /// The file of failed gates that are accepted for a while; it need not be there. It never changes a report.
+    #[serde(default)]
+    pub acknowledgements: PathBuf,
+    /// The runs whose rankings are judged; `None` where the pipelines are replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub borrowed: Option<BorrowedPlan>,
 }
 
 /// Ranks looked at for exposure where the primary metric has no cutoff.
@@ -61,7 +81,27 @@ impl Plan {
     #[must_use]
     pub fn support_depth(&self) -> usize {
         let cutoff = self.primary_metric().and_then(|metric| metric.cutoff());
-        cutoff.map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get)
+        cutoff.map_or(DEFAULT_SUPPORT_DEPTH, NonZeroUsize::get).min(self.list_depth())
+    }
+
+    /// Returns the cutoffs at which lists are compared item by item, ascending: those of the metrics and of `lists`, up to
+    /// [`MOST_RANKS`] ranks. There is at least one.
+    #[must_use]
+    pub fn list_cutoffs(&self) -> Vec<NonZeroUsize> {
+        let named = self.lists.as_ref().map(|lists| lists.k);
+        let cutoffs: BTreeSet<NonZeroUsize> = self.metrics.iter().filter_map(Metric::cutoff).chain(named).collect();
+        let mut kept: Vec<NonZeroUsize> = cutoffs.into_iter().filter(|cutoff| cutoff.get() <= MOST_RANKS).collect();
+        if kept.is_empty() {
+            kept.push(NonZeroUsize::new(DEFAULT_SUPPORT_DEPTH).map_or(self.depth, |cutoff| cutoff.min(self.depth)));
+        }
+        kept
+    }
+
+    /// Returns the number of first ranks of which a part says which items stand there: the last of
+    /// [`Plan::list_cutoffs`].
+    #[must_use]
+    pub fn list_depth(&self) -> usize {
+        self.list_cutoffs().last().map_or(DEFAULT_SUPPORT_DEPTH, |cutoff| cutoff.get())
     }
 }
 
@@ -277,15 +317,4 @@ impl Default for Limits {
             instances: 64,
         }
     }
-}
-
-/// A condition on one measure of every candidate.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct GatePlan {
-    /// The measure, by name as in [`Plan::primary`].
-    pub metric: String,
-    /// The largest loss that is accepted.
-    pub max_regression: f64,
-    /// What an inconclusive comparison means.
-    pub on_inconclusive: OnInconclusive,
 }

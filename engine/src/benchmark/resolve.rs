@@ -7,16 +7,19 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rematch_metrics::Metric;
+use rematch_metrics::preset::Preset;
 
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
+use super::gate::{Observed, gates};
 use super::parse::SpecSource;
-use super::plan::{GatePlan, Plan, RelevancePlan, SamplePlan, ScorerSource};
+use super::plan::{Plan, RelevancePlan, SamplePlan, ScorerSource};
 use super::resolve_retrievers::pipelines;
 use super::resolve_scorers::scorers;
 use super::spec::{
     BenchmarkSpec, MeasureName, MetricsSpec, OutputFormat, RelevanceSpec, SampleSpec, SampleStrategy, ScorerSpec,
     SessionsPath, SessionsSpec,
 };
+use super::statistics::statistics;
 use crate::schema::{self, column};
 use crate::score::relevance::DEFAULT_WEIGHTS;
 use crate::storage::{self, Location, LocationError, is_url};
@@ -25,6 +28,7 @@ const DEFAULT_CUTOFFS: [usize; 3] = [5, 10, 20];
 const DEFAULT_PRIMARY: &str = "nDCG@10";
 const DEFAULT_NOISE_THRESHOLD: f64 = 1e-9;
 const DEFAULT_OUTPUT_DIR: &str = "runs";
+const ACKNOWLEDGEMENTS: &str = "acknowledgements.toml";
 
 /// What a resolver needs beside the value: where it stands, for the diagnostic.
 pub(super) struct Context<'a> {
@@ -79,6 +83,7 @@ impl Plan {
             None => DEFAULT_PRIMARY.to_owned(),
         };
         let relevance = relevance(&context, &spec.relevance)?;
+        let lists = spec.lists.as_ref().map(|lists| lists.resolve(&context)).transpose()?;
         let pipelines = pipelines(&context)?;
         let output_dir = spec.output.dir.as_deref().unwrap_or(DEFAULT_OUTPUT_DIR);
         let all_formats = || vec![OutputFormat::Json, OutputFormat::Parquet, OutputFormat::Html];
@@ -90,23 +95,29 @@ impl Plan {
             filter: spec.sessions.filter.clone(),
             sample: spec.sessions.sample.as_ref().map(|sample| sample_plan(&context, sample)).transpose()?,
             relevance,
+            exposure: super::exposure::exposure(&context, &spec.exposure)?,
             primary,
             metrics,
+            lists,
             noise_threshold: spec.metrics.noise_threshold.unwrap_or(DEFAULT_NOISE_THRESHOLD),
+            statistics: statistics(&context)?,
             pipelines,
             scorers: scorers(&context)?,
             gates: gates(&context)?,
             output_dir: context.path(&root.key("output").key("dir"), output_dir)?,
             formats: spec.output.formats.clone().unwrap_or_else(all_formats),
+            acknowledgements: acknowledgements(&context)?,
+            borrowed: None,
             name: spec.name.clone(),
         })
     }
 
-    /// Returns whether a scorer or a stage is a component.
+    /// Returns whether a scorer is a component, or a stage that will be replayed.
     #[must_use]
     pub fn has_plugins(&self) -> bool {
         self.scorers.iter().any(|scorer| matches!(scorer.source, ScorerSource::Plugin(_)))
-            || self.pipelines.iter().flat_map(|pipeline| &pipeline.stages).any(|stage| stage.does.has_plugins())
+            || self.borrowed.is_none()
+                && self.pipelines.iter().flat_map(|pipeline| &pipeline.stages).any(|stage| stage.does.has_plugins())
     }
 
     /// Returns the metric that decides the verdict; `None` where a scorer does.
@@ -118,7 +129,7 @@ impl Plan {
 
 /// Returns the canonical name of a measure: what the scorers give, or a metric. Metrics are known by more than one
 /// spelling, so that a scorer of that very name comes first.
-fn measure(context: &Context<'_>, name: &MeasureName, keys: &KeyPath) -> Result<String, Diagnostic> {
+pub(super) fn measure(context: &Context<'_>, name: &MeasureName, keys: &KeyPath) -> Result<String, Diagnostic> {
     if is_of_scorers(&context.spec.scorer, name) {
         return Ok(name.0.clone());
     }
@@ -244,7 +255,15 @@ fn relevance(context: &Context<'_>, spec: &RelevanceSpec) -> Result<RelevancePla
     Ok(RelevancePlan { gain: spec.gain.into(), combine: spec.combine, weights, compatibility })
 }
 
-/// The metrics in the order of the report: nDCG, recall and precision at each cutoff, RR, AP, then what else is named.
+/// Refuses a metric that the program has not whose numbers are asked for.
+pub(super) fn in_preset(context: &Context<'_>, metric: Metric, keys: &KeyPath) -> Result<(), Diagnostic> {
+    let checked = Preset::from(context.spec.metrics.compatibility).check(&metric);
+    let help = "leave it out, or set `metrics.compatibility` to `strict`";
+    checked.map_err(|refused| context.mistake(keys, refused.to_string()).with_help(help))
+}
+
+/// The metrics in the order of the report: nDCG, recall and precision at each cutoff, RR, AP, then what else is named. Of
+/// those that nobody names, what the program of `compatibility` has not is left out.
 fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Diagnostic> {
     let keys = KeyPath::root().key("metrics");
     let cutoffs: Vec<usize> = match &spec.k {
@@ -261,13 +280,14 @@ fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Dia
             all.push((metric, keys));
         }
     };
-    for family in ["nDCG", "R", "P"] {
-        for cutoff in &cutoffs {
-            add(parsed(&format!("{family}@{cutoff}")), keys.key("k"));
-        }
+    let preset = Preset::from(spec.compatibility);
+    let usual =
+        ["nDCG", "R", "P"].iter().flat_map(|family| cutoffs.iter().map(move |cutoff| format!("{family}@{cutoff}")));
+    let usual = usual.map(|name| (parsed(&name), keys.key("k")));
+    let whole = ["RR", "AP"].map(|name| (parsed(name), keys.clone()));
+    for (metric, keys) in usual.chain(whole).filter(|(metric, _)| preset.check(metric).is_ok()) {
+        add(metric, keys);
     }
-    add(parsed("RR"), keys.clone());
-    add(parsed("AP"), keys.clone());
     let scorers = &context.spec.scorer;
     let named = |name: &MeasureName| name.0.parse::<Metric>().ok().filter(|_| !is_of_scorers(scorers, name));
     match &spec.primary {
@@ -278,12 +298,14 @@ fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Dia
         add(extra.0, keys.key("extra").index(index));
     }
     for (index, gate) in context.spec.gate.iter().enumerate() {
-        if let Some(metric) = named(&gate.metric) {
+        let observed = Observed::of(&gate.metric.0).is_some();
+        if let Some(metric) = named(&gate.metric).filter(|_| !observed) {
             add(metric, KeyPath::root().key("gate").index(index).key("metric"));
         }
     }
     let depth = context.spec.depth;
     for (metric, keys) in &all {
+        in_preset(context, *metric, keys)?;
         if metric.cutoff().is_some_and(|cutoff| cutoff > depth) {
             let message = format!("`{metric}` looks deeper than the {depth} hits that are kept");
             return Err(context.mistake(keys, message).with_help("raise `depth` or lower the cutoff"));
@@ -292,20 +314,15 @@ fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Dia
     Ok(all.into_iter().map(|(metric, _)| metric).collect())
 }
 
-fn gates(context: &Context<'_>) -> Result<Vec<GatePlan>, Diagnostic> {
-    let mut plans = Vec::new();
-    for (index, gate) in context.spec.gate.iter().enumerate() {
-        if !gate.max_regression.is_finite() || gate.max_regression < 0.0 {
-            let keys = KeyPath::root().key("gate").index(index).key("max-regression");
-            return Err(context.mistake(&keys, format!("{} is not a number of 0 or more", gate.max_regression)));
-        }
-        plans.push(GatePlan {
-            metric: measure(context, &gate.metric, &KeyPath::root().key("gate").index(index).key("metric"))?,
-            max_regression: gate.max_regression,
-            on_inconclusive: gate.on_inconclusive,
-        });
+/// Returns the file of acknowledgements: the one that is named, else the one that may lie beside the benchmark file.
+fn acknowledgements(context: &Context<'_>) -> Result<PathBuf, Diagnostic> {
+    let keys = KeyPath::root().key("output").key("acknowledgements");
+    match &context.spec.output.acknowledgements {
+        Some(path) if is_url(path) => Err(context.mistake(&keys, "acknowledgements are read from this machine only")),
+        Some(path) => context.path(&keys, path),
+        None if is_url(&context.source.folder().to_string_lossy()) => Ok(PathBuf::from(ACKNOWLEDGEMENTS)),
+        None => Ok(context.source.folder().join(ACKNOWLEDGEMENTS)),
     }
-    Ok(plans)
 }
 
 /// Returns whether `path` names something that is there; a glob must match a file.

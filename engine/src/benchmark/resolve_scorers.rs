@@ -4,7 +4,7 @@ use rematch_metrics::Metric;
 
 use super::diagnostic::{Diagnostic, KeyPath};
 use super::plan::{ScorerPlan, ScorerSource};
-use super::resolve::Context;
+use super::resolve::{Context, in_preset};
 use super::resolve_plugin::WrittenPlugin;
 use super::spec::{LimitsSpec, ScorerSpec};
 use crate::schema;
@@ -81,7 +81,10 @@ fn source(context: &Context<'_>, scorer: &ScorerSpec, keys: &KeyPath) -> Result<
                     let message = format!("scorer `{}` is a built-in metric, `{key}` is for plugins only", scorer.name);
                     Err(context.mistake(&keys.key(key), message))
                 }
-                None => Ok(ScorerSource::Metric(metric.0)),
+                None => {
+                    in_preset(context, metric.0, &keys.key("metric"))?;
+                    Ok(ScorerSource::Metric(metric.0))
+                }
             }
         }
         (Some(_), Some(_)) => Err(context.mistake(

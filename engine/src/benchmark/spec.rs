@@ -6,18 +6,23 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 
+use rematch_metrics::preset::Preset;
 use rematch_metrics::{GainFunction, Metric};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use super::exposure::{ExposureSpec, Propensity};
+pub use super::gate::{Direction, GateOn, GateSpec, OnInconclusive, Regression};
 pub use super::policy::{Arrival, ByteSize, TimeSpan};
 
+pub use super::lists::ListsSpec;
 pub use super::scorer_spec::{ItemsSpec, LimitsSpec, OnScorerError, ScorerSpec, Wasi};
 pub use super::stages::{
     Bm25Spec, BoostMode, BoostSpec, BranchSpec, CombineFields, DedupeSpec, FilterHitsSpec, FuseMethod, FuseSpec,
     Missing, Normalise, OnStageError, PluginSpec, RecordedSpec, RerankSpec, ShownSpec, StageKindSpec, StageSpec,
     TruncateSpec, UnknownHits,
 };
+pub use super::statistics::{ClusterBy, Correction, FurtherTest, StatisticsSpec};
 
 /// A benchmark: which sessions to replay, against which retrievers, and how to judge them.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +45,18 @@ pub struct BenchmarkSpec {
     /// How interactions and judgments become gains.
     #[serde(default)]
     pub relevance: RelevanceSpec,
+    /// How clicks are read as evidence where nobody judged.
+    #[serde(default)]
+    pub exposure: ExposureSpec,
     /// What is measured.
     #[serde(default)]
     pub metrics: MetricsSpec,
+    /// How differences are tested.
+    #[serde(default)]
+    pub statistics: StatisticsSpec,
+    /// What lists are good for beyond relevance: coverage, diversity, novelty, votes. Nothing where it is not given.
+    #[serde(default)]
+    pub lists: Option<ListsSpec>,
     /// Document tables that retrievers search, by name.
     #[serde(default)]
     pub corpus: BTreeMap<String, CorpusSpec>,
@@ -376,8 +390,10 @@ pub struct MetricsSpec {
     /// Further metrics, in ir_measures' spelling: `RBP(p=0.8)`, `Success@1`, `AP(rel=2)`.
     #[serde(default)]
     pub extra: Vec<MetricName>,
-    /// `strict` leaves undefined values out and counts them; `trec-eval` reproduces trec_eval's tables (`-c`: undefined
-    /// is zero, scores read as f32, ties by document id descending).
+    /// Whose numbers the metrics give. `strict` leaves undefined values out and counts them; `trec-eval` reproduces
+    /// trec_eval's tables (`-c`: undefined is zero, scores read as f32, ties by document id descending); `ranx`,
+    /// `elasticsearch` (`_rank_eval`, OpenSearch's too), `opensearch` (Search Relevance Workbench) and `quepid` reproduce
+    /// those programs' numbers, and refuse metrics that they do not have. The report says what each number then means.
     #[serde(default)]
     pub compatibility: Compatibility,
     /// A difference of the primary metric up to this size counts as neutral; 1e-9 where it is not given.
@@ -394,6 +410,36 @@ pub enum Compatibility {
     Strict,
     /// trec_eval's tables, to the printed digit.
     TrecEval,
+    /// ranx: grades below 1 do not count, undefined is zero, RBP's gain is the grade.
+    Ranx,
+    /// `_rank_eval` of Elasticsearch and OpenSearch: gain 2^rating - 1, precision over the hits that were returned.
+    Elasticsearch,
+    /// OpenSearch's Search Relevance Workbench: what is relevant follows from each search's ratings, values have two digits.
+    #[serde(rename = "opensearch")]
+    OpenSearch,
+    /// Quepid's shipped scorers: gain 2^rating - 1, and an ideal that no cutoff shortens.
+    Quepid,
+}
+
+impl Compatibility {
+    /// Returns whether a value that is defined is our own.
+    #[must_use]
+    pub(crate) fn has_our_values(self) -> bool {
+        matches!(self, Self::Strict | Self::TrecEval)
+    }
+}
+
+impl From<Compatibility> for Preset {
+    fn from(compatibility: Compatibility) -> Self {
+        match compatibility {
+            Compatibility::Strict => Self::Strict,
+            Compatibility::TrecEval => Self::TrecEval,
+            Compatibility::Ranx => Self::Ranx,
+            Compatibility::Elasticsearch => Self::Elasticsearch,
+            Compatibility::OpenSearch => Self::OpenSearch,
+            Compatibility::Quepid => Self::Quepid,
+        }
+    }
 }
 
 /// A metric by its ir_measures name, such as `nDCG@10`.
@@ -504,32 +550,6 @@ pub struct RetrieverSpec {
     pub warm_up: Option<u32>,
 }
 
-/// A condition on one metric of every candidate; it decides the exit code.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct GateSpec {
-    /// The metric or scorer.
-    pub metric: MeasureName,
-    /// The largest loss that is accepted, in the metric's own unit.
-    pub max_regression: f64,
-    /// What an inconclusive comparison means.
-    #[serde(default)]
-    pub on_inconclusive: OnInconclusive,
-}
-
-/// What a gate does when the interval straddles its bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnInconclusive {
-    /// Exit code 11.
-    Fail,
-    /// Pass, and say so.
-    #[default]
-    Warn,
-    /// Pass silently.
-    Pass,
-}
-
 /// Where the run is written, and in which formats.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -537,9 +557,13 @@ pub struct OutputSpec {
     /// The folder that holds the runs' folders; `runs` where it is not given.
     #[serde(default)]
     pub dir: Option<String>,
-    /// Artefacts to write; all where it is not given.
+    /// Artefacts to write; `json`, `parquet` and `html` where it is not given.
     #[serde(default)]
     pub formats: Option<Vec<OutputFormat>>,
+    /// The file of failed gates that are accepted for a while; `acknowledgements.toml` beside the benchmark file, if there is
+    /// one, where it is not given.
+    #[serde(default)]
+    pub acknowledgements: Option<String>,
 }
 
 /// An artefact of a run.
@@ -552,4 +576,7 @@ pub enum OutputFormat {
     Parquet,
     /// `report.html`.
     Html,
+    /// `judge_next.parquet` and `judge_next.csv`: for each candidate the 100 unjudged items that could change the primary
+    /// metric's difference most. It reads the hits of their sessions again.
+    JudgeNext,
 }

@@ -14,6 +14,7 @@ use super::clusters::{Keys, Numbers};
 use super::outcome::{AggregateComparison, BenchmarkResult, PipelineComparison};
 use super::question::Question;
 use super::tally::Tally;
+use crate::benchmark::statistics::ClusterBy;
 use crate::score::{MeasureKind, ScoreError, Scorer, ScoringContract};
 use crate::store::{RunDirectory, StoreError, TableReader};
 
@@ -102,13 +103,18 @@ impl Kept {
     }
 
     /// Numbers the clusters of all sessions, if anything is kept.
-    pub(super) fn read_clusters(&mut self, run: &RunDirectory, sample: &TableReader) -> Result<(), StoreError> {
+    pub(super) fn read_clusters(
+        &mut self,
+        run: &RunDirectory,
+        sample: &TableReader,
+        by: ClusterBy,
+    ) -> Result<(), StoreError> {
         if self.scorers.is_empty() {
             return Ok(());
         }
         let (mut numbers, mut next) = (Numbers::default(), 0);
         for chunk in 0..sample.groups() {
-            let keys = Keys::read(run, sample, chunk)?;
+            let keys = Keys::read(run, sample, chunk, by)?;
             for row in 0..keys.rows() {
                 let (number, new) = keys.get(row).map_or((next, true), |key| numbers.of(key, next));
                 next += u32::from(new);

@@ -44,6 +44,9 @@ pub(super) fn summarise(question: &Question<'_>, arm: &Arm, index: usize, tally:
         answered_sessions: answered,
         empty_answers: observed.map_or(0, |arm| arm.empty_answers),
         failed_sessions: tally.sessions - answered,
+        beyond_accuracy: None,
+        ties: observed.and_then(|arm| arm.ties.summarise(question, whole?)),
+        judged: observed.and_then(|arm| arm.judged.summarise(question)),
         error_summary: observed.map(|arm| arm.errors.clone()).unwrap_or_default(),
         taxonomy_deltas: if failed {
             BTreeMap::new()

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use datafusion::arrow::array::{Array, AsArray, Float64Array, RecordBatch, UInt32Array};
+use datafusion::arrow::array::{Array, AsArray, BinaryArray, Float64Array, ListArray, RecordBatch, UInt32Array};
 use datafusion::arrow::datatypes::UInt32Type;
-use rematch_metrics::sum::CompensatedSum;
 
-use super::columns::{Damaged, list, numbers, part, text_column};
+use super::columns::{Damaged, binaries, list, numbers, part, text_column};
+use super::exposure::{self, LoggedSession};
 use super::question::Question;
 use super::touched::{self, TouchedSession};
 use crate::rows::list_range;
@@ -21,6 +21,8 @@ pub(super) enum Extent {
     Whole,
     /// The measures and what decides which of them make a pair.
     Pairs,
+    /// These, and latencies.
+    TimedPairs,
 }
 
 /// A chunk's columns.
@@ -29,6 +31,8 @@ pub(super) struct Chunk {
     pub(super) arms: Vec<ArmChunk>,
     /// The sessions whose users acted on something, in the chunk's order.
     pub(super) touched: Vec<TouchedSession>,
+    /// The sessions that nobody judged, in the chunk's order; none where it is not asked what clicks can tell.
+    pub(super) logged: Vec<LoggedSession>,
     /// The rows under each taxonomy node.
     pub(super) nodes: BTreeMap<String, Vec<u32>>,
 }
@@ -40,9 +44,16 @@ pub(super) struct ArmChunk {
     pub(super) failed: Vec<bool>,
     pub(super) any_failed: bool,
     pub(super) hit_count: UInt32Array,
-    pub(super) top_covered: UInt32Array,
     /// The ranks of each of the chunk's touched sessions' items; 0 for one that was not returned.
     pub(super) ranks: Vec<Vec<u32>>,
+    /// The ranks of each of the chunk's logged sessions' items in the top; 0 for one that is not there.
+    pub(super) exposed: Vec<Vec<u32>>,
+    /// Judged hits of the top; null where a session has no judgments. Nothing where only pairs are read.
+    pub(super) top_judged: Option<UInt32Array>,
+    /// Keys of the top items. Nothing where only pairs are read.
+    pub(super) top_items: Option<BinaryArray>,
+    /// What ties could make of each metric. Nothing where only pairs are read.
+    pub(super) tie_bounds: Option<ListArray>,
     /// All columns that were read.
     pub(super) batch: RecordBatch,
 }
@@ -79,83 +90,100 @@ impl Chunk {
         let more = |name: &str| sample.group_columns(index, &[name]).map_err(Damaged::from);
         let touched = touched::read(&question.plan.relevance, &sessions, more).map_err(damaged)?;
         let nodes = touched::nodes(&sessions).map_err(damaged)?;
+        let logged = match &question.clicks {
+            Some(_) => exposure::logged_sessions(question, sample, index).map_err(damaged)?,
+            None => Vec::new(),
+        };
         let rows = sessions.num_rows();
         let mut columns: Vec<&str> = question.measures.iter().map(Question::column).collect();
-        columns.extend([column::ERROR_KIND, column::HIT_COUNT, column::TOP_COVERED]);
+        columns.extend([column::ERROR_KIND, column::HIT_COUNT]);
         if !touched.is_empty() {
             columns.push(column::TOUCHED_RANKS);
         }
-        if extent == Extent::Whole {
+        if !logged.is_empty() {
+            columns.push(column::EXPOSED_RANKS);
+        }
+        if extent != Extent::Pairs {
             columns.extend([column::LATENCY_NS, column::STAGES]);
-            if !question.scorers.is_empty() {
-                columns.extend([column::SESSION_ID, column::SCORERS]);
-            }
+        }
+        if extent == Extent::Whole {
+            columns.extend([column::TOP_JUDGED, column::TIE_BOUNDS]);
+        }
+        if extent == Extent::Whole || !logged.is_empty() {
+            columns.push(column::TOP_ITEMS);
+        }
+        if extent == Extent::Whole && !question.scorers.is_empty() {
+            columns.extend([column::SESSION_ID, column::SCORERS]);
         }
         let mut arms = Vec::with_capacity(question.arms);
         for arm in 0..question.arms {
             let batch = part(run, arm, index, &columns, rows)?;
             let arm_path = || run.path(layout::part(arm, index));
-            arms.push(ArmChunk::of(question, batch, &touched).map_err(|error| StoreError::table(&arm_path(), error))?);
+            arms.push(
+                ArmChunk::of(question, batch, (&touched, &logged), extent)
+                    .map_err(|error| StoreError::table(&arm_path(), error))?,
+            );
         }
-        Ok(Self { rows, arms, touched, nodes })
-    }
-
-    /// Returns a candidate's propensity-weighted DCG of both rankings on the items that both have in their top ranks and
-    /// that were shown, by row, for the sessions whose relevance comes from clicks: the sum over the items of gain /
-    /// P(examined at the logged position) / log2(rank + 1). An additive metric, because a ratio such as nDCG would cancel the
-    /// weights (Joachims, Swaminathan & Schnabel 2017).
-    pub(super) fn common_support(&self, candidate: usize, depth: usize) -> Vec<(usize, [f64; 2])> {
-        let (Some(baseline), Some(new)) = (self.arms.first(), self.arms.get(candidate)) else { return Vec::new() };
-        let mut found = Vec::new();
-        for (number, session) in self.touched.iter().enumerate().filter(|(_, session)| session.click_derived) {
-            if baseline.has_failed(session.row) || new.has_failed(session.row) {
-                continue;
-            }
-            let mut sums = [CompensatedSum::default(), CompensatedSum::default()];
-            for item in &session.relevant {
-                let within = |arm: &ArmChunk| arm.rank(number, *item).filter(|rank| rank.get() <= depth);
-                let (Some(old), Some(new)) = (within(baseline), within(new)) else { continue };
-                let Some(gain) = session.items.get(*item).and_then(|item| item.weighted_gain()) else { continue };
-                for (sum, rank) in sums.iter_mut().zip([old, new]) {
-                    sum.add(gain / (rank.get() as f64 + 1.0).log2());
-                }
-            }
-            found.push((session.row, sums.map(CompensatedSum::total)));
-        }
-        found
+        Ok(Self { rows, arms, touched, logged, nodes })
     }
 }
 
 impl ArmChunk {
-    fn of(question: &Question<'_>, batch: RecordBatch, touched: &[TouchedSession]) -> Result<Self, Damaged> {
+    fn of(
+        question: &Question<'_>,
+        batch: RecordBatch,
+        (touched, logged): (&[TouchedSession], &[LoggedSession]),
+        extent: Extent,
+    ) -> Result<Self, Damaged> {
         let measures = question.measures.iter().map(|measure| numbers(&batch, Question::column(measure)));
         let measures = measures.collect::<Result<Vec<_>, _>>()?;
         let errors = text_column(&batch, column::ERROR_KIND)?;
         let any_failed = errors.null_count() < errors.len();
         let failed = (0..batch.num_rows()).map(|row| any_failed && errors.is_valid(row)).collect();
-        let (hit_count, top_covered) = (numbers(&batch, column::HIT_COUNT)?, numbers(&batch, column::TOP_COVERED)?);
-        let mut arm = Self { measures, failed, any_failed, hit_count, top_covered, ranks: Vec::new(), batch };
+        let hit_count = numbers(&batch, column::HIT_COUNT)?;
+        let whole = extent == Extent::Whole;
+        let mut arm = Self {
+            measures,
+            failed,
+            any_failed,
+            hit_count,
+            ranks: Vec::new(),
+            exposed: Vec::new(),
+            top_judged: whole.then(|| numbers(&batch, column::TOP_JUDGED)).transpose()?,
+            top_items: (whole || !logged.is_empty()).then(|| binaries(&batch, column::TOP_ITEMS)).transpose()?,
+            tie_bounds: whole.then(|| list(&batch, column::TIE_BOUNDS).cloned()).transpose()?,
+            batch,
+        };
+        exposure::leave_out(question, logged, &mut arm.measures);
         if !touched.is_empty() {
-            arm.ranks = arm.read_ranks(touched)?;
+            let sessions = touched.iter().map(|session| (session.row, session.items.len()));
+            arm.ranks = arm.read_ranks(column::TOUCHED_RANKS, "that its user acted on", sessions)?;
+        }
+        if !logged.is_empty() {
+            let sessions = logged.iter().map(|session| (session.row, session.items.len()));
+            arm.exposed = arm.read_ranks(column::EXPOSED_RANKS, "that its user could act on", sessions)?;
         }
         Ok(arm)
     }
 
-    fn read_ranks(&self, touched: &[TouchedSession]) -> Result<Vec<Vec<u32>>, Damaged> {
-        let lists = list(&self.batch, column::TOUCHED_RANKS)?;
+    /// Reads a column of ranks for sessions, each given by its row and the number of its items.
+    fn read_ranks(
+        &self,
+        name: &str,
+        which: &str,
+        sessions: impl ExactSizeIterator<Item = (usize, usize)>,
+    ) -> Result<Vec<Vec<u32>>, Damaged> {
+        let lists = list(&self.batch, name)?;
         let elements = lists.values().as_primitive_opt::<UInt32Type>();
-        let elements =
-            elements.ok_or_else(|| super::columns::mismatch(column::TOUCHED_RANKS, lists.values().data_type()))?;
-        let mut ranks = Vec::with_capacity(touched.len());
-        for session in touched {
-            let of_session = elements.values().get(list_range(lists, session.row)).unwrap_or_default();
-            if !self.has_failed(session.row) && of_session.len() != session.items.len() {
+        let elements = elements.ok_or_else(|| super::columns::mismatch(name, lists.values().data_type()))?;
+        let mut ranks = Vec::with_capacity(sessions.len());
+        for (row, items) in sessions {
+            let of_session = elements.values().get(list_range(lists, row)).unwrap_or_default();
+            if !self.has_failed(row) && of_session.len() != items {
                 let reason = format!(
-                    "row {} has {} ranks in column `{}`, expected one for each of the {} items that its user acted on",
-                    session.row + 1,
+                    "row {} has {} ranks in column `{name}`, expected one for each of the {items} items {which}",
+                    row + 1,
                     of_session.len(),
-                    column::TOUCHED_RANKS,
-                    session.items.len()
                 );
                 return Err(reason.into());
             }

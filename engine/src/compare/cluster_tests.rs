@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
-use rematch_metrics::stats::{ClusterResiduals, ClusterSum};
+use rematch_metrics::stats::{ClusterResiduals, ClusterSum, DeltaSums};
 use rematch_metrics::sum::CompensatedSum;
 
 use super::chunk::{Chunk, Extent};
 use super::clusters::{Keys, Numbers, repeated};
 use super::columns::Damaged;
+use super::exposure;
 use super::fold::in_order;
+use super::latency::{self, Timed};
 use super::question::Question;
 use super::tally::{PairTally, Tally};
 use crate::schema::column;
@@ -21,6 +23,9 @@ use crate::store::{RunDirectory, StoreError, TableReader, layout};
 
 /// Bytes of sums that are held at once.
 const BUCKET_BYTES: u64 = 192 << 20;
+
+/// Tests of a candidate's latency: the difference and the ratio.
+const LATENCIES: usize = 2;
 
 /// Bytes that a cluster's key takes, about.
 const KEY_BYTES: u64 = 96;
@@ -31,8 +36,16 @@ pub(super) struct Clustered {
     column: Option<&'static str>,
     /// By candidate (the first is 0), then by measure.
     whole: Vec<Vec<ClusterResiduals>>,
-    /// By candidate, then in the order of [`Question::exposed`].
-    common: Vec<Vec<ClusterResiduals>>,
+    /// By candidate, then by the tests of [`exposure`].
+    clicks: Vec<Vec<ClusterResiduals>>,
+    /// Likewise, of the differences less the relative change of the baseline's values.
+    relative: Vec<Vec<ClusterResiduals>>,
+    /// By candidate, then difference and logarithm of the ratio.
+    latencies: Vec<Vec<ClusterResiduals>>,
+    /// Whether any latency is paired.
+    timed: bool,
+    /// The relative changes, by candidate, then by measure.
+    ratios: Vec<Vec<f64>>,
     /// By node, candidate, and in the order of [`Question::at_nodes`].
     nodes: BTreeMap<String, Vec<Vec<ClusterResiduals>>>,
 }
@@ -49,8 +62,25 @@ impl Clustered {
         self.whole.get(candidate.checked_sub(1)?)?.get(measure)
     }
 
-    pub(super) fn common(&self, candidate: usize, place: usize) -> Found<'_> {
-        self.common.get(candidate.checked_sub(1)?)?.get(place)
+    /// What the clusters make of a test of [`exposure`].
+    pub(super) fn clicks(&self, candidate: usize, place: usize) -> Found<'_> {
+        self.clicks.get(candidate.checked_sub(1)?)?.get(place)
+    }
+
+    /// Returns the residuals of the measure's relative change.
+    pub(super) fn relative(&self, candidate: usize, measure: usize) -> Found<'_> {
+        self.relative.get(candidate.checked_sub(1)?)?.get(measure)
+    }
+
+    /// Returns the residuals of the difference in latency, milliseconds, and of the logarithm of the ratio.
+    pub(super) fn latencies(&self, candidate: usize) -> Option<[&ClusterResiduals; 2]> {
+        let found = self.latencies.get(candidate.checked_sub(1)?)?;
+        Some([found.first()?, found.get(1)?])
+    }
+
+    /// Returns whether a cluster repeats.
+    pub(super) fn repeats(&self) -> bool {
+        self.column.is_some()
     }
 
     pub(super) fn node(&self, node: &str, candidate: usize, place: usize) -> Found<'_> {
@@ -65,16 +95,18 @@ impl Clustered {
         sample: &TableReader,
         threads: NonZeroUsize,
     ) -> Result<Self, StoreError> {
-        let Some(column) = repeated(run, sample, threads)? else { return Ok(Self::default()) };
-        let mut found = Self::around(question, tally, column);
+        let by = question.plan.statistics.cluster_by;
+        let Some(column) = repeated(run, sample, threads, by)? else { return Ok(Self::default()) };
+        let mut found = Self::around(tally, column);
         let buckets = buckets(question, tally);
+        let extent = if found.timed { Extent::TimedPairs } else { Extent::Pairs };
         for bucket in 0..buckets {
             let mut sums = BucketSums::new(question, tally);
             let read = |index: usize| {
-                let keys = Keys::read(run, sample, index)?;
+                let keys = Keys::read(run, sample, index, by)?;
                 let slots = (0..keys.rows()).map(|row| keys.get(row).map(|key| key.hash() % buckets));
                 let slots: Vec<Option<u64>> = slots.collect();
-                Ok::<_, StoreError>((keys, slots, Chunk::read(question, run, sample, index, Extent::Pairs)?))
+                Ok::<_, StoreError>((keys, slots, Chunk::read(question, run, sample, index, extent)?))
             };
             in_order(sample.groups(), threads, read, |_, (keys, hashed, chunk)| {
                 let mut slots = Vec::with_capacity(keys.rows());
@@ -85,7 +117,7 @@ impl Clustered {
                         _ => Slot::Elsewhere,
                     });
                 }
-                let added = sums.add(question, &mut found, &chunk, &slots);
+                let added = sums.add(question, tally, &mut found, &chunk, &slots);
                 added.map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
             })?;
             sums.into_residuals(question, &mut found);
@@ -93,38 +125,61 @@ impl Clustered {
         Ok(found)
     }
 
-    fn around(question: &Question<'_>, tally: &Tally, column: &'static str) -> Self {
+    fn around(tally: &Tally, column: &'static str) -> Self {
         let mean = |pair: &PairTally| ClusterResiduals::around(pair.deltas.mean().unwrap_or_default());
         let means = |pairs: &Vec<Vec<PairTally>>| -> Vec<Vec<ClusterResiduals>> {
             pairs.iter().map(|pairs| pairs.iter().map(mean).collect()).collect()
         };
-        let common = |candidate: usize| {
-            let exposures = candidate.checked_sub(1).and_then(|place| tally.exposures.get(place));
-            exposures.into_iter().flatten().map(|exposure| mean(&exposure.common)).collect()
-        };
+        let zero = || ClusterResiduals::around(0.0);
+        let around = |deltas: &DeltaSums| ClusterResiduals::around(deltas.mean().unwrap_or_default());
         Self {
             column: Some(column),
             whole: means(&tally.whole.pairs),
-            common: question.candidates().map(common).collect(),
+            clicks: tally
+                .exposures
+                .iter()
+                .map(|sums| exposure::centres(sums).map(ClusterResiduals::around).to_vec())
+                .collect(),
+            relative: tally.whole.pairs.iter().map(|pairs| pairs.iter().map(|_| zero()).collect()).collect(),
+            latencies: tally
+                .latencies
+                .iter()
+                .map(|pairs| vec![around(&pairs.deltas), around(&pairs.log_ratios)])
+                .collect(),
+            timed: tally.latencies.iter().any(|pairs| pairs.deltas.count() > 0),
+            ratios: tally.whole.pairs.iter().map(|pairs| pairs.iter().map(ratio).collect()).collect(),
             nodes: tally.nodes.iter().map(|(node, group)| (node.clone(), means(&group.pairs))).collect(),
         }
     }
 }
 
+/// The relative change of the mean; 0 where the baseline's is 0.
+fn ratio(pair: &PairTally) -> f64 {
+    let baseline = pair.baseline.total() / pair.deltas.count().max(1) as f64;
+    pair.deltas.mean().filter(|_| baseline != 0.0).map_or(0.0, |delta| delta / baseline)
+}
+
 /// The number of buckets that keeps one of them within [`BUCKET_BYTES`], if no cluster repeated.
 fn buckets(question: &Question<'_>, tally: &Tally) -> u64 {
-    let cell = size_of::<Cell>() as u64;
+    let (cell, node_cell) = (size_of::<Cell>() as u64, size_of::<NodeCell>() as u64);
     let candidates = question.candidates().len() as u64;
-    let tests = (question.measures.len() + question.exposed.len()) as u64 * candidates;
+    let tests = per_candidate(question) as u64 * candidates;
     let at_nodes = question.at_nodes.len() as u64 * candidates;
-    let bytes = tally.sessions * (KEY_BYTES + tests * cell) + tally.memberships * (KEY_BYTES + at_nodes * cell);
+    let bytes = tally.sessions * (KEY_BYTES + tests * cell) + tally.memberships * (KEY_BYTES + at_nodes * node_cell);
     bytes.div_ceil(BUCKET_BYTES).max(1)
+}
+
+/// Cells of one cluster and candidate: its measures, its tests of clicks and its latencies.
+fn per_candidate(question: &Question<'_>) -> usize {
+    question.measures.len() + question.click_tests() + LATENCIES
 }
 
 /// The deltas of one test in one cluster.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     sum: CompensatedSum,
+    /// The sum of the deltas less the relative change of the baseline's values.
+    relative: f64,
     pairs: u32,
 }
 
@@ -134,8 +189,25 @@ impl Cell {
         self.pairs += 1;
     }
 
+    fn relative(self) -> ClusterSum {
+        ClusterSum { pairs: self.pairs.into(), sum: self.relative }
+    }
+
     fn whole(self) -> ClusterSum {
         ClusterSum { pairs: self.pairs.into(), sum: self.sum.total() }
+    }
+}
+
+/// Likewise at a node. There are many more of them, and few deltas in each: rounding has nothing to add up to.
+#[derive(Clone, Copy, Default)]
+struct NodeCell {
+    sum: f64,
+    pairs: u32,
+}
+
+impl NodeCell {
+    fn whole(self) -> ClusterSum {
+        ClusterSum { pairs: self.pairs.into(), sum: self.sum }
     }
 }
 
@@ -154,7 +226,7 @@ enum Slot {
 struct BucketSums {
     numbers: Numbers,
     clusters: u32,
-    /// Cells of one cluster: by candidate, its measures and then its exposures.
+    /// Cells of one cluster, by candidate.
     width: usize,
     cells: Vec<Cell>,
     node_numbers: HashMap<String, u32>,
@@ -163,7 +235,7 @@ struct BucketSums {
     node_places: HashMap<(usize, u32), usize>,
     /// The nodes of those places.
     nodes: Vec<u32>,
-    node_cells: Vec<Cell>,
+    node_cells: Vec<NodeCell>,
 }
 
 impl BucketSums {
@@ -172,7 +244,7 @@ impl BucketSums {
         Self {
             numbers: Numbers::default(),
             clusters: 0,
-            width: candidates * (question.measures.len() + question.exposed.len()),
+            width: candidates * per_candidate(question),
             cells: Vec::new(),
             node_numbers: tally.nodes.keys().cloned().zip(0..).collect(),
             node_width: candidates * question.at_nodes.len(),
@@ -195,38 +267,75 @@ impl BucketSums {
     fn add(
         &mut self,
         question: &Question<'_>,
+        tally: &Tally,
         found: &mut Clustered,
         chunk: &Chunk,
         slots: &[Slot],
     ) -> Result<(), Damaged> {
         let measures = question.measures.len();
-        let per_candidate = measures + question.exposed.len();
         for candidate in question.candidates() {
-            let first = (candidate - 1) * per_candidate;
+            let first = (candidate - 1) * per_candidate(question);
             for measure in 0..measures {
                 let Some(columns) = Columns::of(chunk, candidate, measure) else { continue };
-                let alone = &mut found.whole;
+                let ratio = found.ratios.get(candidate - 1).and_then(|ratios| ratios.get(measure));
+                let ratio = ratio.copied().unwrap_or_default();
                 for (row, slot) in slots.iter().enumerate() {
-                    if let Some(delta) = columns.delta(row) {
-                        self.put(*slot, first + measure, delta, residuals(alone, candidate, measure));
+                    if let Some((baseline, delta)) = columns.pair(row) {
+                        let relative = delta - ratio * baseline;
+                        self.put(*slot, first + measure, delta, residuals(&mut found.whole, candidate, measure));
+                        let alone = residuals(&mut found.relative, candidate, measure);
+                        self.put_relative(*slot, first + measure, relative, alone);
                     }
                 }
             }
-            if question.exposed.is_empty() {
-                continue;
-            }
-            for (row, [old, new]) in chunk.common_support(candidate, question.plan.support_depth()) {
-                let Some(slot) = slots.get(row) else { continue };
-                for (place, measure) in question.exposed.iter().enumerate() {
-                    let pair = Columns::of(chunk, candidate, *measure).and_then(|columns| columns.delta(row));
-                    if pair.is_some() {
-                        let alone = residuals(&mut found.common, candidate, place);
-                        self.put(*slot, first + measures + place, new - old, alone);
-                    }
+            let Some(sums) = tally.exposures.get(candidate - 1) else { continue };
+            for (session, of_session) in exposure::sessions(question, chunk, candidate) {
+                let Some(slot) = slots.get(session.row) else { continue };
+                for (place, delta) in of_session.deltas(sums).into_iter().enumerate() {
+                    let alone = residuals(&mut found.clicks, candidate, place);
+                    self.put(*slot, first + measures + place, delta, alone);
                 }
             }
         }
+        if found.timed {
+            self.add_latencies(question, found, chunk, slots)?;
+        }
         self.add_nodes(question, found, chunk, slots)
+    }
+
+    fn add_latencies(
+        &mut self,
+        question: &Question<'_>,
+        found: &mut Clustered,
+        chunk: &Chunk,
+        slots: &[Slot],
+    ) -> Result<(), Damaged> {
+        let timed = (0..).zip(&chunk.arms).map(|(index, arm)| latency::timed(question, index, arm));
+        let timed = timed.collect::<Result<Vec<_>, _>>()?;
+        for candidate in question.candidates() {
+            let first = (candidate - 1) * per_candidate(question) + question.measures.len() + question.click_tests();
+            let (Some(baseline), Some(new)) = (timed.first(), timed.get(candidate)) else { continue };
+            for (slot, pair) in slots.iter().zip(baseline.iter().zip(new)) {
+                let (Timed::Took(old), Timed::Took(new)) = pair else { continue };
+                for (place, difference) in latency::differences(*old, *new).into_iter().enumerate() {
+                    let alone = residuals(&mut found.latencies, candidate, place);
+                    self.put(*slot, first + place, difference, alone);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_relative(&mut self, slot: Slot, cell: usize, residual: f64, alone: Option<&mut ClusterResiduals>) {
+        match slot {
+            Slot::Elsewhere => {}
+            Slot::Alone => alone.into_iter().for_each(|residuals| residuals.add(ClusterSum::single(residual))),
+            Slot::Cluster(cluster) => {
+                if let Some(cell) = self.cells.get_mut(cluster * self.width + cell) {
+                    cell.relative += residual;
+                }
+            }
+        }
     }
 
     fn put(&mut self, slot: Slot, cell: usize, delta: f64, alone: Option<&mut ClusterResiduals>) {
@@ -252,18 +361,21 @@ impl BucketSums {
             let (Some(number), Some(alone)) = (self.node_numbers.get(node).copied(), found.nodes.get_mut(node)) else {
                 return Err(format!("taxonomy node `{node}` was not there when the table was read first").into());
             };
+            // A cluster's place at the node is looked up once for all tests.
+            let slot = |row: &u32| Some((*row as usize, *slots.get(*row as usize)?));
+            let places: Vec<(usize, Slot)> = rows
+                .iter()
+                .filter_map(slot)
+                .filter(|(_, slot)| !matches!(slot, Slot::Elsewhere))
+                .map(|(row, slot)| (row, self.at_node(slot, number)))
+                .collect();
             for candidate in question.candidates() {
                 for (place, measure) in question.at_nodes.iter().enumerate() {
                     let Some(columns) = Columns::of(chunk, candidate, *measure) else { continue };
                     let cell = (candidate - 1) * question.at_nodes.len() + place;
-                    for row in rows.iter().map(|row| *row as usize) {
-                        let (Some(slot), Some(delta)) = (slots.get(row), columns.delta(row)) else { continue };
-                        match *slot {
-                            Slot::Elsewhere => {}
-                            Slot::Alone => residuals(alone, candidate, place)
-                                .into_iter()
-                                .for_each(|residuals| residuals.add(ClusterSum::single(delta))),
-                            Slot::Cluster(cluster) => self.put_node(cluster, number, cell, delta),
+                    for (row, slot) in &places {
+                        if let Some(delta) = columns.delta(*row) {
+                            self.put_node(*slot, cell, delta, residuals(alone, candidate, place));
                         }
                     }
                 }
@@ -272,27 +384,45 @@ impl BucketSums {
         Ok(())
     }
 
-    fn put_node(&mut self, cluster: usize, node: u32, cell: usize, delta: f64) {
+    /// Returns where the deltas of a session in `slot` go at a node: to the cells of that number instead of to the cluster.
+    fn at_node(&mut self, slot: Slot, node: u32) -> Slot {
+        let Slot::Cluster(cluster) = slot else { return slot };
         let place = *self.node_places.entry((cluster, node)).or_insert(self.nodes.len());
         if place == self.nodes.len() {
             self.nodes.push(node);
-            self.node_cells.resize(self.node_cells.len() + self.node_width, Cell::default());
+            self.node_cells.resize(self.node_cells.len() + self.node_width, NodeCell::default());
         }
-        if let Some(cell) = self.node_cells.get_mut(place * self.node_width + cell) {
-            cell.add(delta);
+        Slot::Cluster(place)
+    }
+
+    fn put_node(&mut self, slot: Slot, cell: usize, delta: f64, alone: Option<&mut ClusterResiduals>) {
+        match slot {
+            Slot::Elsewhere => {}
+            Slot::Alone => alone.into_iter().for_each(|residuals| residuals.add(ClusterSum::single(delta))),
+            Slot::Cluster(place) => {
+                if let Some(cell) = self.node_cells.get_mut(place * self.node_width + cell) {
+                    cell.sum += delta;
+                    cell.pairs += 1;
+                }
+            }
         }
     }
 
     /// Adds the whole clusters to what is found, in the order in which they came.
     fn into_residuals(self, question: &Question<'_>, found: &mut Clustered) {
         let measures = question.measures.len();
-        let per_candidate = measures + question.exposed.len();
+        let clicks = question.click_tests();
         for cluster in self.cells.chunks(self.width.max(1)) {
-            for (candidate, cells) in (1..).zip(cluster.chunks(per_candidate.max(1))) {
+            for (candidate, cells) in (1..).zip(cluster.chunks(per_candidate(question))) {
                 for (test, cell) in cells.iter().enumerate() {
-                    let residuals = match test.checked_sub(measures) {
-                        None => residuals(&mut found.whole, candidate, test),
-                        Some(place) => residuals(&mut found.common, candidate, place),
+                    let residuals = if test < measures {
+                        let relative = residuals(&mut found.relative, candidate, test);
+                        relative.into_iter().for_each(|residuals| residuals.add(cell.relative()));
+                        residuals(&mut found.whole, candidate, test)
+                    } else if test < measures + clicks {
+                        residuals(&mut found.clicks, candidate, test - measures)
+                    } else {
+                        residuals(&mut found.latencies, candidate, test - measures - clicks)
                     };
                     residuals.into_iter().for_each(|residuals| residuals.add(cell.whole()));
                 }
@@ -316,19 +446,25 @@ fn residuals(all: &mut [Vec<ClusterResiduals>], candidate: usize, place: usize) 
 }
 
 /// The two columns that a test pairs.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     chunk: &'a Chunk,
     candidate: usize,
     measure: usize,
 }
 
 impl<'a> Columns<'a> {
-    fn of(chunk: &'a Chunk, candidate: usize, measure: usize) -> Option<Self> {
+    pub(super) fn of(chunk: &'a Chunk, candidate: usize, measure: usize) -> Option<Self> {
         (candidate < chunk.arms.len()).then_some(Self { chunk, candidate, measure })
     }
 
-    fn delta(&self, row: usize) -> Option<f64> {
+    pub(super) fn delta(&self, row: usize) -> Option<f64> {
+        self.pair(row).map(|(_, delta)| delta)
+    }
+
+    /// Returns the baseline's value and the delta.
+    fn pair(&self, row: usize) -> Option<(f64, f64)> {
         let value = |arm: usize| self.chunk.arms.get(arm)?.value(self.measure, row);
-        Some(value(self.candidate)? - value(0)?)
+        let baseline = value(0)?;
+        Some((baseline, value(self.candidate)? - baseline))
     }
 }

@@ -9,6 +9,7 @@ use datafusion::arrow::array::{Array, RecordBatch, StringArray};
 
 use super::columns::{Damaged, text_column};
 use super::fold::in_order;
+use crate::benchmark::statistics::ClusterBy;
 use crate::schema::column;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
 
@@ -28,34 +29,48 @@ pub(super) enum Key<'a> {
 impl Key<'_> {
     /// Returns a hash that is the same on every machine and in every version.
     pub(super) fn hash(self) -> u64 {
-        let (kind, text) = match self {
-            Self::User(text) => (1, text),
-            Self::Visit(text) => (2, text),
-        };
-        // FNV-1a, whose low bits are then mixed by SplitMix64's finaliser.
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        let mut bits = text.bytes().fold(step(0xcbf2_9ce4_8422_2325, kind), step);
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
+        match self {
+            Self::User(text) => hash_of(1, text),
+            Self::Visit(text) => hash_of(2, text),
+        }
     }
+}
+
+/// Returns the hash of a session's id, as different from a cluster's as two of these are.
+pub(super) fn session_hash(session: &str) -> u64 {
+    hash_of(3, session)
+}
+
+fn hash_of(kind: u8, text: &str) -> u64 {
+    // FNV-1a, whose low bits are then mixed by SplitMix64's finaliser.
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut bits = text.bytes().fold(step(0xcbf2_9ce4_8422_2325, kind), step);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// The keys of a chunk's sessions.
 pub(super) struct Keys {
     users: StringArray,
     visits: StringArray,
+    by: ClusterBy,
 }
 
 impl Keys {
-    pub(super) fn read(run: &RunDirectory, sample: &TableReader, chunk: usize) -> Result<Self, StoreError> {
+    pub(super) fn read(
+        run: &RunDirectory,
+        sample: &TableReader,
+        chunk: usize,
+        by: ClusterBy,
+    ) -> Result<Self, StoreError> {
         let batch = sample.group_columns(chunk, &[column::VISIT_ID, column::USER_ID])?;
-        Self::of(&batch).map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
+        Self::of(&batch, by).map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
     }
 
-    fn of(batch: &RecordBatch) -> Result<Self, Damaged> {
+    fn of(batch: &RecordBatch, by: ClusterBy) -> Result<Self, Damaged> {
         let text = |name| text_column(batch, name).cloned();
-        Ok(Self { users: text(column::USER_ID)?, visits: text(column::VISIT_ID)? })
+        Ok(Self { users: text(column::USER_ID)?, visits: text(column::VISIT_ID)?, by })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -65,10 +80,13 @@ impl Keys {
     /// Returns what names the row's cluster; `None` for a session that names neither user nor visit and stands alone.
     pub(super) fn get(&self, row: usize) -> Option<Key<'_>> {
         let named = |texts: &StringArray| texts.is_valid(row) && !texts.value(row).trim().is_empty();
-        if named(&self.users) {
-            Some(Key::User(self.users.value(row)))
-        } else {
-            named(&self.visits).then(|| Key::Visit(self.visits.value(row)))
+        let user = || named(&self.users).then(|| Key::User(self.users.value(row)));
+        let visit = || named(&self.visits).then(|| Key::Visit(self.visits.value(row)));
+        match self.by {
+            ClusterBy::Auto => user().or_else(visit),
+            ClusterBy::User => user(),
+            ClusterBy::Visit => visit(),
+            ClusterBy::Session => None,
         }
     }
 }
@@ -100,13 +118,17 @@ pub(super) fn repeated(
     run: &RunDirectory,
     sample: &TableReader,
     threads: NonZeroUsize,
+    by: ClusterBy,
 ) -> Result<Option<&'static str>, StoreError> {
+    if by == ClusterBy::Session {
+        return Ok(None);
+    }
     let buckets = sample.rows().div_ceil(HASHES_AT_ONCE).max(1);
     let mut users = false;
     for bucket in 0..buckets {
         let mut hashes: Vec<u64> = Vec::new();
         let read = |chunk: usize| {
-            let keys = Keys::read(run, sample, chunk)?;
+            let keys = Keys::read(run, sample, chunk, by)?;
             let user = (0..keys.rows()).any(|row| matches!(keys.get(row), Some(Key::User(_))));
             let hashes = (0..keys.rows()).filter_map(|row| keys.get(row)).map(Key::hash);
             Ok::<_, StoreError>((user, hashes.filter(|hash| hash % buckets == bucket).collect::<Vec<u64>>()))
@@ -122,7 +144,7 @@ pub(super) fn repeated(
         suspects.dedup();
         drop(hashes);
         for suspects in suspects.chunks(SUSPECTS_AT_ONCE) {
-            if any_twice(run, sample, suspects)? {
+            if any_twice(run, sample, suspects, by)? {
                 return Ok(Some(if users { column::USER_ID } else { column::VISIT_ID }));
             }
         }
@@ -131,11 +153,11 @@ pub(super) fn repeated(
 }
 
 /// Whether two keys of these hashes are the same text.
-fn any_twice(run: &RunDirectory, sample: &TableReader, suspects: &[u64]) -> Result<bool, StoreError> {
+fn any_twice(run: &RunDirectory, sample: &TableReader, suspects: &[u64], by: ClusterBy) -> Result<bool, StoreError> {
     let suspects: HashSet<u64> = suspects.iter().copied().collect();
     let mut numbers = Numbers::default();
     for chunk in 0..sample.groups() {
-        let keys = Keys::read(run, sample, chunk)?;
+        let keys = Keys::read(run, sample, chunk, by)?;
         let suspected = (0..keys.rows()).filter_map(|row| keys.get(row)).filter(|key| suspects.contains(&key.hash()));
         for key in suspected {
             if !numbers.of(key, 0).1 {
@@ -149,6 +171,26 @@ fn any_twice(run: &RunDirectory, sample: &TableReader, suspects: &[u64]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_benchmark_says_what_a_cluster_is() {
+        let texts = |values: [Option<&str>; 4]| StringArray::from_iter(values);
+        let keys = |by| Keys {
+            users: texts([Some("u"), None, Some(" "), None]),
+            visits: texts([Some("v"), Some("v"), Some("w"), None]),
+            by,
+        };
+        let all = |by| {
+            let keys = keys(by);
+            (0..4).map(|row| keys.get(row).map(Key::hash)).collect::<Vec<_>>()
+        };
+        let [user, visit, other] = [Key::User("u"), Key::Visit("v"), Key::Visit("w")].map(|key| Some(key.hash()));
+        assert_eq!(all(ClusterBy::Auto), [user, visit, other, None]);
+        assert_eq!(all(ClusterBy::User), [user, None, None, None]);
+        assert_eq!(all(ClusterBy::Visit), [visit, visit, other, None]);
+        assert_eq!(all(ClusterBy::Session), [None; 4]);
+        assert_ne!(Some(session_hash("v")), visit);
+    }
 
     #[test]
     fn a_user_and_a_visit_of_one_name_are_two_clusters() {

@@ -1,7 +1,7 @@
 //! Columns of a run's tables as arrays, by name and type.
 
-use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, ListArray, PrimitiveArray, RecordBatch};
-use datafusion::arrow::array::{StringArray, StructArray};
+use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, ListArray, PrimitiveArray};
+use datafusion::arrow::array::{RecordBatch, StringArray, StructArray};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
@@ -34,6 +34,11 @@ pub(super) fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a 
 pub(super) fn list<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ListArray, Damaged> {
     let array = column(batch, name)?;
     array.as_list_opt::<i32>().ok_or_else(|| mismatch(name, array.data_type()))
+}
+
+pub(super) fn binaries(batch: &RecordBatch, name: &str) -> Result<BinaryArray, Damaged> {
+    let array = column(batch, name)?;
+    array.as_binary_opt::<i32>().cloned().ok_or_else(|| mismatch(name, array.data_type()))
 }
 
 pub(super) fn numbers<T: ArrowPrimitiveType>(batch: &RecordBatch, name: &str) -> Result<PrimitiveArray<T>, Damaged> {

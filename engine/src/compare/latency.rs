@@ -1,15 +1,26 @@
-//! Latency of first attempts: percentiles, mean, and mean by stage.
+//! Latency of first attempts: percentiles, mean, mean by stage; and how long a candidate takes against the baseline, session by
+//! session.
+//!
+//! Sessions differ more in how long they take than retrievers do, and pairing takes that out. The mean difference is what a
+//! server pays, the geometric mean of the ratios what a typical session notices. A session that timed out took at least its
+//! deadline: it is no pair, but it is counted, and where it tells which side was slower it counts for that.
 
 use std::collections::BTreeMap;
 
 use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::Int64Type;
 use hdrhistogram::Histogram;
+use rematch_metrics::stats::{DeltaSums, TStatistic};
 
 use super::chunk::ArmChunk;
-use super::columns::{Damaged, as_numbers, field, list, numbers, texts};
-use super::outcome::LatencyMetrics;
+use super::cluster_tests::Clustered;
+use super::columns::{Damaged, as_numbers, field, list, numbers, text_column, texts};
+use super::outcome::{CensoredLatency, LatencyComparison, LatencyMetrics, LatencyQuantiles, PairedLatency};
+use super::question::Question;
+use super::significance::{Tested, interval};
+use super::tally::Tally;
 use super::touched::structs;
+use crate::replay::RetrieveErrorKind;
 use crate::rows::list_range;
 use crate::schema::column;
 use crate::session::StageState;
@@ -36,33 +47,62 @@ struct StageLatency {
     sessions: u64,
 }
 
+/// What is known of how long one session took an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timed {
+    /// Nothing: it failed, was looked up or kept from an earlier run, or took more than one attempt.
+    Unmeasured,
+    /// That many nanoseconds.
+    Took(u64),
+    /// At least that many: it timed out.
+    AtLeast(u64),
+}
+
+/// Reads what is known of a chunk's latencies, by row.
+pub(super) fn timed(question: &Question<'_>, index: usize, arm: &ArmChunk) -> Result<Vec<Timed>, Damaged> {
+    let latency = numbers::<Int64Type>(&arm.batch, column::LATENCY_NS)?;
+    let errors = text_column(&arm.batch, column::ERROR_KIND)?;
+    let stages = list(&arm.batch, column::STAGES)?;
+    let stage = structs(stages, column::STAGES)?;
+    let states = texts(field(stage, column::STATE)?, column::STATE)?;
+    let attempts = as_numbers::<Int64Type>(field(stage, column::ATTEMPTS)?, column::ATTEMPTS)?;
+    let is_first_attempt = |index: usize| match StageState::parse(states.value(index)) {
+        Some(StageState::Reported) => true,
+        Some(state) => state.is_measured(attempts.value(index)),
+        None => false,
+    };
+    let policy = question.plan.pipelines.get(index).and_then(|pipeline| pipeline.policy());
+    let deadline_ns = policy.map_or(u64::MAX, |policy| u64::try_from(policy.timeout.0.as_nanos()).unwrap_or(u64::MAX));
+    let timed = |row: usize| {
+        let nanoseconds = if latency.is_valid(row) { u64::try_from(latency.value(row)).unwrap_or(0) } else { 0 };
+        let mut of_row = list_range(stages, row);
+        if !arm.has_failed(row) {
+            return if of_row.all(is_first_attempt) { Timed::Took(nanoseconds) } else { Timed::Unmeasured };
+        }
+        if errors.value(row) != RetrieveErrorKind::Timeout.as_str() {
+            return Timed::Unmeasured;
+        }
+        // What a failure took is the time of all its attempts.
+        let attempts = of_row.map(|index| attempts.value(index)).max().and_then(|most| u64::try_from(most).ok());
+        Timed::AtLeast((nanoseconds / attempts.unwrap_or(1).max(1)).min(deadline_ns))
+    };
+    Ok((0..latency.len()).map(timed).collect())
+}
+
 impl Latencies {
-    /// Reads a chunk's latencies; failed sessions have none, nor have those whose answer was looked
-    /// up, kept from an earlier run, or took more than one attempt.
-    pub(super) fn of(arm: &ArmChunk) -> Result<Self, Damaged> {
-        let latency = numbers::<Int64Type>(&arm.batch, column::LATENCY_NS)?;
+    /// Sums up a chunk's latencies.
+    pub(super) fn of(arm: &ArmChunk, timed: &[Timed]) -> Result<Self, Damaged> {
         let stages = list(&arm.batch, column::STAGES)?;
         let stage = structs(stages, column::STAGES)?;
-        let states = texts(field(stage, column::STATE)?, column::STATE)?;
         let names = texts(field(stage, column::NAME)?, column::NAME)?;
-        let whole_numbers = |name| as_numbers::<Int64Type>(field(stage, name)?, name);
-        let (stage_latency, attempts) = (whole_numbers(column::LATENCY_NS)?, whole_numbers(column::ATTEMPTS)?);
-        let is_first_attempt = |index: usize| match StageState::parse(states.value(index)) {
-            Some(StageState::Reported) => true,
-            Some(state) => state.is_measured(attempts.value(index)),
-            None => false,
-        };
+        let stage_latency = as_numbers::<Int64Type>(field(stage, column::LATENCY_NS)?, column::LATENCY_NS)?;
         let mut found = Self::default();
-        for row in (0..latency.len()).filter(|row| !arm.has_failed(*row)) {
-            let stages = list_range(stages, row);
-            if !stages.clone().all(is_first_attempt) {
-                continue;
-            }
-            let nanoseconds = if latency.is_valid(row) { latency.value(row) } else { 0 };
-            found.pending.push(u64::try_from(nanoseconds).unwrap_or(0));
+        for (row, timed) in timed.iter().enumerate() {
+            let Timed::Took(nanoseconds) = *timed else { continue };
+            found.pending.push(nanoseconds);
             found.total_ns += i128::from(nanoseconds);
             found.sessions += 1;
-            for index in stages {
+            for index in list_range(stages, row) {
                 let name = names.value(index);
                 if !found.stages.contains_key(name) {
                     found.stages.insert(name.to_owned(), StageLatency::default());
@@ -110,6 +150,12 @@ impl Latencies {
         }
     }
 
+    /// Returns percentiles and mean, milliseconds, and how many sessions they are of.
+    fn quantiles(&self) -> LatencyQuantiles {
+        let LatencyMetrics { p50_ms, p90_ms, p99_ms, mean_ms, .. } = self.summarise();
+        LatencyQuantiles { p50_ms, p90_ms, p99_ms, mean_ms, n: self.sessions }
+    }
+
     fn mean_ms(&self) -> Option<f64> {
         (self.sessions > 0).then(|| mean_ms(self.total_ns, self.sessions))
     }
@@ -133,6 +179,122 @@ fn mean_ms(total_ns: i128, sessions: u64) -> f64 {
     total_ns as f64 / sessions as f64 / NANOSECONDS_PER_MILLISECOND
 }
 
+/// The paired latencies of one candidate.
+#[derive(Default)]
+pub(super) struct LatencyPairs {
+    /// Milliseconds.
+    pub(super) deltas: DeltaSums,
+    /// Logarithms of candidate / baseline.
+    pub(super) log_ratios: DeltaSums,
+    slower: u64,
+    faster: u64,
+    censored: CensoredLatency,
+    /// The deltas of sessions in which one side timed out, taken to have ended at its deadline.
+    at_deadline: DeltaSums,
+    /// Those sessions in which that side was slower for sure.
+    surely_slower: u64,
+    surely_faster: u64,
+}
+
+impl LatencyPairs {
+    pub(super) fn of(timed: &[Vec<Timed>], candidate: usize) -> Self {
+        let mut found = Self::default();
+        let (Some(baseline), Some(new)) = (timed.first(), timed.get(candidate)) else { return found };
+        for (old, new) in baseline.iter().zip(new) {
+            match (*old, *new) {
+                (Timed::Took(old), Timed::Took(new)) => {
+                    let [delta, log_ratio] = differences(old, new);
+                    found.deltas.add(delta);
+                    found.log_ratios.add(log_ratio);
+                    found.slower += u64::from(new > old);
+                    found.faster += u64::from(new < old);
+                }
+                (Timed::Took(old), Timed::AtLeast(new)) => {
+                    found.censored.candidate += 1;
+                    found.at_deadline.add(differences(old, new)[0]);
+                    found.surely_slower += u64::from(new > old);
+                }
+                (Timed::AtLeast(old), Timed::Took(new)) => {
+                    found.censored.baseline += 1;
+                    found.at_deadline.add(differences(old, new)[0]);
+                    found.surely_faster += u64::from(new < old);
+                }
+                (Timed::AtLeast(_), Timed::AtLeast(_)) => found.censored.both += 1,
+                (Timed::Unmeasured, _) | (_, Timed::Unmeasured) => {}
+            }
+        }
+        found
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.deltas.merge(other.deltas);
+        self.log_ratios.merge(other.log_ratios);
+        self.at_deadline.merge(other.at_deadline);
+        self.slower += other.slower;
+        self.faster += other.faster;
+        self.surely_slower += other.surely_slower;
+        self.surely_faster += other.surely_faster;
+        self.censored.baseline += other.censored.baseline;
+        self.censored.candidate += other.censored.candidate;
+        self.censored.both += other.censored.both;
+    }
+
+    fn delta_at_deadline_ms(&self) -> Option<f64> {
+        let mut all = self.deltas;
+        all.merge(self.at_deadline);
+        all.mean().filter(|_| self.at_deadline.count() > 0)
+    }
+
+    fn slower_share(&self) -> Option<f64> {
+        let known = self.deltas.count() + self.surely_slower + self.surely_faster;
+        (known > 0).then(|| (self.slower + self.surely_slower) as f64 / known as f64)
+    }
+}
+
+/// Returns the difference in milliseconds and the logarithm of the ratio; a clock that says 0 is taken to mean 1 ns.
+pub(super) fn differences(baseline_ns: u64, candidate_ns: u64) -> [f64; 2] {
+    let (old, new) = (baseline_ns as f64, candidate_ns as f64);
+    [(new - old) / NANOSECONDS_PER_MILLISECOND, (new.max(1.0) / old.max(1.0)).ln()]
+}
+
+/// Compares the latencies of the arm at `candidate` with the baseline's.
+pub(super) fn compare(tally: &Tally, clustered: &Clustered, candidate: usize) -> LatencyComparison {
+    let quantiles = |arm: usize| tally.arms.get(arm).map(|arm| arm.latencies.quantiles()).unwrap_or_default();
+    let Some(pairs) = candidate.checked_sub(1).and_then(|place| tally.latencies.get(place)) else {
+        return LatencyComparison::default();
+    };
+    let [deltas, log_ratios] =
+        clustered.latencies(candidate).map_or([None, None], |[deltas, ratios]| [Some(deltas), Some(ratios)]);
+    let difference = Tested::of(&pairs.deltas, deltas);
+    let ratio = Tested::of(&pairs.log_ratios, log_ratios);
+    let test = difference.words();
+    let p = |statistic: Option<&TStatistic>| statistic.map(TStatistic::p_two_sided);
+    let (difference_t, ratio_t) = (difference.statistic.as_ref().ok(), ratio.statistic.as_ref().ok());
+    LatencyComparison {
+        baseline: quantiles(0),
+        candidate: quantiles(candidate),
+        paired: PairedLatency {
+            delta_ms: pairs.deltas.mean(),
+            ci95_ms: difference_t.and_then(interval),
+            p: p(difference_t),
+            test,
+            ratio: pairs.log_ratios.mean().map(f64::exp),
+            ratio_ci95: ratio_t
+                .and_then(interval)
+                .map(|ends| ends.map(f64::exp))
+                .filter(|ends| ends.iter().all(|end| end.is_finite())),
+            ratio_p: p(ratio_t),
+            n: pairs.deltas.count(),
+            clusters: difference.clusters,
+            cluster_by: if difference.repeated { clustered.column() } else { column::SESSION_ID }.to_owned(),
+            slower: pairs.slower,
+            faster: pairs.faster,
+            slower_share: pairs.slower_share(),
+        },
+        censored: CensoredLatency { delta_at_deadline_ms: pairs.delta_at_deadline_ms(), ..pairs.censored },
+    }
+}
+
 /// Returns the difference of the mean latencies, candidate - baseline, milliseconds.
 pub(super) fn delta_ms(baseline: &Latencies, candidate: &Latencies) -> Option<f64> {
     Some(candidate.mean_ms()? - baseline.mean_ms()?)
@@ -142,6 +304,25 @@ pub(super) fn delta_ms(baseline: &Latencies, candidate: &Latencies) -> Option<f6
 mod tests {
     use super::*;
     use rematch_metrics::stats::{QuantileMethod, quantile};
+
+    #[test]
+    fn time_outs_count_where_they_tell_which_side_was_slower() {
+        let took = |milliseconds: u64| Timed::Took(milliseconds * 1_000_000);
+        let at_least = |milliseconds: u64| Timed::AtLeast(milliseconds * 1_000_000);
+        let baseline =
+            vec![took(10), took(20), took(30), at_least(100), at_least(100), at_least(100), Timed::Unmeasured];
+        let candidate = vec![took(20), took(10), at_least(100), took(5), took(300), at_least(100), took(1)];
+        let pairs = LatencyPairs::of(&[baseline, candidate], 1);
+        assert_eq!((pairs.deltas.count(), pairs.slower, pairs.faster), (2, 1, 1));
+        assert_eq!((pairs.censored.baseline, pairs.censored.candidate, pairs.censored.both), (2, 1, 1));
+        // One slower of two pairs, one that surely was and one that surely was not; 300 ms against at least 100 tell nothing.
+        assert_eq!(pairs.slower_share(), Some(2.0 / 4.0));
+        let at_deadline: f64 = [10.0, -10.0, 70.0, -95.0, 200.0].iter().sum::<f64>() / 5.0;
+        assert!((pairs.delta_at_deadline_ms().expect("a bound") - at_deadline).abs() < 1e-9);
+        assert!(pairs.log_ratios.mean().expect("ratios").abs() < 1e-12);
+        assert_eq!(LatencyPairs::default().slower_share(), None);
+        assert!(differences(0, 1_000_000).iter().all(|number| number.is_finite()));
+    }
 
     #[test]
     fn percentiles_are_within_a_thousandth_of_the_exact_ones() {

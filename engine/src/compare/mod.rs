@@ -1,21 +1,24 @@
 //! Which retriever is better, by how much, and how sure can one be? Paired over sessions, never over averages.
 //!
 //! What "significant" means is written down before any number is seen: the primary metric's paired test, two-sided at
-//! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm) for the number of
-//! candidates.
+//! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm, if nothing else is asked for)
+//! for the number of candidates.
 //!
 //! The parts are read chunk by chunk (`chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
 //! of the chunks (`fold`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
 //! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
 //! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
-//! `taxonomy` tests every node, `exposure` asks whether clicks can be trusted, `verdict` puts it in words, `gates` in an exit
-//! code.
+//! `sequential` says when a run that stops early is decided, `resampling` tests and bounds the same means without assumptions,
+//! `taxonomy` tests every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure`
+//! asks what clicks can tell, `verdict` puts it in words, `gates` in an exit code. Of the lists themselves `similarity`, `moves` and
+//! `ties` speak, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
 mod aggregation;
 mod alignment;
 mod arm;
+mod beyond;
 mod chunk;
 mod cluster_tests;
 mod clusters;
@@ -23,36 +26,52 @@ mod columns;
 mod exposure;
 mod failures;
 mod fold;
-mod gates;
+pub mod gates;
+mod judged;
 mod latency;
+mod moves;
+mod non_inferiority;
 #[cfg(test)]
 mod oracle;
 pub mod outcome;
 mod question;
+#[cfg(test)]
+mod reference_tests;
+mod resampling;
+mod segments;
+pub mod sequential;
 mod significance;
+mod similarity;
 mod stages;
 mod tally;
 mod taxonomy;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod touched;
 mod verdict;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use rematch_metrics::stats::holm;
+use rematch_metrics::stats::{benjamini_hochberg, holm};
 
+pub use judged::{JudgeNext, judge_next};
 pub use outcome::Comparison;
 
 use crate::benchmark::Plan;
+use crate::benchmark::statistics::Correction;
+use crate::load::LoadError;
 use crate::score::{Measure, MeasureKind, ScoreError, ScoringContract};
 use crate::store::{RunDirectory, StoreError, layout};
 use aggregation::Kept;
+use beyond::Beyond;
 use chunk::{Chunk, Extent};
 use cluster_tests::Clustered;
-use outcome::{BenchmarkComparison, Exposure, MetricComparison, PipelineComparison};
+use judged::Bounds;
+use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
+use resampling::Resampled;
 use tally::Tally;
 
 /// Two-sided level of every test.
@@ -76,9 +95,15 @@ pub enum CompareError {
     /// The run's tables cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The catalogue that `lists` names cannot be read.
+    #[error("the items of `lists` cannot be read")]
+    Items(#[source] Box<LoadError>),
     /// A component cannot sum up a run.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// A gate names what the sample does not hold.
+    #[error(transparent)]
+    Gate(#[from] gates::GateError),
     /// A component that sums up runs itself needs the values of too many sessions.
     #[error(
         "scorers with an `aggregate` of their own need the values of all {sessions} sessions, about {bytes} bytes, expected at \
@@ -111,8 +136,11 @@ pub fn compare(
     run: &RunDirectory,
     threads: NonZeroUsize,
 ) -> Result<Comparison, CompareError> {
-    let question = Question::new(plan, contract, arms.len());
-    let sample = run.table(layout::SESSIONS)?;
+    let mut question = Question::new(plan, contract, arms.len());
+    let sample = run.sample()?;
+    if question.relevance_decides() {
+        question.clicks = exposure::survey(plan, run, &run.table(layout::SESSIONS)?, threads)?;
+    }
     let mut tally = Tally::default();
     let mut kept = Kept::new(&question, contract, sample.rows())?;
     let keeps = kept.keeps();
@@ -127,15 +155,23 @@ pub fn compare(
         Ok(())
     })?;
     let clustered = Clustered::read(&question, &tally, run, &sample, threads)?;
-    kept.read_clusters(run, &sample)?;
-    conclude(&question, contract, arms, &Summed { tally, clustered, kept })
+    let resampled = Resampled::read(&question, &tally, &clustered, run, &sample, threads)?;
+    kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
+    let bounds = Bounds::read(&question, &tally, run, &sample, threads)?;
+    let beyond = Beyond::read(&question, run, &sample, threads)?;
+    let stopping = sequential::read(plan, run)?;
+    conclude(&question, contract, arms, &Summed { tally, clustered, resampled, kept, bounds, beyond, stopping })
 }
 
 /// Everything that was summed up.
 struct Summed {
     tally: Tally,
     clustered: Clustered,
+    resampled: Resampled,
     kept: Kept,
+    stopping: Option<Stopping>,
+    bounds: Bounds,
+    beyond: Beyond,
 }
 
 fn conclude(
@@ -147,24 +183,37 @@ fn conclude(
     let (plan, tally) = (question.plan, &summed.tally);
     let mut results: Vec<_> =
         arms.iter().enumerate().map(|(index, arm)| arm::summarise(question, arm, index, tally)).collect();
+    for (index, result) in results.iter_mut().enumerate().filter(|(_, result)| result.state == ArmState::Completed) {
+        result.beyond_accuracy = summed.beyond.of(index);
+    }
     let compared =
         arms.iter().enumerate().skip(1).filter(|(index, _)| !tally.all_failed(0) && !tally.all_failed(*index));
     let mut comparisons: Vec<_> = compared.map(|(index, arm)| candidate(question, arm, index, summed)).collect();
-    adjust(&mut comparisons);
+    if let Some(stopping) = &summed.stopping {
+        sequential::apply(&plan.primary, stopping, &mut comparisons);
+    }
+    adjust(plan.statistics.correction, &mut comparisons);
+    exposure::adjust(plan.statistics.correction, &mut comparisons);
     aggregation::add(plan.seed, contract, &summed.kept, tally, &mut results, &mut comparisons)?;
     let baseline = arms.first().map(|arm| arm.id.clone()).unwrap_or_default();
     for comparison in &mut comparisons {
+        exposure::withdraw_nodes(comparison, &plan.primary, |name| question.reads_relevance(name));
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
+        comparison.non_inferiority = non_inferiority::decide(plan, &baseline, comparison);
         let arm = arms.iter().position(|arm| arm.id == comparison.candidate_retriever_id).unwrap_or_default();
-        comparison.gates = gates::evaluate(plan, comparison, |measure| {
-            if measure == plan.primary {
-                return comparison.exposure.clone();
+        exposure::explain(&mut comparison.exposure);
+        let by_primary = question.reads_relevance(&plan.primary);
+        comparison.gates = gates::evaluate(plan, &results, comparison, summed.stopping.as_ref(), |measure| {
+            match question.reads_relevance(measure) {
+                true if by_primary => comparison.exposure.clone(),
+                true => exposure::assess(question, tally, &summed.clustered, arm),
+                false => Exposure::default(),
             }
-            let place = question.measures.iter().position(|one| one.name == measure);
-            place.map_or_else(Exposure::default, |place| {
-                exposure::assess(question, tally, &summed.clustered, arm, place)
-            })
         });
+    }
+    let mut stopping = summed.stopping.clone();
+    if let Some(stopping) = &mut stopping {
+        sequential::settle(plan, stopping, &comparisons);
     }
     Ok(Comparison {
         sessions: tally.sessions,
@@ -173,24 +222,29 @@ fn conclude(
             recommendation: verdict::recommendation(&baseline, &comparisons),
             baseline_retriever_id: baseline,
             comparisons,
+            stopping,
         },
     })
 }
 
 fn candidate(question: &Question<'_>, arm: &Arm, index: usize, summed: &Summed) -> PipelineComparison {
-    let Summed { tally, clustered, .. } = summed;
+    let Summed { tally, clustered, resampled, .. } = summed;
     let measures = || question.measures.iter().enumerate();
     let test = |(place, measure): (usize, &Measure)| {
-        (measure.name.clone(), significance::test(question, tally, clustered, index, place))
+        let mut test = significance::test(question, tally, clustered, index, place);
+        resampled.fill(index, place, &mut test);
+        (measure.name.clone(), test)
     };
     let tests: Vec<(String, MetricComparison)> = measures().map(test).collect();
-    let nodes = taxonomy::test_nodes(question, tally, clustered, index, question.primary);
-    let of_scorers = measures().filter(|(place, measure)| {
-        measure.kind != MeasureKind::Metric && *place != question.primary && !tally.nodes.is_empty()
-    });
-    let scorer_nodes = of_scorers
-        .map(|(place, measure)| (measure.name.clone(), taxonomy::test_nodes(question, tally, clustered, index, place)))
-        .collect();
+    let mut nodes = taxonomy::test_nodes(question, tally, clustered, index, question.primary);
+    resampled.fill_nodes(index, &mut nodes);
+    let nodes_of = |metrics: bool| -> BTreeMap<_, _> {
+        let places = question.at_nodes.iter().filter(|place| **place != question.primary && !tally.nodes.is_empty());
+        let named = places.filter_map(|place| Some((*place, question.measures.get(*place)?)));
+        let wanted = named.filter(|(_, measure)| (measure.kind == MeasureKind::Metric) == metrics);
+        let tested = |place| taxonomy::test_nodes(question, tally, clustered, index, place);
+        wanted.map(|(place, measure)| (measure.name.clone(), tested(place))).collect()
+    };
     let primary = tests.get(question.primary).map(|(_, test)| test.clone()).unwrap_or_default();
     let deltas = |family: &str| {
         let metrics = tests.iter().zip(question.measures).filter(|(_, one)| one.kind == MeasureKind::Metric);
@@ -202,23 +256,39 @@ fn candidate(question: &Question<'_>, arm: &Arm, index: usize, summed: &Summed) 
         ndcg_delta: deltas("nDCG@"),
         recall_delta: deltas("R@"),
         latency_delta_ms: latencies(0).zip(latencies(index)).and_then(|(old, new)| latency::delta_ms(old, new)),
+        latency: latency::compare(tally, clustered, index),
         p_value: primary.p,
         confidence_interval: primary.ci95,
         taxonomy_wins: taxonomy::nodes_with(&nodes, outcome::NodeOutcome::Win),
         taxonomy_losses: taxonomy::nodes_with(&nodes, outcome::NodeOutcome::Loss),
+        segments: segments::sum_up(question, tally, &nodes, &primary),
         taxonomy: nodes,
-        scorer_taxonomy: scorer_nodes,
+        scorer_taxonomy: nodes_of(false),
+        metric_taxonomy: nodes_of(true),
+        resampling: resampled.done(),
+        non_inferiority: None,
         dropped: primary.dropped,
         metrics: tests.into_iter().collect(),
         aggregates: BTreeMap::new(),
-        exposure: exposure::assess(question, tally, clustered, index, question.primary),
+        similarity: of_candidate(&tally.similarities, index).map(|lists| lists.summarise(question)).unwrap_or_default(),
+        moves: of_candidate(&tally.moves, index).map(|found| moves::summarise(question, found)).unwrap_or_default(),
+        judgment_bounds: summed.bounds.summarise(question, index),
+        exposure: match question.reads_relevance(&question.plan.primary) {
+            true => exposure::assess(question, tally, clustered, index),
+            false => Exposure::default(),
+        },
         verdict: outcome::Verdict::default(),
         gates: Vec::new(),
     }
 }
 
+/// What there is of the arm at `index` in a list with one element per candidate.
+fn of_candidate<T>(all: &[T], index: usize) -> Option<&T> {
+    all.get(index.checked_sub(1)?)
+}
+
 /// Adjusts each metric's p for the number of candidates that are compared with the same baseline.
-fn adjust(comparisons: &mut [PipelineComparison]) {
+fn adjust(correction: Correction, comparisons: &mut [PipelineComparison]) {
     let names: Vec<String> =
         comparisons.first().map(|first| first.metrics.keys().cloned().collect()).unwrap_or_default();
     for name in names {
@@ -227,15 +297,24 @@ fn adjust(comparisons: &mut [PipelineComparison]) {
             .collect();
         let values: Vec<f64> =
             tested.iter().filter_map(|index| comparisons.get(*index)?.metrics.get(&name)?.p).collect();
-        let correction = match tested.len() {
-            0 | 1 => "none (one candidate)".to_owned(),
-            candidates => format!("Holm over {candidates} candidates"),
-        };
-        for (index, adjusted) in tested.into_iter().zip(holm(&values)) {
+        let (words, adjusted) = adjusted(correction, values);
+        for (index, adjusted) in tested.into_iter().zip(adjusted) {
             if let Some(test) = comparisons.get_mut(index).and_then(|one| one.metrics.get_mut(&name)) {
                 test.p_adjusted = Some(adjusted);
-                test.correction.clone_from(&correction);
+                test.correction.clone_from(&words);
             }
         }
+    }
+}
+
+/// Returns the p-values of several candidates, adjusted, and how they are.
+fn adjusted(correction: Correction, values: Vec<f64>) -> (String, Vec<f64>) {
+    match (correction, values.len()) {
+        (_, 0 | 1) => ("none (one candidate)".to_owned(), values),
+        (Correction::Holm, candidates) => (format!("Holm over {candidates} candidates"), holm(&values)),
+        (Correction::BenjaminiHochberg, candidates) => {
+            (format!("Benjamini-Hochberg over {candidates} candidates"), benjamini_hochberg(&values))
+        }
+        (Correction::None, candidates) => (format!("none (over {candidates} candidates)"), values),
     }
 }

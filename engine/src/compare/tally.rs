@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use datafusion::arrow::array::{Array, Float64Array};
-use rematch_metrics::position::{PositionDeltaTally, RankTally};
+use rematch_metrics::position::{MoveDistribution, PositionDeltaTally, RankTally};
 use rematch_metrics::stats::{DeltaSums, SignCounts};
 use rematch_metrics::sum::CompensatedSum;
 
 use super::chunk::{ArmChunk, Chunk};
 use super::columns::Damaged;
-use super::exposure::ExposureTally;
+use super::exposure;
 use super::failures::{DroppedTally, ScorerTally};
-use super::latency::Latencies;
+use super::judged::ShareTally;
+use super::latency::{self, Latencies, LatencyPairs, Timed};
+use super::moves::moves;
 use super::question::Question;
+use super::segments::Labels;
+use super::similarity::SimilarityTally;
 use super::stages::StageTallies;
+use super::ties::TieTally;
 use crate::schema::column;
 
 /// Everything summed up over some chunks.
@@ -27,10 +32,18 @@ pub(super) struct Tally {
     pub(super) nodes: BTreeMap<String, Group>,
     /// By candidate (the first is 0), then by measure.
     pub(super) dropped: Vec<Vec<DroppedTally>>,
-    /// By candidate, then in the order of [`Question::exposed`].
-    pub(super) exposures: Vec<Vec<ExposureTally>>,
+    /// By candidate; empty where it is not asked what clicks can tell.
+    pub(super) exposures: Vec<exposure::Sums>,
+    /// By candidate: how alike its lists are to the baseline's.
+    pub(super) similarities: Vec<SimilarityTally>,
+    /// By candidate: where touched items went. At most 2 x depth + 1 numbers each.
+    pub(super) moves: Vec<MoveDistribution>,
     /// Pairs of a session and a node that it lies under.
     pub(super) memberships: u64,
+    /// Sessions under more than one top-level node, and under none.
+    pub(super) labels: Labels,
+    /// By candidate.
+    pub(super) latencies: Vec<LatencyPairs>,
 }
 
 /// What one arm did.
@@ -43,6 +56,8 @@ pub(super) struct ArmTally {
     pub(super) stages: StageTallies,
     /// One per scorer of the contract.
     pub(super) scorers: Vec<ScorerTally>,
+    pub(super) judged: ShareTally,
+    pub(super) ties: TieTally,
 }
 
 /// A set of sessions.
@@ -80,6 +95,18 @@ pub(super) struct MeanTally {
 }
 
 impl MeanTally {
+    pub(super) fn add(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.sum.add(value);
+            self.n += 1;
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.sum.merge(other.sum);
+        self.n += other.n;
+    }
+
     pub(super) fn mean(&self) -> Option<f64> {
         (self.n > 0).then(|| self.sum.total() / self.n as f64)
     }
@@ -91,6 +118,9 @@ pub(super) struct PairTally {
     pub(super) baseline: CompensatedSum,
     pub(super) candidate: CompensatedSum,
     pub(super) deltas: DeltaSums,
+    /// The baseline's squares, and its products with the deltas: what the variance of a relative change is made of.
+    pub(super) baseline_squares: CompensatedSum,
+    pub(super) products: CompensatedSum,
     pub(super) signs: SignCounts,
 }
 
@@ -98,11 +128,13 @@ impl PairTally {
     pub(super) fn add(&mut self, baseline: f64, candidate: f64, noise: f64) {
         self.baseline.add(baseline);
         self.candidate.add(candidate);
-        self.add_delta(candidate - baseline, noise);
+        self.add_delta(baseline, candidate - baseline, noise);
     }
 
-    fn add_delta(&mut self, delta: f64, noise: f64) {
+    fn add_delta(&mut self, baseline: f64, delta: f64, noise: f64) {
         self.deltas.add(delta);
+        self.baseline_squares.add(baseline * baseline);
+        self.products.add(baseline * delta);
         let (improved, degraded) = (delta > noise, delta < -noise);
         self.signs.improved += u64::from(improved);
         self.signs.degraded += u64::from(degraded);
@@ -113,6 +145,8 @@ impl PairTally {
         self.baseline.merge(other.baseline);
         self.candidate.merge(other.candidate);
         self.deltas.merge(other.deltas);
+        self.baseline_squares.merge(other.baseline_squares);
+        self.products.merge(other.products);
         self.signs.merge(other.signs);
     }
 }
@@ -151,7 +185,9 @@ impl Tally {
     /// Sums up a chunk.
     pub(super) fn of(question: &Question<'_>, chunk: &Chunk) -> Result<Self, Damaged> {
         let all: Vec<usize> = (0..question.measures.len()).collect();
-        let arms = chunk.arms.iter().map(|arm| ArmTally::of(question, arm));
+        let timed = (0..).zip(&chunk.arms).map(|(index, arm)| latency::timed(question, index, arm));
+        let timed = timed.collect::<Result<Vec<_>, _>>()?;
+        let arms = chunk.arms.iter().zip(&timed).map(|(arm, timed)| ArmTally::of(question, arm, timed));
         let whole = Group::of(question, chunk, Rows::All(chunk.rows), &all);
         let node = |(node, rows): (&String, &Vec<u32>)| {
             (node.clone(), Group::of(question, chunk, Rows::Some(rows), &question.at_nodes))
@@ -167,7 +203,11 @@ impl Tally {
             whole,
             nodes: chunk.nodes.iter().map(node).collect(),
             dropped: question.candidates().map(dropped).collect(),
-            exposures: question.candidates().map(|candidate| ExposureTally::of(question, chunk, candidate)).collect(),
+            exposures: exposure::sum_up(question, chunk),
+            labels: Labels::of(chunk),
+            latencies: question.candidates().map(|candidate| LatencyPairs::of(&timed, candidate)).collect(),
+            similarities: SimilarityTally::of(question, chunk),
+            moves: question.candidates().map(|candidate| moves(question, chunk, candidate)).collect(),
             memberships: chunk.nodes.values().map(|rows| rows.len() as u64).sum(),
             arms,
         })
@@ -177,13 +217,17 @@ impl Tally {
     pub(super) fn merge(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.memberships += other.memberships;
+        self.labels.merge(other.labels);
+        merge_each(&mut self.latencies, other.latencies, LatencyPairs::merge);
         self.whole.merge(other.whole);
         for (node, group) in other.nodes {
             self.nodes.entry(node).or_default().merge(group);
         }
         merge_each(&mut self.arms, other.arms, ArmTally::merge);
         merge_each(&mut self.dropped, other.dropped, |ours, theirs| merge_each(ours, theirs, DroppedTally::merge));
-        merge_each(&mut self.exposures, other.exposures, |ours, theirs| merge_each(ours, theirs, ExposureTally::merge));
+        merge_each(&mut self.exposures, other.exposures, exposure::Sums::merge);
+        merge_each(&mut self.similarities, other.similarities, SimilarityTally::merge);
+        merge_each(&mut self.moves, other.moves, |ours, theirs| ours.merge(&theirs));
     }
 
     /// Returns whether the retriever answered no session.
@@ -192,7 +236,7 @@ impl Tally {
     }
 }
 
-fn merge_each<T: Default>(ours: &mut Vec<T>, theirs: Vec<T>, mut merge: impl FnMut(&mut T, T)) {
+pub(super) fn merge_each<T: Default>(ours: &mut Vec<T>, theirs: Vec<T>, mut merge: impl FnMut(&mut T, T)) {
     if ours.len() < theirs.len() {
         ours.resize_with(theirs.len(), T::default);
     }
@@ -200,9 +244,15 @@ fn merge_each<T: Default>(ours: &mut Vec<T>, theirs: Vec<T>, mut merge: impl FnM
 }
 
 impl ArmTally {
-    fn of(question: &Question<'_>, arm: &ArmChunk) -> Result<Self, Damaged> {
-        let (latencies, stages) = (Latencies::of(arm)?, StageTallies::of(arm)?);
-        let mut found = Self { latencies, stages, ..Self::default() };
+    fn of(question: &Question<'_>, arm: &ArmChunk, timed: &[Timed]) -> Result<Self, Damaged> {
+        let (latencies, stages) = (Latencies::of(arm, timed)?, StageTallies::of(arm)?);
+        let mut found = Self {
+            latencies,
+            stages,
+            judged: ShareTally::of(question, arm),
+            ties: TieTally::of(question, arm)?,
+            ..Self::default()
+        };
         let kinds = super::columns::text_column(&arm.batch, column::ERROR_KIND)?;
         for row in 0..arm.batch.num_rows() {
             if !arm.has_failed(row) {
@@ -227,6 +277,8 @@ impl ArmTally {
         self.latencies.merge(other.latencies);
         self.stages.merge(other.stages);
         merge_each(&mut self.scorers, other.scorers, ScorerTally::merge);
+        self.judged.merge(other.judged);
+        self.ties.merge(other.ties);
     }
 }
 
@@ -260,7 +312,7 @@ fn pairs(rows: Rows<'_>, columns: [&Float64Array; 2], sums: [MeanTally; 2], nois
     if let (Rows::All(_), [true, true], true) = (rows, sums.map(|sum| sum.n == n), n == baseline.len() as u64) {
         // Every row is a pair, so that the sides' sums are known.
         for (old, new) in baseline.values().iter().zip(new.values()) {
-            found.add_delta(new - old, noise);
+            found.add_delta(*old, new - old, noise);
         }
         [found.baseline, found.candidate] = sums.map(|sum| sum.sum);
         return found;
@@ -293,10 +345,7 @@ impl GroupArm {
     fn merge(&mut self, other: Self) {
         self.answered += other.answered;
         self.primary_defined += other.primary_defined;
-        merge_each(&mut self.means, other.means, |ours, theirs| {
-            ours.sum.merge(theirs.sum);
-            ours.n += theirs.n;
-        });
+        merge_each(&mut self.means, other.means, MeanTally::merge);
         self.positions.merge(other.positions);
     }
 }
@@ -307,10 +356,7 @@ fn mean(rows: Rows<'_>, arm: &ArmChunk, values: &Float64Array) -> MeanTally {
         return MeanTally { sum: values.values().iter().copied().collect(), n: values.len() as u64 };
     }
     rows.each(|row| {
-        if values.is_valid(row) && !arm.has_failed(row) {
-            found.sum.add(values.value(row));
-            found.n += 1;
-        }
+        found.add((values.is_valid(row) && !arm.has_failed(row)).then(|| values.value(row)));
     });
     found
 }

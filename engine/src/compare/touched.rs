@@ -11,7 +11,7 @@ use super::columns::{Damaged, field, list, texts};
 use crate::benchmark::RelevancePlan;
 use crate::rows::list_range;
 use crate::schema::column;
-use crate::score::relevance::{gain_of_kinds, weight};
+use crate::score::relevance::weight;
 
 /// Kinds of interaction that have a mean rank of their own.
 const CLICK: &str = "click";
@@ -23,10 +23,6 @@ pub(super) struct TouchedSession {
     pub(super) row: usize,
     /// The distinct items, as [`crate::session::Session::touched_items`] orders them.
     pub(super) items: Vec<TouchedItem>,
-    /// The items of positive gain by id: sums over them are made in this order.
-    pub(super) relevant: Vec<usize>,
-    /// Whether relevance comes from these acts.
-    pub(super) click_derived: bool,
 }
 
 /// One item that the user of a session acted on.
@@ -35,18 +31,8 @@ pub(super) struct TouchedItem {
     pub(super) purchased: bool,
     /// Whether one of the acts has a positive weight, so that it matters where the item went.
     pub(super) interesting: bool,
-    gain: f64,
     /// Where the item stood when the session was logged.
     pub(super) logged: Option<NonZeroUsize>,
-}
-
-impl TouchedItem {
-    /// Returns the item's gain over the probability that a user looks at its logged position: 1 / rank, the stated default
-    /// where no curve was fitted to the log. `None` where that position is unknown.
-    pub(super) fn weighted_gain(&self) -> Option<f64> {
-        let examination = 1.0 / self.logged?.get() as f64;
-        Some(self.gain / examination)
-    }
 }
 
 /// Reads what the users of a chunk did. `more` reads further columns of the chunk, which few runs need.
@@ -75,18 +61,9 @@ pub(super) fn read(
             }
         }
     }
-    let judged = match found.iter().any(|(_, drafts)| drafts.iter().any(|draft| draft.item.gain > 0.0)) {
-        true => Some(more(column::JUDGMENTS)?),
-        false => None,
-    };
-    let judgments = judged.as_ref().map(|batch| list(batch, column::JUDGMENTS)).transpose()?;
-    let session = |(row, drafts): (usize, Vec<Draft<'_>>)| {
-        let mut relevant: Vec<usize> = Vec::new();
-        relevant.extend(drafts.iter().enumerate().filter(|(_, draft)| draft.item.gain > 0.0).map(|(index, _)| index));
-        relevant.sort_unstable_by_key(|index| drafts.get(*index).map(|draft| draft.id));
-        let judged = judgments.is_some_and(|judgments| !list_range(judgments, row).is_empty());
-        let click_derived = !judged && !relevant.is_empty();
-        TouchedSession { row, items: drafts.into_iter().map(|draft| draft.item).collect(), relevant, click_derived }
+    let session = |(row, drafts): (usize, Vec<Draft<'_>>)| TouchedSession {
+        row,
+        items: drafts.into_iter().map(|draft| draft.item).collect(),
     };
     Ok(found.into_iter().map(session).collect())
 }
@@ -97,7 +74,6 @@ pub(super) fn structs<'a>(list: &'a ListArray, name: &str) -> Result<&'a StructA
 
 struct Draft<'a> {
     id: &'a str,
-    kinds: Vec<&'a str>,
     item: TouchedItem,
 }
 
@@ -124,9 +100,8 @@ impl<'a> Acts<'a> {
         for act in acts {
             let (id, kind) = (self.items.value(act), self.kinds.value(act));
             let place = drafts.iter().position(|draft| draft.id == id).unwrap_or_else(|| {
-                let item =
-                    TouchedItem { clicked: false, purchased: false, interesting: false, gain: 0.0, logged: None };
-                drafts.push(Draft { id, kinds: Vec::new(), item });
+                let item = TouchedItem { clicked: false, purchased: false, interesting: false, logged: None };
+                drafts.push(Draft { id, item });
                 drafts.len() - 1
             });
             let Some(draft) = drafts.get_mut(place) else { continue };
@@ -136,12 +111,6 @@ impl<'a> Acts<'a> {
             if draft.item.logged.is_none() && self.positions.is_valid(act) {
                 draft.item.logged = usize::try_from(self.positions.value(act)).ok().and_then(NonZeroUsize::new);
             }
-            if !draft.kinds.contains(&kind) {
-                draft.kinds.push(kind);
-            }
-        }
-        for draft in &mut drafts {
-            draft.item.gain = gain_of_kinds(relevance, &mut draft.kinds);
         }
         drafts
     }

@@ -1,30 +1,25 @@
 //! Better, worse, or not known: the decision on each candidate, in words and with its numbers.
 
 use super::SIGNIFICANCE;
+use super::exposure::{self, change, percent};
 use super::outcome::{
-    AggregateComparison, Exposure, GateState, MetricComparison, PipelineComparison, Verdict, VerdictOutcome,
+    AggregateComparison, Estimate, Exposure, GateState, MetricComparison, PipelineComparison, Verdict, VerdictOutcome,
 };
 use crate::benchmark::Plan;
 
-/// Below this share of shown or judged items, clicks say little about the rest of the list.
-const FULL_SUPPORT: f64 = 0.999;
-
-/// Up to this share, click-derived pairs among judged ones decide nothing.
-const TOLERATED_CLICKS: f64 = 0.05;
-
 /// Above this share of sessions on which one of the two failed, what is left is no fair sample.
-const TOLERATED_FAILURES: f64 = 0.05;
+pub(super) const TOLERATED_FAILURES: f64 = 0.05;
 
 /// Why a paired difference must not be acted on, however small its p.
 pub(super) enum Distrust {
     /// Too many sessions have no pair because a retriever or scorer failed; they are hardly the easy ones.
     Failures { failed: u64, sessions: u64 },
-    /// Clicks on a part of the lists say so, and it is not there on common support.
+    /// Clicks say so, and it is not there on common support, or too little is known there.
     Exposure,
 }
 
-/// Returns why a measure's test must not be trusted, or `None`. Where relevance comes from clicks and a list holds items that
-/// were never shown, the difference must also stand, with the same sign, on common support.
+/// Returns why a measure's own test must not be trusted, or `None`. Where relevance comes from clicks, the difference must also
+/// stand, with the same sign, on common support.
 pub(super) fn distrust(test: &MetricComparison, exposure: &Exposure, noise: f64) -> Option<Distrust> {
     let failures = test.dropped.iter().filter(|(reason, _)| reason.ends_with("failed"));
     let failed: u64 = failures.map(|(_, count)| count).sum();
@@ -32,9 +27,11 @@ pub(super) fn distrust(test: &MetricComparison, exposure: &Exposure, noise: f64)
     if failed as f64 > TOLERATED_FAILURES * sessions as f64 {
         return Some(Distrust::Failures { failed, sessions });
     }
-    let naive = direction(test, noise);
-    let common = exposure.common_support.as_ref().map(|test| direction(test, noise));
-    (biased_support(exposure, test.n) && common != Some(naive)).then_some(Distrust::Exposure)
+    if !exposure.decides {
+        return None;
+    }
+    let common = exposure.common_support.as_ref().filter(|_| exposure.too_little.is_none());
+    (common.map(|test| direction(test, noise)) != Some(direction(test, noise))).then_some(Distrust::Exposure)
 }
 
 /// Decides on one candidate by the primary metric.
@@ -42,18 +39,49 @@ pub(super) fn decide(plan: &Plan, baseline: &str, comparison: &PipelineCompariso
     let metric = plan.primary.clone();
     let candidate = &comparison.candidate_retriever_id;
     let Some(test) = comparison.metrics.get(&metric) else { return Verdict::default() };
-    let naive = direction(test, plan.noise_threshold);
-    let open = VerdictOutcome::Inconclusive;
-    let (outcome, sentence) = match distrust(test, &comparison.exposure, plan.noise_threshold) {
+    let noise = plan.noise_threshold;
+    let (outcome, sentence) = match distrust(test, &comparison.exposure, noise) {
         Some(Distrust::Failures { failed, sessions }) => {
-            (open, too_many_failures(&metric, candidate, baseline, test, failed, sessions))
+            (VerdictOutcome::Inconclusive, too_many_failures(&metric, candidate, baseline, test, failed, sessions))
         }
-        Some(Distrust::Exposure) if naive != open => {
-            (open, unsupported(&metric, candidate, baseline, test, &comparison.exposure))
+        _ if comparison.exposure.decides => by_clicks(candidate, baseline, &comparison.exposure, noise),
+        _ => {
+            let outcome = direction(test, noise);
+            (outcome, sentence(&metric, candidate, baseline, test, outcome))
         }
-        _ => (naive, sentence(&metric, candidate, baseline, test, naive)),
     };
-    Verdict { outcome, sentence, cautions: cautions(comparison, test), metric }
+    Verdict { outcome, sentence, cautions: cautions(&metric, comparison, test), metric }
+}
+
+/// Decides by what clicks say on common support.
+fn by_clicks(candidate: &str, baseline: &str, exposure: &Exposure, noise: f64) -> (VerdictOutcome, String) {
+    let open = VerdictOutcome::Inconclusive;
+    let against = format!("`{candidate}` against `{baseline}` is inconclusive");
+    let none = || (open, format!("{against}: no session has a clicked item that was shown and that both return."));
+    let (Some(test), Some(relative)) = (&exposure.common_support, &exposure.relative) else { return none() };
+    let numbers = numbers_of_clicks(exposure, test, relative);
+    if let Some(why) = &exposure.too_little {
+        return (open, format!("{against}: relevance comes from clicks, and {why}; there {numbers}."));
+    }
+    if test.identical {
+        let sentence = format!(
+            "`{candidate}` and `{baseline}` are identical where clicks can tell, on {} sessions.",
+            thousands(test.n)
+        );
+        return (open, sentence);
+    }
+    let outcome = direction(test, noise);
+    let sentence = match outcome {
+        VerdictOutcome::Better => format!("`{candidate}` is better than `{baseline}`: {numbers}."),
+        VerdictOutcome::Worse => format!("`{candidate}` is worse than `{baseline}`: {numbers}."),
+        VerdictOutcome::Inconclusive => {
+            let unit = test.baseline_mean.filter(|mean| *mean > 0.0);
+            let detectable =
+                test.detectable_delta.zip(unit).map(|(delta, mean)| format!("{:.1} %", 100.0 * delta / mean));
+            format!("{against}: {numbers}.{}", what_would_tell(test, detectable))
+        }
+    };
+    (outcome, sentence)
 }
 
 fn too_many_failures(
@@ -82,11 +110,32 @@ fn direction(test: &MetricComparison, noise: f64) -> VerdictOutcome {
     }
 }
 
-/// Whether clicks on a part of the lists make up more than a few of the pairs.
-fn biased_support(exposure: &Exposure, pairs: u64) -> bool {
-    let partial = |share: Option<f64>| share.is_some_and(|share| share < FULL_SUPPORT);
-    exposure.click_derived_pairs as f64 > TOLERATED_CLICKS * pairs as f64
-        && (partial(exposure.baseline_support) || partial(exposure.candidate_support))
+/// "clicks ... differ by +4.3 % (95 % CI +3.1 % to +5.5 %), p = 0.0012 (paired t, n = 400); 45 % of its top 10 was ever shown".
+fn numbers_of_clicks(exposure: &Exposure, test: &MetricComparison, relative: &Estimate) -> String {
+    format!(
+        "clicks among the items that were shown and that both return, weighted by how likely users were to look, differ by {}{} ({}, n \
+         = {}{}); {} of its top {} was shown in the same search",
+        change(relative),
+        p_of(test),
+        test.test,
+        thousands(test.n),
+        clusters_of(test),
+        exposure.candidate_support.map(percent).unwrap_or_default(),
+        exposure.k
+    )
+}
+
+/// How much could have been seen, and how many sessions would settle what was seen.
+fn what_would_tell(test: &MetricComparison, detectable: Option<String>) -> String {
+    let mut text = String::new();
+    if let Some((detectable, power)) = detectable.zip(test.power) {
+        let (sessions, percent) = (thousands(test.n), power * 100.0);
+        text = format!(" These {sessions} sessions would find a difference of {detectable} with {percent:.0} % power.");
+    }
+    if let Some(sessions) = test.sessions_to_settle.filter(|sessions| *sessions > test.n) {
+        text += &format!(" About {} sessions would settle a difference of this size.", thousands(sessions));
+    }
+    text
 }
 
 fn sentence(metric: &str, candidate: &str, baseline: &str, test: &MetricComparison, outcome: VerdictOutcome) -> String {
@@ -101,58 +150,50 @@ fn sentence(metric: &str, candidate: &str, baseline: &str, test: &MetricComparis
         VerdictOutcome::Better => format!("`{candidate}` is better than `{baseline}`: {numbers}."),
         VerdictOutcome::Worse => format!("`{candidate}` is worse than `{baseline}`: {numbers}."),
         VerdictOutcome::Inconclusive => {
-            let settle = match test.sessions_to_settle {
-                Some(sessions) if sessions > test.n => {
-                    format!(" About {} sessions would settle a difference of this size.", thousands(sessions))
-                }
-                _ => String::new(),
-            };
-            format!("`{candidate}` against `{baseline}` is inconclusive: {numbers}.{settle}")
+            let more = what_would_tell(test, test.detectable_delta.map(|delta| format!("{delta:.4}")));
+            format!("`{candidate}` against `{baseline}` is inconclusive: {numbers}.{more}")
         }
     }
-}
-
-fn unsupported(metric: &str, candidate: &str, baseline: &str, test: &MetricComparison, exposure: &Exposure) -> String {
-    let share = exposure.candidate_support.unwrap_or(0.0) * 100.0;
-    let common = match &exposure.common_support {
-        Some(test) if test.n > 0 => {
-            format!("on items that both return and that were shown it is {}", numbers(metric, test))
-        }
-        _ => "no session has a clicked item that both return".to_owned(),
-    };
-    format!(
-        "`{candidate}` against `{baseline}` is inconclusive: clicks say {}, but only {share:.0} % of its top {} was ever \
-         shown, and {common}.",
-        numbers(metric, test),
-        exposure.k,
-    )
 }
 
 /// "nDCG@10 +0.0312, 95 % CI +0.0180 to +0.0444, p = 0.0012 (cluster-robust t (CR1), n = 400, 312 clusters by user_id)".
 fn numbers(metric: &str, test: &MetricComparison) -> String {
     let delta = test.delta.unwrap_or(0.0);
     let interval = test.ci95.map(|[low, high]| format!(", 95 % CI {low:+.4} to {high:+.4}")).unwrap_or_default();
+    format!(
+        "{metric} {delta:+.4}{interval}{} ({}, n = {}{})",
+        p_of(test),
+        test.test,
+        thousands(test.n),
+        clusters_of(test)
+    )
+}
+
+/// ", p = 0.0300, adjusted 0.0600 (Holm over 2 candidates)", or nothing where there is no p.
+fn p_of(test: &MetricComparison) -> String {
     let adjusted = test.p_adjusted.filter(|adjusted| Some(*adjusted) != test.p);
-    let p = match (test.p, adjusted) {
+    match (test.p, adjusted) {
         (Some(p), Some(adjusted)) => {
             format!(", p = {}, adjusted {} ({})", p_text(p), p_text(adjusted), test.correction)
         }
         (Some(p), None) => format!(", p = {}", p_text(p)),
         (None, _) => String::new(),
-    };
-    let clusters = if test.clusters < test.n {
-        format!(", {} clusters by {}", thousands(test.clusters), test.cluster_by)
-    } else {
-        String::new()
-    };
-    format!("{metric} {delta:+.4}{interval}{p} ({}, n = {}{clusters})", test.test, thousands(test.n))
+    }
 }
 
-fn p_text(p: f64) -> String {
+/// ", 312 clusters by user_id", or nothing where none repeats.
+fn clusters_of(test: &MetricComparison) -> String {
+    match test.clusters < test.n {
+        true => format!(", {} clusters by {}", thousands(test.clusters), test.cluster_by),
+        false => String::new(),
+    }
+}
+
+pub(super) fn p_text(p: f64) -> String {
     if p < 1e-4 { format!("{p:.1e}") } else { format!("{p:.4}") }
 }
 
-fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -164,7 +205,7 @@ fn thousands(number: u64) -> String {
     text
 }
 
-fn cautions(comparison: &PipelineComparison, test: &MetricComparison) -> Vec<String> {
+fn cautions(metric: &str, comparison: &PipelineComparison, test: &MetricComparison) -> Vec<String> {
     let mut cautions = Vec::new();
     let dropped: u64 = comparison.dropped.values().sum();
     if dropped > 0 {
@@ -173,20 +214,25 @@ fn cautions(comparison: &PipelineComparison, test: &MetricComparison) -> Vec<Str
         cautions.push(format!("{dropped} sessions have no pair: {}", reasons.join(", ")));
     }
     let exposure = &comparison.exposure;
-    if biased_support(exposure, test.n) {
-        let percent =
-            |share: Option<f64>| share.map_or_else(|| "none".to_owned(), |share| format!("{:.0} %", share * 100.0));
+    if exposure.decides {
+        let numbers = numbers(metric, test);
+        cautions.push(format!("the naive {numbers}, counts what was never shown as worthless and does not decide"));
+        cautions.extend(exposure::cautions(exposure));
+        if !comparison.taxonomy.is_empty() {
+            cautions
+                .push("the differences at taxonomy nodes are naive too, and none is called a win or a loss".to_owned());
+        }
+    }
+    if !exposure.decides && exposure.click_derived_pairs > 0 {
         cautions.push(format!(
-            "relevance of {} sessions comes from clicks; {} of the baseline's and {} of the candidate's top {} was shown or judged",
-            exposure.click_derived_pairs,
-            percent(exposure.baseline_support),
-            percent(exposure.candidate_support),
-            exposure.k,
+            "judges decide: {} sessions that users clicked and nobody judged are left out of what depends on relevance",
+            thousands(exposure.click_derived_pairs)
         ));
     }
     if test.errors_as_zero > 0 {
         cautions.push(format!("an error of a scorer counts as 0 in {} of the {} pairs", test.errors_as_zero, test.n));
     }
+    cautions.extend(comparison.segments.cautions.iter().cloned());
     for (scorer, run) in &comparison.aggregates {
         cautions.extend(aggregated(scorer, run, test));
     }
@@ -218,17 +264,47 @@ pub(super) fn recommendation(baseline: &str, comparisons: &[PipelineComparison])
         return format!("Nothing to recommend: no candidate could be compared with `{baseline}`.");
     }
     let delta = |comparison: &PipelineComparison| {
-        let test = comparison.metrics.get(&comparison.verdict.metric);
+        let test = match comparison.exposure.decides {
+            true => comparison.exposure.common_support.as_ref(),
+            false => comparison.metrics.get(&comparison.verdict.metric),
+        };
         let gain = test.and_then(|test| Some(if test.lower_is_better { -test.delta? } else { test.delta? }));
         gain.unwrap_or(0.0)
     };
-    let held = |comparison: &&PipelineComparison| comparison.gates.iter().all(|gate| gate.state != GateState::Failed);
+    let held = |comparison: &&PipelineComparison| {
+        comparison.gates.iter().all(|gate| !matches!(gate.state, GateState::Failed | GateState::Inconclusive))
+    };
     let better =
         comparisons.iter().filter(|comparison| comparison.verdict.outcome == VerdictOutcome::Better).filter(held);
     match better.max_by(|left, right| delta(left).total_cmp(&delta(right))) {
-        Some(best) => format!("Serve `{}`.", best.candidate_retriever_id),
-        None => format!("Keep `{baseline}`: no candidate is shown to be better."),
+        Some(best) => serve(best),
+        None => match comparisons.iter().find(|one| one.verdict.outcome == VerdictOutcome::Better) {
+            Some(stopped) => {
+                format!("Keep `{baseline}`: `{}` is better, but a gate does not hold.", stopped.candidate_retriever_id)
+            }
+            None => format!("Keep `{baseline}`: no candidate is shown to be better."),
+        },
     }
+}
+
+/// What to do with the best candidate. Clicks say nothing of what users were never shown, and much depends on how attention falls.
+fn serve(best: &PipelineComparison) -> String {
+    let (id, exposure) = (&best.candidate_retriever_id, &best.exposure);
+    if !exposure.decides {
+        return format!("Serve `{id}`.");
+    }
+    let unknown = exposure.bounds.is_some_and(|[low, _]| low < 0.0);
+    let assumed = exposure.sensitivity.iter().any(|one| one.relative.is_some_and(|change| change < 0.0));
+    let why = match (unknown, assumed) {
+        (false, false) => return format!("Serve `{id}`."),
+        (true, _) => format!(
+            "{} of its top {} never was, and could turn that",
+            percent(1.0 - exposure.candidate_support.unwrap_or(0.0)),
+            exposure.k
+        ),
+        (false, true) => "that rests on how attention is assumed to fall with rank".to_owned(),
+    };
+    format!("Try `{id}` on a share of the traffic: it is better on what users were shown, but {why}.")
 }
 
 #[cfg(test)]
@@ -237,7 +313,7 @@ mod tests {
 
     use super::*;
     use crate::benchmark::SpecSource;
-    use crate::compare::outcome::Exposure;
+    use crate::compare::outcome::{Estimate, Exposure};
 
     fn plan() -> Plan {
         let text = "name = \"n\"\nbaseline = \"old\"\ncandidates = [\"new\"]\n[sessions]\npath = \"s\"\n\
@@ -255,7 +331,9 @@ mod tests {
             p_adjusted: Some(p),
             n: 1000,
             clusters: 1000,
+            detectable_delta: Some(0.0456),
             sessions_to_settle: Some(12_345),
+            power: Some(0.8),
             ..MetricComparison::default()
         }
     }
@@ -270,13 +348,19 @@ mod tests {
         decide(&plan(), "old", &comparison)
     }
 
-    fn clicks(candidate_support: f64, common: MetricComparison) -> Exposure {
+    fn clicks(common: MetricComparison, too_little: Option<&str>) -> Exposure {
+        let change = common.delta.unwrap_or(0.0);
         Exposure {
             click_derived_pairs: 1000,
+            decides: true,
+            logged_sessions: 1000,
             k: 10,
             baseline_support: Some(1.0),
-            candidate_support: Some(candidate_support),
+            candidate_support: Some(0.4),
+            relative: Some(Estimate { estimate: change, ci95: Some([change - 0.01, change + 0.01]) }),
             common_support: Some(common),
+            too_little: too_little.map(str::to_owned),
+            ..Exposure::default()
         }
     }
 
@@ -287,6 +371,8 @@ mod tests {
         let open = decided(test(0.03, 0.2), Exposure::default());
         assert_eq!(open.outcome, VerdictOutcome::Inconclusive);
         assert!(open.sentence.contains("About 12,345 sessions would settle"), "{}", open.sentence);
+        let detectable = "These 1,000 sessions would find a difference of 0.0456 with 80 % power.";
+        assert!(open.sentence.contains(detectable), "{}", open.sentence);
     }
 
     #[test]
@@ -314,12 +400,29 @@ mod tests {
     }
 
     #[test]
-    fn clicks_on_a_part_of_the_list_do_not_condemn_what_was_never_shown() {
-        let verdict = decided(test(-0.2, 1e-9), clicks(0.4, test(0.001, 0.7)));
+    fn common_support_decides_where_relevance_comes_from_clicks() {
+        let naive = || test(-0.2, 1e-9);
+        let equal = decided(naive(), clicks(test(0.001, 0.7), None));
+        assert_eq!(equal.outcome, VerdictOutcome::Inconclusive);
+        assert!(equal.sentence.contains("40 % of its top 10 was shown"), "{}", equal.sentence);
+        assert!(equal.cautions[0].starts_with("the naive nDCG@10 -0.2000"), "{:?}", equal.cautions);
+        assert_eq!(decided(naive(), clicks(test(0.04, 1e-4), None)).outcome, VerdictOutcome::Better);
+        assert_eq!(decided(naive(), clicks(test(-0.1, 1e-4), None)).outcome, VerdictOutcome::Worse);
+    }
+
+    #[test]
+    fn clicks_decide_nothing_where_too_little_was_shown() {
+        let verdict = decided(test(-0.2, 1e-9), clicks(test(-0.1, 1e-4), Some("only 3 % was shown")));
         assert_eq!(verdict.outcome, VerdictOutcome::Inconclusive);
-        assert!(verdict.sentence.contains("only 40 % of its top 10 was ever shown"), "{}", verdict.sentence);
-        assert_eq!(decided(test(-0.2, 1e-9), clicks(0.4, test(-0.1, 1e-4))).outcome, VerdictOutcome::Worse);
-        assert_eq!(decided(test(-0.2, 1e-9), clicks(1.0, test(0.0, 1.0))).outcome, VerdictOutcome::Worse);
+        assert!(verdict.sentence.contains("only 3 % was shown"), "{}", verdict.sentence);
+    }
+
+    #[test]
+    fn judges_decide_where_they_are_more() {
+        let judged = Exposure { decides: false, ..clicks(test(0.1, 1e-9), None) };
+        let verdict = decided(test(-0.2, 1e-9), judged);
+        assert_eq!(verdict.outcome, VerdictOutcome::Worse);
+        assert!(verdict.cautions[0].starts_with("judges decide: 1,000 sessions"), "{:?}", verdict.cautions);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::native::SessionBatches;
 use super::recorded::in_memory;
 use super::{LoadError, check_session_ids};
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::rows::sessions_from_batch;
 use crate::schema;
 use crate::session::{Ranking, Session};
@@ -34,7 +34,7 @@ pub fn sessions_in_batches(path: &Path) -> Result<Vec<Session>, LoadError> {
 /// # Errors
 ///
 /// Returns an error when there is anything in the file that is no ranking.
-pub fn recorded_rankings(path: &Path, order: Compatibility) -> Result<Vec<Ranking>, LoadError> {
+pub fn recorded_rankings(path: &Path, order: HitOrder) -> Result<Vec<Ranking>, LoadError> {
     let rankings = in_memory::read(path, None, order)?;
     let of_session = |id: &str| {
         let recorded = rankings.get(id).cloned().unwrap_or_default();

@@ -39,7 +39,7 @@ use self::table::Table;
 use self::text::Text;
 use super::columnar::listed;
 use super::{LoadError, files};
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::storage::{self, Blob};
 
 pub use cursor::RecordedCursor;
@@ -54,10 +54,10 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 pub struct RecordedSettings {
     /// Picks rows of a table by their column `retriever_id`, lines of a run by their tag. Needed for a table of several.
     pub retriever_id: Option<String>,
-    /// The order of hits. [`Compatibility::Strict`]: by score descending, then rank, then item id ascending; hits without
-    /// scores by rank. [`Compatibility::TrecEval`]: as `trec_eval`, by score in single precision descending, ties by item
+    /// The order of hits. [`HitOrder::Strict`]: by score descending, then rank, then item id ascending; hits without
+    /// scores by rank. [`HitOrder::TrecEval`]: as `trec_eval`, by score in single precision descending, ties by item
     /// id descending, ranks ignored; hits without scores by rank.
-    pub order: Compatibility,
+    pub order: HitOrder,
     /// The table's column of session ids; by default the first of `session_id`, `query_id`, `q_id` and `qid`.
     pub session_column: Option<String>,
     /// The table's column of hits, a list of items or of structs with `item_id` and `score`; by default `hits`. A table
@@ -78,7 +78,7 @@ struct Opened {
     path: PathBuf,
     source: Source,
     index: Index,
-    compatibility: Compatibility,
+    compatibility: HitOrder,
     item_name: String,
     /// Deletes the copies when the last cursor is gone.
     _copies: Vec<TempPath>,

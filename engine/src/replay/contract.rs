@@ -155,7 +155,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
+    use crate::benchmark::HitOrder;
+    use crate::benchmark::spec::{CombineFields, Missing};
     use crate::load::Document;
     use crate::load::recorded::{RecordedSettings, Recording};
     use crate::replay::retrievers::bm25::{Bm25Settings, CorpusIndex};
@@ -191,7 +192,7 @@ mod tests {
         let path = folder.path().join("run");
         let lines: String = (0..300).map(|rank| format!("s1 Q0 d{} {rank} {} t\n", rank % 300, -(rank / 7))).collect();
         std::fs::write(&path, lines).unwrap();
-        for order in [Compatibility::Strict, Compatibility::TrecEval] {
+        for order in [HitOrder::Strict, HitOrder::TrecEval] {
             for missing in [Missing::Error, Missing::Empty] {
                 let settings = RecordedSettings { order, ..RecordedSettings::default() };
                 let recording = Recording::open(&path, &settings, folder.path(), 1 << 20).unwrap();

@@ -25,7 +25,7 @@ mod runner;
 mod stages;
 pub mod transforms;
 
-pub(crate) use pipeline::CHUNKS_SIDE_BY_SIDE;
+pub(crate) use pipeline::{CHUNKS_SIDE_BY_SIDE, begin_alike};
 pub use pipeline::{Pipeline, ReplayError, Workspace};
 pub use retriever::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Timing, Transform};
 pub use runner::Replayer;

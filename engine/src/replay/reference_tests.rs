@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex};
 use super::{Pipeline, Replayer, Workspace};
-use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
+use crate::benchmark::HitOrder;
+use crate::benchmark::spec::{CombineFields, Missing};
 use crate::benchmark::stages::{Bm25Plan, RecordedPlan, StageKind, StagePlan};
 use crate::benchmark::{CorpusPlan, PipelinePlan};
 use crate::session::{Ranking, Session};
@@ -207,7 +208,7 @@ fn official_runs_reproduce_the_leaderboard() {
         if !path.exists() {
             continue;
         }
-        let (missing, compatibility) = (Missing::Empty, Compatibility::TrecEval);
+        let (missing, compatibility) = (Missing::Empty, HitOrder::TrecEval);
         let stage = deep(StageKind::Recorded(RecordedPlan {
             path,
             retriever_id: None,

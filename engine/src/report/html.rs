@@ -34,12 +34,16 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
     environment.add_filter("number", |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}")));
     environment.add_filter("signed", |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:+.4}")));
     environment.add_filter("short", |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}")));
+    let percent = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    environment.add_filter("percent", percent);
     environment.add_filter("p", |value: Option<f64>| match value {
         Some(p) if p < 1e-4 => format!("{p:.1e}"),
         Some(p) => format!("{p:.4}"),
         None => "-".to_owned(),
     });
     environment.add_template("report.html", include_str!("report.html.jinja"))?;
+    environment.add_template("statistics.html", include_str!("statistics.html.jinja"))?;
+    environment.add_template("exposure.html", include_str!("exposure.html.jinja"))?;
     let whiskers: Vec<Vec<Whisker>> =
         report.comparison.comparisons.iter().map(|comparison| whiskers(report, comparison)).collect();
     let mut stages = report.results.iter().flat_map(|result| &result.stages);

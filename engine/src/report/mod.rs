@@ -1,17 +1,24 @@
 //! What do people and programs read? One serialisable model, and one file per format.
 //!
-//! `model` is the versioned shape of `report.json`; `tables` writes the Parquet artefacts, `html` the page.
+//! `model` is the versioned shape of `report.json`; `tables` writes the Parquet artefacts, `judge_next` the list of what to judge
+//! next, `html` the page; `junit` and `markdown` say what gates come to on a day.
 //!
 //! Not for: new numbers. A report states what the comparison found and where it came from.
 
 mod html;
+mod judge_next;
+mod junit;
+mod markdown;
 mod model;
 mod tables;
 
+pub use junit::junit;
+pub use markdown::markdown;
 pub use model::{Observed, Report, RunInfo, RunState, SCHEMA_VERSION, json_schema};
 
 use crate::benchmark::Plan;
 use crate::benchmark::spec::OutputFormat;
+use crate::compare::outcome::GateOutcome;
 use crate::store::{RunDirectory, StoreError, layout};
 
 /// Writes what a finished run lacks of the plan's formats.
@@ -21,7 +28,11 @@ use crate::store::{RunDirectory, StoreError, layout};
 /// Returns an error when an artefact cannot be written.
 pub fn complete(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
     let lacks = |format, name: &str| plan.formats.contains(&format) && !run.has(name);
-    if lacks(OutputFormat::Parquet, layout::TAXONOMY) || lacks(OutputFormat::Html, layout::REPORT_HTML) {
+    let lacks_judge_next = lacks(OutputFormat::JudgeNext, layout::JUDGE_NEXT_CSV);
+    if lacks(OutputFormat::Parquet, layout::TAXONOMY)
+        || lacks(OutputFormat::Html, layout::REPORT_HTML)
+        || lacks_judge_next
+    {
         publish(plan, report, run)?;
     }
     Ok(())
@@ -37,9 +48,20 @@ pub fn publish(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), S
     if plan.formats.contains(&OutputFormat::Parquet) {
         tables::write(plan, report, run)?;
     }
+    if plan.formats.contains(&OutputFormat::JudgeNext) {
+        judge_next::write(plan, report, run)?;
+    }
     if plan.formats.contains(&OutputFormat::Html) {
         let page = html::render(report).map_err(|error| StoreError::table(&run.path(layout::REPORT_HTML), error))?;
         run.write_bytes(layout::REPORT_HTML, page.as_bytes())?;
     }
     run.write_json(layout::REPORT_JSON, report)
+}
+
+/// The name of a gate: what it looks at, and where.
+fn gate_name(outcome: &GateOutcome) -> String {
+    match &outcome.node {
+        Some(node) => format!("{} at {node}", outcome.metric),
+        None => outcome.metric.clone(),
+    }
 }

@@ -1,5 +1,8 @@
 //! The shape of `report.json`: `results` and `comparison` have the names and meanings of the retriever-benchmark API.
 
+use std::collections::BTreeMap;
+
+use rematch_metrics::preset::Preset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +29,8 @@ pub struct Report {
     pub results: Vec<BenchmarkResult>,
     /// The candidates against the baseline.
     pub comparison: BenchmarkComparison,
-    /// What a clock said; with each result's `latency` the only part that differs between two runs of one benchmark.
+    /// What a clock said; with each result's `latency`, and gates on it, the only part that differs between two runs of one
+    /// benchmark.
     pub observed: Observed,
 }
 
@@ -60,10 +64,40 @@ pub struct RunInfo {
     pub gain: String,
     /// Whose conventions the metrics follow.
     pub compatibility: String,
+    /// What each metric's number means, by its name: programs that print the same name compute different numbers.
+    #[serde(default)]
+    pub conventions: BTreeMap<String, ConventionInfo>,
     /// How the sample came about, with every exclusion by reason.
     pub selection: Selection,
+    /// The runs whose rankings were judged, by id; none where the retrievers were replayed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub borrowed_from: Vec<String>,
+    /// In what runs differ that are compared all the same, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<String>,
     /// Content of every input.
     pub inputs: Vec<InputHash>,
+}
+
+/// What a metric's number means, in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConventionInfo {
+    /// What an item is worth.
+    pub gain: String,
+    /// What a rank is worth.
+    pub discount: String,
+    /// What the sum is divided by.
+    pub normaliser: String,
+    /// What an item that nobody judged counts as.
+    pub unjudged: String,
+    /// In which order hits with equal scores count.
+    pub ties: String,
+    /// The ranks looked at.
+    pub depth: String,
+    /// What the value is where the metric is undefined.
+    pub undefined: String,
+    /// To what each session's value is rounded before anything is made of it.
+    pub rounding: String,
 }
 
 /// One retriever of the benchmark.
@@ -196,10 +230,36 @@ impl RunInfo {
             primary_metric: plan.primary.clone(),
             gain: text("/relevance/gain"),
             compatibility: text("/relevance/compatibility"),
+            conventions: conventions(plan),
             selection,
+            borrowed_from: borrowed_from(plan),
+            differences: plan.borrowed.as_ref().map(|borrowed| borrowed.differences.clone()).unwrap_or_default(),
             inputs: manifest.inputs.clone(),
         }
     }
+}
+
+fn borrowed_from(plan: &Plan) -> Vec<String> {
+    plan.borrowed.iter().flat_map(|borrowed| &borrowed.runs).map(|run| run.run_id.clone()).collect()
+}
+
+fn conventions(plan: &Plan) -> BTreeMap<String, ConventionInfo> {
+    let preset = Preset::from(plan.relevance.compatibility);
+    let described = plan.metrics.iter().map(|metric| {
+        let found = preset.convention(metric, plan.relevance.gain);
+        let info = ConventionInfo {
+            gain: found.gain,
+            discount: found.discount,
+            normaliser: found.normaliser,
+            unjudged: found.unjudged,
+            ties: found.ties,
+            depth: found.depth,
+            undefined: found.undefined,
+            rounding: found.rounding,
+        };
+        (metric.to_string(), info)
+    });
+    described.collect()
 }
 
 fn retriever(plan: &PipelinePlan) -> RetrieverInfo {

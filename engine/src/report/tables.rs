@@ -12,7 +12,7 @@ use crate::store::{RunDirectory, StoreError, layout};
 
 /// Writes every table.
 pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
-    let chunks = run.table(layout::SESSIONS)?.groups();
+    let chunks = run.sample()?.groups();
     let columns: Vec<String> =
         report.run.metrics.iter().filter(|name| *name != schema::column::SCENARIO_SCORE).cloned().collect();
     let units = || (0..plan.pipelines.len()).flat_map(move |pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
@@ -33,6 +33,10 @@ fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
 }
 
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 fn comparisons(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
     let baseline = &report.comparison.baseline_retriever_id;
     let mut rows: Vec<(&str, &str, &MetricComparison)> = Vec::new();
@@ -46,10 +50,11 @@ fn comparisons(report: &Report) -> Result<RecordBatch, datafusion::arrow::error:
     let number = |value: fn(&MetricComparison) -> Option<f64>| -> ArrayRef {
         Arc::new(rows.iter().map(|(_, _, test)| value(test)).collect::<Float64Array>())
     };
+    let some = |value: fn(&MetricComparison) -> Option<u64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(_, _, test)| value(test).map(whole)).collect::<Int64Array>())
+    };
     let count = |value: fn(&MetricComparison) -> u64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|(_, _, test)| i64::try_from(value(test)).unwrap_or(i64::MAX)),
-        ))
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, _, test)| whole(value(test)))))
     };
     let columns = vec![
         texts(rows.iter().map(|_| baseline.as_str())),
@@ -60,16 +65,29 @@ fn comparisons(report: &Report) -> Result<RecordBatch, datafusion::arrow::error:
         number(|test| test.delta),
         number(|test| test.ci95.map(|interval| interval[0])),
         number(|test| test.ci95.map(|interval| interval[1])),
+        number(|test| test.ci95_bootstrap.as_ref().map(|bootstrap| bootstrap.ci95[0])),
+        number(|test| test.ci95_bootstrap.as_ref().map(|bootstrap| bootstrap.ci95[1])),
+        number(|test| test.relative.map(|relative| relative.change)),
+        number(|test| test.relative?.ci95.map(|interval| interval[0])),
+        number(|test| test.relative?.ci95.map(|interval| interval[1])),
         number(|test| test.t),
         number(|test| test.df),
         number(|test| test.p),
         number(|test| test.p_adjusted),
+        number(|test| test.randomisation.map(|test| test.p_randomisation)),
+        number(|test| test.randomisation.map(|test| test.p_max_t)),
+        some(|test| test.randomisation.map(|test| test.resamples)),
+        number(|test| test.mcnemar?.p),
         number(|test| test.d_z),
+        number(|test| test.g_z),
+        number(|test| test.detectable_delta),
+        some(|test| test.sessions_to_settle),
         count(|test| test.n),
         count(|test| test.clusters),
         count(|test| test.win),
         count(|test| test.tie),
         count(|test| test.loss),
+        texts(rows.iter().map(|(_, _, test)| test.cluster_by.as_str())),
         texts(rows.iter().map(|(_, _, test)| test.test.as_str())),
         texts(rows.iter().map(|(_, _, test)| test.correction.as_str())),
     ];
@@ -107,17 +125,29 @@ fn taxonomy(report: &Report) -> Result<RecordBatch, datafusion::arrow::error::Ar
     let number = |value: fn(&NodeComparison) -> Option<f64>| -> ArrayRef {
         Arc::new(rows.iter().map(|row| row.test.and_then(value)).collect::<Float64Array>())
     };
+    let count = |value: fn(&NodeComparison) -> u64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row.test.map(|test| whole(value(test)))).collect::<Int64Array>())
+    };
     let columns: Vec<ArrayRef> = vec![
         texts(rows.iter().map(|row| row.node)),
         texts(rows.iter().map(|row| row.retriever)),
         texts(rows.iter().map(|row| row.metric.as_str())),
         Arc::new(rows.iter().map(|row| row.mean).collect::<Float64Array>()),
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::try_from(row.sessions).unwrap_or(i64::MAX)))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| whole(row.sessions)))),
         number(|test| test.delta),
         number(|test| test.ci95.map(|interval| interval[0])),
         number(|test| test.ci95.map(|interval| interval[1])),
         number(|test| test.p),
         number(|test| test.p_adjusted),
+        number(|test| test.randomisation.map(|test| test.p_randomisation)),
+        number(|test| test.randomisation.map(|test| test.p_max_t)),
+        number(|test| test.share),
+        number(|test| test.contribution),
+        count(|test| test.clusters),
+        count(|test| test.win),
+        count(|test| test.tie),
+        count(|test| test.loss),
+        Arc::new(rows.iter().map(|row| row.test.map(|test| test.test.as_str())).collect::<StringArray>()),
         Arc::new(rows.iter().map(|row| row.test.map(|test| test.outcome.as_str())).collect::<StringArray>()),
     ];
     RecordBatch::try_new(schema::TAXONOMY.clone(), columns)
@@ -132,7 +162,7 @@ fn node_test<'a>(
 ) -> Option<&'a NodeComparison> {
     let nodes = match metric == report.run.primary_metric {
         true => Some(&comparison.taxonomy),
-        false => comparison.scorer_taxonomy.get(metric),
+        false => comparison.scorer_taxonomy.get(metric).or_else(|| comparison.metric_taxonomy.get(metric)),
     };
     nodes?.get(node)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::rejudge::RejudgeError;
 use crate::compare::CompareError;
 use crate::load::LoadError;
 use crate::replay::ReplayError;
@@ -39,12 +40,20 @@ pub enum RunError {
     /// The run directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The runs that lend rankings cannot be used.
+    #[error(transparent)]
+    Rejudge(#[from] RejudgeError),
     /// A unit cannot be done.
     #[error(transparent)]
     Unit(#[from] UnitError),
     /// The scores cannot be compared.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// A run that stops when it is decided, in shards.
+    #[error(
+        "a run that stops when it is decided cannot be sharded: no shard sees enough to decide; leave out `--shard` or `stop-when-decided`"
+    )]
+    ShardedStop,
     /// The run was asked to stop; what is done is kept.
     #[error("interrupted; what is done is kept in `{directory}`", directory = directory.display())]
     Interrupted {

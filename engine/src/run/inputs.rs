@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::RunError;
+use super::rejudge::report_hash;
 use crate::benchmark::spec::SessionsPath;
 use crate::benchmark::{Plan, ScorerSource};
 use crate::load::{self, LoadError};
@@ -23,21 +24,29 @@ pub(super) struct Prepared {
 
 /// Loads the scorers and reads every input once, for its hash.
 pub(super) fn prepare(plan: &Plan, plugins: &Arc<PluginHost>) -> Result<Prepared, RunError> {
-    let hashes = Pipeline::hashes(&plan.pipelines)?;
+    let hashes = match &plan.borrowed {
+        Some(borrowed) => borrowed.pipelines.iter().map(|pipeline| pipeline.pipeline_hash.clone()).collect(),
+        None => Pipeline::hashes(&plan.pipelines)?,
+    };
     let contract = ScoringContract::load(plan, plugins)?;
     let manifest = Manifest::of(plan, inputs(plan, &contract, &hashes)?).map_err(StoreError::manifest)?;
     Ok(Prepared { contract, hashes, manifest })
 }
 
 /// The content of everything that the run depends on.
-fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<Vec<InputHash>, LoadError> {
+fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<Vec<InputHash>, RunError> {
     let mut inputs = Vec::new();
+    for run in plan.borrowed.iter().flat_map(|borrowed| &borrowed.runs) {
+        inputs.push(InputHash { name: format!("run {}", run.run_id), sha256: report_hash(&run.path)? });
+    }
     let mut add = |name: String, path: &Path| {
         let hash = InputHash::of_file(name, path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
         inputs.push(hash);
         Ok::<(), LoadError>(())
     };
-    for path in session_files(&plan.sessions)? {
+    // Whoever borrows rankings borrows the sample with them.
+    let session_files = if plan.borrowed.is_some() { Vec::new() } else { session_files(&plan.sessions)? };
+    for path in session_files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         add(format!("sessions {name}"), &path)?;
     }
@@ -48,6 +57,11 @@ fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<
             for path in load::documents::corpus_files(&items.corpus)? {
                 add(format!("items of plugin {}", scorer.name), &path)?;
             }
+        }
+    }
+    if let Some(items) = plan.lists.as_ref().and_then(|lists| lists.items.as_ref()) {
+        for path in load::documents::corpus_files(&items.corpus)? {
+            add("items of lists".to_owned(), &path)?;
         }
     }
     for scorer in contract.scorers() {

@@ -88,6 +88,7 @@ fn told(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
     for comparison in report["comparison"]["comparisons"].as_array_mut().expect("comparisons") {
         comparison["latency_delta_ms"] = Value::Null;
+        comparison["latency"] = Value::Null;
     }
     let mut told: Vec<(PathBuf, Vec<u8>)> = IDENTICAL.iter().map(|name| (name.into(), read(name))).collect();
     told.push((layout::REPORT_JSON.into(), report.to_string().into_bytes()));

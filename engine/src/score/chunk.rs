@@ -8,7 +8,7 @@ use super::wasm::{PluginHost, WasmScorer};
 use super::{Case, Relevance, ScoreError, ScoreOutcome, Scorer};
 use crate::benchmark::spec::OnScorerError;
 use crate::benchmark::{Plan, ScorerPlan, ScorerSource};
-use crate::rows::{Answers, ScoreColumns};
+use crate::rows::{Answers, ScoreColumns, SessionTies};
 use crate::session::{ScoreState, ScorerResult, Session};
 
 /// The scoring contract, loaded: the scorers with their weights, and what there is to compare.
@@ -105,8 +105,8 @@ fn check_names(plan: &Plan, measures: &[Measure]) -> Result<(), ScoreError> {
             return Err(ScoreError::Contract { reason: format!("two scores have the name `{name}`; rename a scorer") });
         }
     }
-    let wanted =
-        std::iter::once(("primary", &plan.primary)).chain(plan.gates.iter().map(|gate| ("gate", &gate.metric)));
+    let of_gates = plan.gates.iter().filter(|gate| gate.observed.is_none()).map(|gate| ("gate", &gate.metric));
+    let wanted = std::iter::once(("primary", &plan.primary)).chain(of_gates);
     for (what, name) in wanted {
         if !names.contains(&name.as_str()) {
             let reason =
@@ -130,9 +130,10 @@ pub fn score_chunk(
     relevance: &[Relevance],
     answers: &Answers,
 ) -> Result<ScoreColumns, ScoreError> {
-    let metrics = metric_columns(plan, relevance, answers);
+    let (measures, ties) = metric_columns(plan, relevance, answers);
     let mut columns = ScoreColumns {
-        measures: metrics,
+        measures,
+        ties,
         scorers: vec![Vec::new(); answers.len()],
         scenario_score: vec![None; answers.len()],
     };
@@ -142,19 +143,26 @@ pub fn score_chunk(
     Ok(columns)
 }
 
-/// One column per metric.
-fn metric_columns(plan: &Plan, relevance: &[Relevance], answers: &Answers) -> Vec<Vec<Option<f64>>> {
+/// One column per metric, and what ties could make of them.
+fn metric_columns(
+    plan: &Plan,
+    relevance: &[Relevance],
+    answers: &Answers,
+) -> (Vec<Vec<Option<f64>>>, Vec<SessionTies>) {
+    let mut ties = Vec::with_capacity(answers.len());
     let mut columns: Vec<Vec<Option<f64>>> = plan.metrics.iter().map(|_| Vec::with_capacity(answers.len())).collect();
     let mut evaluator = Evaluator::new(&plan.metrics, &plan.relevance);
     for (row, relevance) in relevance.iter().enumerate() {
         if answers.failed(row) {
             columns.iter_mut().for_each(|column| column.push(None));
+            ties.push(None);
         } else {
             let values = evaluator.evaluate(answers.items(row), relevance);
             columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+            ties.push(answers.tied_scores(row).map(|scores| evaluator.tie_intervals(scores)));
         }
     }
-    columns
+    (columns, ties)
 }
 
 /// Adds the scorers' columns and the scenario score. Scorers see whole rankings as rows.

@@ -1,32 +1,52 @@
-//! What the comparison needs to know of a ranking besides its scores: where the items went that the user touched, and how
-//! much of the top the user could see. Found here, while hits and session are at hand, so that nobody reads a hit again.
+//! What the comparison needs to know of a ranking besides its scores: where the items went that the user touched or could see, how
+//! many of the top a judge graded, and which items stand there. Found here, while hits and session are at hand, so that nobody reads
+//! a hit again.
 
 use super::Relevance;
 use crate::rows::{Answers, RankingFacts};
 use crate::session::Session;
 
-/// Returns the facts of `answers`, which answer `sessions` one by one; the top is the first `depth` ranks.
+/// Returns the facts of `answers`, which answer `sessions` one by one: coverage of the first `depth` ranks, and the items of
+/// the first `listed`.
 #[must_use]
-pub fn ranking_facts(sessions: &[Session], relevance: &[Relevance], answers: &Answers, depth: usize) -> RankingFacts {
+pub fn ranking_facts(
+    sessions: &[Session],
+    relevance: &[Relevance],
+    answers: &Answers,
+    depth: usize,
+    listed: usize,
+) -> RankingFacts {
     let mut facts = RankingFacts::default();
     for (row, (session, relevance)) in sessions.iter().zip(relevance).enumerate() {
         let touched = if answers.failed(row) { Vec::new() } else { session.touched_items() };
         facts.touched_ranks.push(touched.into_iter().map(|item| rank(answers, row, item)).collect());
-        let covered = answers.items(row).take(depth).filter(|item| is_covered(session, relevance, item)).count();
-        facts.top_covered.push(u32::try_from(covered).unwrap_or(u32::MAX));
+        facts.exposed_ranks.push(exposed_ranks(session, answers, row, depth));
+        // Without judgments, what has a grade was acted on.
+        let judged = !session.judgments.is_empty() && !answers.failed(row);
+        let graded = || answers.items(row).take(depth).filter(|item| relevance.grade(item).is_some()).count();
+        facts.top_judged.push(judged.then(|| u32::try_from(graded()).unwrap_or(u32::MAX)));
+        facts.top_items.push(answers.items(row).take(listed));
     }
     facts
 }
 
-/// The 1-based rank of an item, 0 where it was not returned.
-fn rank(answers: &Answers, row: usize, item: &str) -> u32 {
-    let index = answers.items(row).position(|hit| hit == item);
-    index.and_then(|index| u32::try_from(index + 1).ok()).unwrap_or(0)
+/// The ranks of the items that the user could act on; none where nobody asks, because judges say what is relevant.
+fn exposed_ranks(session: &Session, answers: &Answers, row: usize, depth: usize) -> Vec<u32> {
+    if answers.failed(row) || !session.judgments.is_empty() {
+        return Vec::new();
+    }
+    session.exposed_items().into_iter().map(|item| rank_within(answers, row, item, depth)).collect()
 }
 
-/// Whether the user could see the item, or a judge graded it.
-fn is_covered(session: &Session, relevance: &Relevance, item: &str) -> bool {
-    relevance.grade(item).is_some() || session.shown.iter().any(|shown| shown.item_id == item)
+/// The 1-based rank of an item, 0 where it was not returned.
+fn rank(answers: &Answers, row: usize, item: &str) -> u32 {
+    rank_within(answers, row, item, usize::MAX)
+}
+
+/// The 1-based rank of an item among the first `depth`, 0 where it is not there.
+fn rank_within(answers: &Answers, row: usize, item: &str, depth: usize) -> u32 {
+    let index = answers.items(row).take(depth).position(|hit| hit == item);
+    index.and_then(|index| u32::try_from(index + 1).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -34,10 +54,11 @@ mod tests {
     use super::*;
     use crate::benchmark::RelevancePlan;
     use crate::benchmark::spec::{Combine, Compatibility};
-    use crate::session::{Hit, Interaction, Ranking, ShownItem};
+    use crate::rows::{item_key, top_keys};
+    use crate::session::{Hit, Interaction, Judgment, Ranking, ShownItem};
 
     #[test]
-    fn touched_items_are_found_and_seen_hits_counted() {
+    fn touched_and_exposed_items_are_found() {
         let touched = |item: &str| Interaction { item_id: item.into(), kind: "click".into(), ..Interaction::default() };
         let session = Session {
             interactions: ["c", "x", "c", "a"].map(touched).into(),
@@ -55,8 +76,18 @@ mod tests {
             compatibility: Compatibility::Strict,
         };
         let relevance = Relevance::of(&session, &plan);
-        let facts = ranking_facts(&[session.clone(), session], &[relevance.clone(), relevance], &answers, 3);
+        let facts = ranking_facts(&[session.clone(), session.clone()], &[relevance.clone(), relevance], &answers, 3, 2);
         assert_eq!(facts.touched_ranks, [vec![4, 0, 1], vec![]]);
-        assert_eq!(facts.top_covered, [2, 0]);
+        assert_eq!(facts.exposed_ranks, [vec![2, 0, 0, 1], vec![]], "b is shown; c is beyond the depth, x nowhere");
+        assert_eq!(facts.top_judged, [None, None]);
+        let tops = facts.top_items.finish();
+        assert_eq!(top_keys(tops.value(0)).collect::<Vec<_>>(), ["a", "b"].map(item_key));
+        assert!(tops.value(1).is_empty());
+
+        let judgments = ["b", "c"].map(|item| Judgment { item_id: item.into(), grade: 0.0 });
+        let judged = Session { judgments: judgments.into(), ..session };
+        let relevance = Relevance::of(&judged, &plan);
+        let facts = ranking_facts(&[judged.clone(), judged], &[relevance.clone(), relevance], &answers, 3, 2);
+        assert_eq!((facts.exposed_ranks, facts.top_judged), (vec![vec![], vec![]], vec![Some(1), None]));
     }
 }

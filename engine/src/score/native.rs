@@ -1,10 +1,11 @@
 //! The built-in metrics on a case: the ranking's grades, rank by rank, handed to [`rematch_metrics`].
 
+use rematch_metrics::preset::Preset;
+use rematch_metrics::ties::{TieInterval, tie_intervals};
 use rematch_metrics::{Metric, RankedGrades};
 
 use super::{Case, Relevance, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 use crate::benchmark::RelevancePlan;
-use crate::benchmark::spec::Compatibility;
 
 /// Evaluates metrics on one ranking after the other.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl<'a> Evaluator<'a> {
         Self { metrics, plan, ranked: Vec::new(), judged: Vec::new() }
     }
 
-    /// Returns the value of each metric on a ranking, `None` where it is undefined (zero there in trec_eval's mode).
+    /// Returns the value of each metric on a ranking, by the conventions of the plan; `None` where it is undefined.
     /// `items` are the items returned, best first.
     pub fn evaluate<'i>(
         &mut self,
@@ -34,17 +35,24 @@ impl<'a> Evaluator<'a> {
         self.ranked.extend(items.map(|item| relevance.grade(item)));
         self.judged.clear();
         self.judged.extend(relevance.iter().map(|(_, grade)| grade));
-        let (metrics, plan, undefined) = (self.metrics, self.plan, undefined(self.plan));
+        let (metrics, gain, preset) = (self.metrics, self.plan.gain, Preset::from(self.plan.compatibility));
         let grades = RankedGrades { ranked: &self.ranked, judged: &self.judged };
-        metrics.iter().map(move |metric| metric.evaluate(&grades, plan.gain).or(undefined))
+        metrics.iter().map(move |metric| preset.evaluate(metric, &grades, gain))
     }
-}
 
-/// What stands for an undefined value.
-fn undefined(plan: &RelevancePlan) -> Option<f64> {
-    match plan.compatibility {
-        Compatibility::Strict => None,
-        Compatibility::TrecEval => Some(0.0),
+    /// Returns the values that the metrics could have if hits with equal scores changed places, of the ranking that was evaluated
+    /// last; nothing where no such order matters, or the metrics follow another program's conventions, for which no order is
+    /// known to be best. `scores` are its hits' scores.
+    #[must_use]
+    pub fn tie_intervals(&self, scores: &[f64]) -> Vec<Option<TieInterval>> {
+        let neighbours = scores.iter().zip(scores.iter().skip(1));
+        let graded = self.ranked.iter().zip(self.ranked.iter().skip(1));
+        let matters = neighbours.zip(graded).any(|((score, next), (grade, other))| score == next && grade != other);
+        if !matters || !self.plan.compatibility.has_our_values() {
+            return Vec::new();
+        }
+        let grades = RankedGrades { ranked: &self.ranked, judged: &self.judged };
+        tie_intervals(self.metrics, &grades, scores, self.plan.gain)
     }
 }
 

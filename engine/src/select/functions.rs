@@ -1,45 +1,46 @@
-//! SQL functions of our own: over taxonomy paths and interactions, and the one that says whether a session was drawn.
+//! SQL functions of our own: over taxonomy paths and interactions, whether a session was drawn, and to which batch it was dealt.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::rows::list_range;
 use crate::schema::column;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 type Body = Arc<dyn Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync>;
 
-/// A true-or-false function of columns with parameters that are part of its name.
-struct Predicate {
+/// A function of columns with parameters that are part of its name.
+struct Function {
     name: String,
+    returns: DataType,
     signature: Signature,
     body: Body,
 }
 
-impl std::fmt::Debug for Predicate {
+impl std::fmt::Debug for Function {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.name)
     }
 }
 
-impl PartialEq for Predicate {
+impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Predicate {}
+impl Eq for Function {}
 
-impl Hash for Predicate {
+impl Hash for Function {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl ScalarUDFImpl for Predicate {
+impl ScalarUDFImpl for Function {
     fn name(&self) -> &str {
         &self.name
     }
@@ -49,7 +50,7 @@ impl ScalarUDFImpl for Predicate {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
+        Ok(self.returns.clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -59,8 +60,12 @@ impl ScalarUDFImpl for Predicate {
 }
 
 fn predicate(name: String, columns: usize, body: Body) -> ScalarUDF {
+    function(name, DataType::Boolean, columns, body)
+}
+
+fn function(name: String, returns: DataType, columns: usize, body: Body) -> ScalarUDF {
     let signature = Signature::any(columns, Volatility::Immutable);
-    ScalarUDF::new_from_impl(Predicate { name, signature, body })
+    ScalarUDF::new_from_impl(Function { name, returns, signature, body })
 }
 
 fn of_one_column(name: String, body: impl Fn(&ArrayRef) -> Result<ArrayRef> + Send + Sync + 'static) -> ScalarUDF {
@@ -121,4 +126,13 @@ pub(super) fn drawn(
     body: impl Fn(&[ArrayRef]) -> Result<BooleanArray> + Send + Sync + 'static,
 ) -> ScalarUDF {
     predicate("drawn".to_owned(), columns, Arc::new(move |arrays| Ok(Arc::new(body(arrays)?) as ArrayRef)))
+}
+
+/// Returns a function of `columns` columns that says for each row to which batch it was dealt.
+pub(super) fn dealt(
+    columns: usize,
+    body: impl Fn(&[ArrayRef]) -> Result<Int64Array> + Send + Sync + 'static,
+) -> ScalarUDF {
+    let body = move |arrays: &[ArrayRef]| Ok(Arc::new(body(arrays)?) as ArrayRef);
+    function("dealt".to_owned(), DataType::Int64, columns, Arc::new(body))
 }

@@ -3,7 +3,7 @@
 //!
 //! DataFusion does the work, behind this folder: `engine` gives it memory and a folder to spill to, `source` makes a table
 //! of the input, `filter` turns the filters into predicates, `sample` draws by the `threshold` of each stratum, `functions`
-//! holds the SQL functions of our own, `write` sorts and writes. The same data, predicate and seed give the same sessions
+//! holds the SQL functions of our own, `batches` deals the sample of a run that stops early, `write` sorts and writes. The same data, predicate and seed give the same sessions
 //! in the same order on any number of threads: a session's place in a draw is a keyed hash of its id.
 //!
 //! Memory does not grow with the number of sessions. Each question (are the ids unique and in order, what does each filter
@@ -12,6 +12,7 @@
 //!
 //! Not for: repairing what the readers reported.
 
+mod batches;
 mod engine;
 mod error;
 mod filter;
@@ -33,6 +34,7 @@ use crate::benchmark::Plan;
 use crate::load::ImportSummary;
 use crate::storage::calls;
 use crate::store::{RunDirectory, StoreError, layout, sessions_per_chunk};
+use batches::Batches;
 pub(crate) use engine::Engine;
 use source::Input;
 
@@ -73,7 +75,8 @@ pub struct Stratum {
     pub sampled: u64,
 }
 
-/// Draws the plan's sample and writes it as the run's sessions table, sorted by session id.
+/// Draws the plan's sample and writes it as the run's sessions table, sorted by session id; in random batches of whole users, each
+/// sorted by session id, where the run stops when it is decided.
 ///
 /// What is sorted or grouped on the way takes at most about `memory_bytes`; what does not fit is spilled to a hidden folder
 /// of the run, which is removed at the end.
@@ -85,27 +88,84 @@ pub struct Stratum {
 pub async fn select(plan: &Plan, run: &RunDirectory, memory_bytes: usize) -> Result<Selection, SelectError> {
     let scratch = run.scratch()?;
     let loaded = scratch.join(layout::LOADED);
-    let mut engine = Engine::new(&scratch, memory_bytes)?;
-    let input = Input::open(plan, &loaded, memory_bytes)?;
-    engine.set_batch_rows(input.batch_rows);
-    let filters = filter::predicates(&plan.filter)?;
-    let mut selection = filter::tally(&engine, &input, &filters).await?;
-    selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();
-    if selection.eligible == 0 {
+    let opened = Eligible::find(plan, &scratch, &loaded, memory_bytes).await;
+    if let Err(SelectError::Nothing { .. }) = opened {
         clear(&loaded)?;
-        return Err(SelectError::Nothing { loaded: selection.loaded, filters: selection.filters });
     }
-    let at_most = plan.sample.as_ref().map_or(selection.eligible, |sample| sample.count.min(selection.eligible));
+    let Eligible { engine, input, filters, mut selection } = opened?;
     let drawn = match &plan.sample {
         Some(sample) => sample::draw(&engine, &input, &filters, sample, &mut selection).await?,
         None => None,
     };
-    let out = write::Sample { engine: &engine, input: &input, filters: &filters, drawn };
-    let asks_servers = plan.pipelines.iter().any(|pipeline| pipeline.policy().is_some());
-    selection.sampled = out.write(&run.path(layout::SESSIONS), sessions_per_chunk(at_most, asks_servers)).await?;
+    let at_most = drawn_at_most(plan, &selection);
+    let batches =
+        plan.statistics.stop_when_decided.then(|| Batches::of(plan.seed, plan.statistics.cluster_by, at_most));
+    let out = write::Sample { engine: &engine, input: &input, filters: &filters, drawn, batches };
+    selection.sampled = out.write(&run.path(layout::SESSIONS), chunk_of(plan, at_most)).await?;
     run.write_json(layout::SELECTION, &selection)?;
     clear(&loaded)?;
     Ok(selection)
+}
+
+/// A sample that was counted and not drawn.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// How it would come about.
+    pub selection: Selection,
+    /// Sessions that a chunk would have.
+    pub sessions_per_chunk: usize,
+    /// Bytes of the input as Parquet; 0 where they are not known.
+    pub input_bytes: u64,
+}
+
+/// Counts the plan's sample without drawing it: the same numbers as [`select`] gives. What is converted or spilled on the way
+/// goes to `scratch`.
+///
+/// # Errors
+///
+/// Returns the errors of [`select`].
+pub async fn count(plan: &Plan, scratch: &Path, memory_bytes: usize) -> Result<Counted, SelectError> {
+    let loaded = scratch.join(layout::LOADED);
+    let Eligible { engine, input, filters, mut selection } =
+        Eligible::find(plan, scratch, &loaded, memory_bytes).await?;
+    if let Some(sample) = &plan.sample {
+        sample::count_strata(&engine, &input, &filters, sample, &mut selection).await?;
+    }
+    selection.sampled = drawn_at_most(plan, &selection);
+    let sessions_per_chunk = chunk_of(plan, selection.sampled);
+    Ok(Counted { selection, sessions_per_chunk, input_bytes: input.bytes() })
+}
+
+/// The sessions that pass the filters.
+struct Eligible {
+    engine: Engine,
+    input: Input,
+    filters: Vec<filter::Predicate>,
+    selection: Selection,
+}
+
+impl Eligible {
+    /// Opens the plan's sessions and counts those that pass.
+    async fn find(plan: &Plan, scratch: &Path, loaded: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
+        let mut engine = Engine::new(scratch, memory_bytes)?;
+        let input = Input::open(plan, loaded, memory_bytes)?;
+        engine.set_batch_rows(input.batch_rows);
+        let filters = filter::predicates(&plan.filter)?;
+        let mut selection = filter::tally(&engine, &input, &filters).await?;
+        selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();
+        if selection.eligible == 0 {
+            return Err(SelectError::Nothing { loaded: selection.loaded, filters: selection.filters });
+        }
+        Ok(Self { engine, input, filters, selection })
+    }
+}
+
+fn drawn_at_most(plan: &Plan, selection: &Selection) -> u64 {
+    plan.sample.as_ref().map_or(selection.eligible, |sample| sample.count.min(selection.eligible))
+}
+
+fn chunk_of(plan: &Plan, at_most: u64) -> usize {
+    sessions_per_chunk(at_most, plan.pipelines.iter().any(|pipeline| pipeline.policy().is_some()))
 }
 
 /// Removes what was converted, where something was.

@@ -61,6 +61,21 @@ pub(super) async fn draw(
     Ok(Some(drawn.call(columns)))
 }
 
+/// Counts the strata of a stratified sample, and how many sessions would be drawn from each.
+pub(super) async fn count_strata(
+    engine: &Engine,
+    input: &Input,
+    filters: &[Predicate],
+    plan: &SamplePlan,
+    selection: &mut Selection,
+) -> Result<(), SelectError> {
+    if plan.strategy == SampleStrategy::Stratified {
+        let counted = Draw { engine, input, filters, plan }.count_strata().await?;
+        selection.strata = allocate(counted, plan.count, plan.seed);
+    }
+    Ok(())
+}
+
 /// A draw under way.
 struct Draw<'a> {
     engine: &'a Engine,

@@ -59,6 +59,11 @@ impl Input {
         Ok(Self { files, sessions: order.sessions, ascending: order.ascending, batch_rows, import, failure })
     }
 
+    /// Returns the bytes of its files that lie on this machine.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
     /// Returns the sessions with these columns (and their ids), in the order of the files and rows.
     pub(super) fn scan(&self, context: &SessionContext, columns: &BTreeSet<String>) -> Result<DataFrame, SelectError> {
         let names: Vec<&str> = columns.iter().map(String::as_str).collect();

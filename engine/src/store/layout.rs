@@ -15,7 +15,12 @@ pub const LOCK: &str = ".lock";
 pub const REPORT_JSON: &str = "report.json";
 /// The report for people.
 pub const REPORT_HTML: &str = "report.html";
-/// The sample, sorted by session id; a row group is a chunk.
+/// How many chunks of the sample a run replayed that stopped when it was decided; such a run has no file of this name before.
+pub const STOPPED: &str = "stopped.json";
+/// What the looks of such a run came to.
+pub const LOOKS: &str = "looks.json";
+/// The sample, sorted by session id; a row group is a chunk. In a run that stops when it is decided, chunks are random batches of
+/// users, and each is sorted.
 pub const SESSIONS: &str = "sessions.parquet";
 /// Every ranking.
 pub const RANKINGS: &str = "rankings.parquet";
@@ -25,6 +30,10 @@ pub const SCENARIO_SCORES: &str = "scenario_scores.parquet";
 pub const COMPARISONS: &str = "comparisons.parquet";
 /// One row per taxonomy node, retriever and metric.
 pub const TAXONOMY: &str = "taxonomy.parquet";
+/// What to judge next: one row per candidate, session and item.
+pub const JUDGE_NEXT: &str = "judge_next.parquet";
+/// The same as text.
+pub const JUDGE_NEXT_CSV: &str = "judge_next.csv";
 /// How the sample was drawn.
 pub const SELECTION: &str = "selection.json";
 /// Inputs that had to be converted; removed when the sample is drawn.

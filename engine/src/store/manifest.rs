@@ -10,7 +10,7 @@ use crate::benchmark::Plan;
 use crate::storage::is_url;
 
 /// The version of the layout of a run directory.
-const LAYOUT_VERSION: u32 = 4;
+const LAYOUT_VERSION: u32 = 5;
 
 /// What a run was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Manifest {
 /// The content of one input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct InputHash {
-    /// What it is: `sessions <path>`, `pipeline <id>`, `plugin <name>`.
+    /// What it is: `sessions <path>`, `pipeline <id>`, `plugin <name>`, `run <id>` (its report).
     pub name: String,
     /// SHA-256, lower-case hex.
     pub sha256: String,
@@ -52,12 +52,17 @@ impl Manifest {
         if let Some(object) = plan_json.as_object_mut() {
             object.remove("output_dir");
             object.remove("formats");
+            object.remove("acknowledgements");
         }
         for pipeline in plan_json.get_mut("pipelines").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
             if let Some(pipeline) = pipeline.as_object_mut() {
                 pipeline.remove("concurrency");
                 pipeline.remove("cache");
             }
+        }
+        let lenders = plan_json.pointer_mut("/borrowed/runs").and_then(serde_json::Value::as_array_mut);
+        for run in lenders.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+            run.remove("path");
         }
         change_paths(&mut plan_json, false, &|path| path.file_name().map(PathBuf::from));
         let mut manifest = Self {
@@ -90,7 +95,7 @@ impl Manifest {
 }
 
 /// Keys of the plan whose text is a path (or a list of them).
-const PATH_KEYS: [&str; 10] = [
+const PATH_KEYS: [&str; 11] = [
     "sessions",
     "path",
     "queries",
@@ -101,6 +106,7 @@ const PATH_KEYS: [&str; 10] = [
     "plugin",
     "output_dir",
     "certificate-authority",
+    "acknowledgements",
 ];
 
 /// Tables whose keys are the user's own, and no paths whatever they are called.

@@ -374,6 +374,20 @@ impl RunDirectory {
         TableReader::open(&self.path(name))
     }
 
+    /// Opens the sample, as far as it was replayed: whole, but in a run that stopped when it was decided.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it is missing or damaged.
+    pub fn sample(&self) -> Result<TableReader, StoreError> {
+        let sample = self.table(layout::SESSIONS)?;
+        if !self.holds(layout::STOPPED)? {
+            return Ok(sample);
+        }
+        let chunks: usize = self.read_json(layout::STOPPED)?;
+        Ok(sample.first_groups(chunks))
+    }
+
     /// Reads all rows of a table.
     ///
     /// # Errors

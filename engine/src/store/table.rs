@@ -12,6 +12,7 @@ use datafusion::parquet::basic::{Compression, Encoding, Type};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use datafusion::parquet::file::statistics::Statistics;
 
 use super::StoreError;
 use crate::load::without_panic;
@@ -22,7 +23,7 @@ use crate::storage::{Blob, Location, PendingFile, PendingWriter, Put};
 ///
 /// Hits are nine tenths of a run and are read as a whole: a dictionary of their ids would be given up on every page, and
 /// nothing is skipped by their statistics. Ids are stored with their lengths apart and as they are: LZ4 takes a quarter off
-/// them for a tenth of a run's time. Scores lose more than half by it.
+/// them for a tenth of a run's time. Scores lose more than half by it. Keys of items have nothing that could be pressed out.
 pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -30,7 +31,12 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
         .set_offset_index_disabled(true)
         .set_created_by(concat!("rematch ", env!("CARGO_PKG_VERSION")).to_owned());
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
-        if leaf.path().parts().first().is_some_and(|root| root == column::HITS) {
+        if leaf.path().parts().first().is_some_and(|root| root == column::TOP_ITEMS) {
+            properties = properties
+                .set_column_dictionary_enabled(leaf.path().clone(), false)
+                .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None)
+                .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED);
+        } else if leaf.path().parts().first().is_some_and(|root| root == column::HITS) {
             properties = properties
                 .set_column_dictionary_enabled(leaf.path().clone(), false)
                 .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None);
@@ -46,7 +52,8 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
     Ok(properties)
 }
 
-/// Writes a table with row groups of exactly `rows_per_group` rows (the last may be shorter), however the rows come in.
+/// Writes a table with row groups of exactly `rows_per_group` rows (the last may be shorter, and one that is ended), however the
+/// rows come in.
 pub struct TableWriter {
     path: PathBuf,
     pending_file: PendingFile,
@@ -99,6 +106,15 @@ impl TableWriter {
         Ok(())
     }
 
+    /// Ends the row group here, where it has rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when writing fails.
+    pub fn end_group(&mut self) -> Result<(), StoreError> {
+        if self.pending_rows > 0 { self.flush() } else { Ok(()) }
+    }
+
     fn flush(&mut self) -> Result<(), StoreError> {
         // Pages end where batches end: pieces are put together, so that the bytes do not tell how the rows came in.
         let group = match self.pending.as_slice() {
@@ -130,9 +146,7 @@ impl TableWriter {
     ///
     /// Returns an error when writing fails.
     pub fn finish_as(mut self, put: Put) -> Result<(), StoreError> {
-        if self.pending_rows > 0 {
-            self.flush()?;
-        }
+        self.end_group()?;
         let finished = self.writer.finish();
         finished.map_err(|error| StoreError::write(&self.path, &self.pending_file, 0, error))?;
         // What the writer still holds reaches the file before it is published.
@@ -153,6 +167,7 @@ pub struct TableReader {
     path: Arc<Path>,
     blob: Blob,
     metadata: ArrowReaderMetadata,
+    groups: usize,
 }
 
 impl TableReader {
@@ -166,7 +181,8 @@ impl TableReader {
         let blob = blob.map_err(|source| StoreError::io(path, source))?;
         let metadata = without_panic(|| Ok(ArrowReaderMetadata::load(&blob, Default::default())?));
         let metadata = metadata.map_err(|error| StoreError::table(path, error))?;
-        Ok(Self { path: path.into(), blob, metadata })
+        let groups = metadata.metadata().num_row_groups();
+        Ok(Self { path: path.into(), blob, metadata, groups })
     }
 
     /// Returns where the table lies.
@@ -184,13 +200,22 @@ impl TableReader {
     /// Returns the number of row groups: of chunks, in a table with one row per session.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.metadata.metadata().num_row_groups()
+        self.groups
     }
 
     /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
+        if self.groups < self.footer().num_row_groups() {
+            return (0..self.groups).map(|group| self.group_rows(group)).sum();
+        }
+        u64::try_from(self.footer().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Returns the table as if it ended after its first `groups` row groups.
+    #[must_use]
+    pub fn first_groups(self, groups: usize) -> Self {
+        Self { groups: groups.min(self.groups), ..self }
     }
 
     pub(super) fn blob(&self) -> &Blob {
@@ -206,6 +231,21 @@ impl TableReader {
     pub fn group_rows(&self, index: usize) -> u64 {
         let group = self.footer().row_groups().get(index);
         group.and_then(|group| u64::try_from(group.num_rows()).ok()).unwrap_or(0)
+    }
+
+    /// Returns the largest number of a 32-bit float column of a row group, as its statistics say; `None` where they do not.
+    /// `root` is the column of the schema, `leaf` the last name of the path in it.
+    #[must_use]
+    pub fn group_max(&self, index: usize, root: &str, leaf: &str) -> Option<f32> {
+        let group = self.footer().row_groups().get(index)?;
+        let is_meant = |parts: &[String]| {
+            parts.first().is_some_and(|part| part == root) && parts.last().is_some_and(|part| part == leaf)
+        };
+        let column = group.columns().iter().find(|column| is_meant(column.column_path().parts()))?;
+        match column.statistics()? {
+            Statistics::Float(found) => found.max_opt().copied(),
+            _ => None,
+        }
     }
 
     /// Reads one row group as one batch.

@@ -3,7 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, Float64Builder, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder, StructBuilder,
+    ArrayRef, BinaryArray, Float64Builder, Int64Array, ListArray, RecordBatch, StringArray, StringBuilder,
+    StructBuilder,
 };
 use datafusion::arrow::array::{ListBuilder, new_null_array};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -57,9 +58,10 @@ pub(super) fn part(sessions: usize, per_session: usize, salt: usize) -> RecordBa
             column::LATENCY_NS => {
                 Arc::new(Int64Array::from_iter((0..sessions).map(|row| (row % 5 > 0).then_some(row as i64))))
             }
-            column::HIT_COUNT | column::TOP_COVERED => {
+            column::HIT_COUNT => {
                 Arc::new(datafusion::arrow::array::UInt32Array::from_iter_values((0..sessions).map(|row| row as u32)))
             }
+            column::TOP_ITEMS => Arc::new(BinaryArray::from_iter_values((0..sessions).map(|row| row.to_le_bytes()))),
             _ => new_null_array(field.data_type(), sessions),
         }
     });

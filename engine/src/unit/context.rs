@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::UnitError;
+use super::{BorrowedRankings, UnitError};
 use crate::benchmark::Plan;
 use crate::replay::{Pipeline, Workspace};
 use crate::score::ScoringContract;
@@ -16,8 +16,10 @@ pub struct UnitContext {
     pub plan: Arc<Plan>,
     /// The scorers.
     pub contract: Arc<ScoringContract>,
-    /// The retrievers, in the order of the plan.
+    /// The retrievers, in the order of the plan; none where rankings are borrowed.
     pub pipelines: Vec<Arc<Pipeline>>,
+    /// What is judged instead of asking retrievers.
+    pub borrowed: Option<Arc<BorrowedRankings>>,
     /// Where parts are written.
     pub run: RunDirectory,
     /// The sample; a row group is a chunk.
@@ -34,9 +36,13 @@ impl UnitContext {
         let plan: Plan = run.read_json(layout::PLAN)?;
         let contract = ScoringContract::load(&plan, plugins)?;
         let workspace = Workspace { plugins: Some(Arc::clone(plugins)), ..workspace.clone() };
-        let pipelines = Pipeline::build(&plan.pipelines, &workspace)?.into_iter().map(Arc::new).collect();
+        let borrowed = BorrowedRankings::open(&plan)?.map(Arc::new);
+        let pipelines = match borrowed {
+            Some(_) => Vec::new(),
+            None => Pipeline::build(&plan.pipelines, &workspace)?.into_iter().map(Arc::new).collect(),
+        };
         let sample = run.table(layout::SESSIONS)?;
-        Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, run, sample })
+        Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, borrowed, run, sample })
     }
 }
 

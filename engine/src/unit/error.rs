@@ -1,5 +1,6 @@
 //! Why a unit could not be done.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
@@ -26,6 +27,18 @@ pub enum UnitError {
     Unknown {
         /// The pipeline's number.
         pipeline: usize,
+    },
+    /// A run that lends its rankings has none of a session.
+    #[error(
+        "run `{run}` has no ranking of session `{session}`, which it was compared or rescored for; it was changed since: make \
+         the run anew",
+        run = run.display()
+    )]
+    NotLent {
+        /// The run's directory.
+        run: PathBuf,
+        /// The session.
+        session: String,
     },
     /// A worker of the engine died.
     #[error("a worker of the engine died")]

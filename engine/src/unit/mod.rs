@@ -5,8 +5,13 @@
 //! twice writes the same bytes (latencies apart). [`WorkUnitsExec`] is the node that DataFusion runs, here or on another
 //! machine; [`UnitContext`] is what a process needs to do units of a run; `driver` runs the node in this process.
 //!
+//! Where a run borrows its rankings from finished runs, `borrow` reads what would be replayed otherwise; all that follows is
+//! the same.
+//!
 //! Not for: deciding which units there are, nor what the parts mean together.
 
+mod answerer;
+mod borrow;
 mod context;
 mod driver;
 mod error;
@@ -16,6 +21,7 @@ mod retry;
 mod tests;
 mod work;
 
+pub use borrow::BorrowedRankings;
 pub use context::{UnitContext, UnitContexts};
 pub use driver::{Driver, Ended};
 pub use error::UnitError;

@@ -17,10 +17,11 @@ use datafusion::physical_plan::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::answerer::Answerer;
 use super::retry::retry_unit;
 use super::work::do_unit;
 use super::{UnitContext, UnitContexts, UnitDone, UnitError, WorkUnit};
-use crate::replay::{Replayer, Workspace};
+use crate::replay::Workspace;
 use crate::score::ScoreError;
 use crate::score::wasm::{HostSettings, PluginHost};
 use crate::store::RunDirectory;
@@ -177,22 +178,22 @@ struct Partition {
     contexts: Option<Arc<UnitContexts>>,
     range: UnitRange,
     next: usize,
-    open: Option<(Arc<UnitContext>, Replayer)>,
+    open: Option<(Arc<UnitContext>, Answerer)>,
 }
 
 impl Partition {
     async fn next_unit(&mut self) -> Result<Option<UnitDone>, UnitError> {
         let Some(chunk) = self.range.chunks.get(self.next).copied() else { return Ok(None) };
-        let (context, replayer) = match self.open.take() {
+        let (context, answerer) = match self.open.take() {
             Some(open) => open,
             None => open(&self.run, self.contexts.clone(), self.range.pipeline).await?,
         };
         let unit = WorkUnit { pipeline: self.range.pipeline, chunk };
         let done = match self.task {
-            Task::Do => do_unit(&context, &replayer, unit).await?,
-            Task::RetryErrors => retry_unit(&context, &replayer, unit).await?,
+            Task::Do => do_unit(&context, &answerer, unit).await?,
+            Task::RetryErrors => retry_unit(&context, &answerer, unit).await?,
         };
-        self.open = Some((context, replayer));
+        self.open = Some((context, answerer));
         self.next += 1;
         Ok(Some(done))
     }
@@ -202,7 +203,7 @@ async fn open(
     run: &str,
     contexts: Option<Arc<UnitContexts>>,
     pipeline: usize,
-) -> Result<(Arc<UnitContext>, Replayer), UnitError> {
+) -> Result<(Arc<UnitContext>, Answerer), UnitError> {
     let context = match contexts.as_ref().and_then(|contexts| contexts.get(run)) {
         Some(context) => context,
         None => {
@@ -210,9 +211,8 @@ async fn open(
             tokio::task::spawn_blocking(move || open_by_directory(run, contexts.as_deref())).await??
         }
     };
-    let found = context.pipelines.get(pipeline).map(Arc::clone);
-    let replayer = Replayer::new(found.ok_or(UnitError::Unknown { pipeline })?);
-    Ok((context, replayer))
+    let answerer = Answerer::of(&context, pipeline)?;
+    Ok((context, answerer))
 }
 
 /// Opens a run that this process has not opened yet, and keeps it for the partitions to come.

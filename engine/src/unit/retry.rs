@@ -6,9 +6,9 @@ use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::interleave_record_batch;
 use datafusion::arrow::error::ArrowError;
 
+use super::answerer::Answerer;
 use super::work::{part_batch, read_sessions};
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
-use crate::replay::Replayer;
 use crate::rows::list_range;
 use crate::schema::column;
 use crate::session::{ScoreState, Session, StageState};
@@ -26,7 +26,7 @@ enum Fared {
 /// Replays and scores the sessions of a unit that failed, and writes its part anew with those that fared better.
 pub(super) async fn retry_unit(
     context: &Arc<UnitContext>,
-    replayer: &Replayer,
+    answerer: &Answerer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
     let part = layout::part(unit.pipeline, unit.chunk);
@@ -40,7 +40,7 @@ pub(super) async fn retry_unit(
     if !tried.is_empty() {
         let sessions = read_sessions(context, unit.chunk)?;
         let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
-        let answers = replayer.replay(Arc::clone(&again), context.plan.depth.get()).await?;
+        let answers = answerer.answers(context, unit, &again).await?;
         let (scorer, name) = (Arc::clone(context), part.clone());
         let score = move || part_batch(&scorer, &name, &again, &answers);
         let new = tokio::task::spawn_blocking(score).await??;

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::benchmark::{Plan, SpecSource};
+use crate::benchmark::{BorrowedPipeline, BorrowedPlan, BorrowedRun, Plan, SpecSource};
 use crate::replay::{Pipeline, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::rows::{rankings_from_batch, sessions_to_batch};
 use crate::schema;
@@ -61,7 +61,7 @@ fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
     let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
     let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
     let sample = run.table(layout::SESSIONS).expect("the sample");
-    UnitContext { plan: Arc::new(plan), contract, pipelines, run, sample }
+    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample }
 }
 
 fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {
@@ -170,4 +170,67 @@ fn a_node_that_went_through_text_opens_the_run_by_its_directory() {
     let (one, other) = (rankings(&context.run, 0), rankings(&context.run, 1));
     assert_eq!((one.len(), other.len()), (SESSIONS, SESSIONS));
     assert!(one.iter().zip(&other).all(|(one, other)| one.hits == other.hits && one.hits.len() == 5));
+}
+
+/// The plan of a run that borrows the rankings of pipeline 0 of `run`.
+fn borrowing(context: &UnitContext) -> Plan {
+    let mut plan = Plan::clone(&context.plan);
+    let lender = BorrowedRun { path: context.run.root().to_owned(), run_id: "lender".into() };
+    let pipeline = BorrowedPipeline { run: 0, pipeline: 0, pipeline_hash: "hash".into() };
+    plan.borrowed = Some(BorrowedPlan { runs: vec![lender], pipelines: vec![pipeline], differences: Vec::new() });
+    plan
+}
+
+#[test]
+fn borrowed_rankings_are_found_by_session_whatever_the_chunk() {
+    let folder = TempDir::new().expect("a folder");
+    let source: Arc<dyn Retriever> = Arc::new(Flaky::default());
+    let one = NonZeroUsize::MIN;
+    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
+    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    drive(&context, Task::Do, 2);
+    let all = rankings(&context.run, 0);
+    let borrowed = BorrowedRankings::open(&borrowing(&context)).expect("a lender").expect("it borrows");
+    for (wanted, chunk) in [
+        ((0..SESSIONS).collect::<Vec<usize>>(), 0),
+        ((1000..1100).collect(), 2),
+        ((7..SESSIONS).step_by(31).collect(), 0),
+    ] {
+        let sessions: Vec<Session> = wanted.iter().map(|number| session(*number)).collect();
+        let found = borrowed.answers(0, chunk, &sessions, 5).expect("answers").to_rankings().expect("rankings");
+        let expected: Vec<&Ranking> = wanted.iter().map(|number| &all[*number]).collect();
+        assert!(found.iter().eq(expected), "{} sessions of chunk {chunk}", wanted.len());
+    }
+}
+
+#[test]
+fn a_lender_without_a_ranking_of_a_session_is_an_error() {
+    let folder = TempDir::new().expect("a folder");
+    let source: Arc<dyn Retriever> = Arc::new(Flaky::default());
+    let one = NonZeroUsize::MIN;
+    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
+    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    drive(&context, Task::Do, 2);
+    let borrowed = BorrowedRankings::open(&borrowing(&context)).expect("a lender").expect("it borrows");
+    for id in ["", "s00000x", "zzz"] {
+        let stranger = Session { session_id: id.into(), ..Session::default() };
+        let error = borrowed.answers(0, 0, &[stranger], 5).expect_err("it is not there");
+        assert!(matches!(&error, UnitError::NotLent { session, .. } if session == id), "{error}");
+    }
+    assert!(matches!(borrowed.answers(1, 0, &[session(0)], 5), Err(UnitError::Unknown { pipeline: 1 })));
+    let mut gone = borrowing(&context);
+    gone.borrowed.as_mut().expect("it borrows").runs[0].path = folder.path().join("gone");
+    assert!(BorrowedRankings::open(&gone).expect_err("no run").to_string().contains("holds no run"));
+}
+
+#[test]
+fn where_a_lender_lies_is_no_part_of_a_run() {
+    let folder = TempDir::new().expect("a folder");
+    let context = context(&folder, Vec::new());
+    let mut plan = borrowing(&context);
+    let before = Manifest::of(&plan, Vec::new()).expect("a manifest");
+    plan.borrowed.as_mut().expect("it borrows").runs[0].path = "elsewhere".into();
+    assert_eq!(Manifest::of(&plan, Vec::new()).expect("a manifest"), before);
+    plan.borrowed.as_mut().expect("it borrows").runs[0].run_id = "another".into();
+    assert_ne!(Manifest::of(&plan, Vec::new()).expect("a manifest").run_id, before.run_id);
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
 
+use super::answerer::Answerer;
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
-use crate::replay::Replayer;
 use crate::rows::{Answers, part_to_batch, sessions_from_batch};
 use crate::score::{Relevance, ranking_facts, score_chunk};
 use crate::session::Session;
@@ -16,11 +16,11 @@ use crate::store::{StoreError, layout};
 /// Does a unit: reads the chunk, replays it, scores it, writes its part. Returns once the part is complete.
 pub(super) async fn do_unit(
     context: &Arc<UnitContext>,
-    replayer: &Replayer,
+    answerer: &Answerer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
     let sessions = read_sessions(context, unit.chunk)?;
-    let answers = replayer.replay(Arc::clone(&sessions), context.plan.depth.get()).await?;
+    let answers = answerer.answers(context, unit, &sessions).await?;
     let done = UnitDone { unit, sessions: sessions.len() as u64, failed: answers.failures() as u64 };
     let context = Arc::clone(context);
     let write = move || {
@@ -51,7 +51,7 @@ pub(super) fn part_batch(
     let plan = &context.plan;
     let relevance: Vec<Relevance> = sessions.iter().map(|session| Relevance::of(session, &plan.relevance)).collect();
     let scores = score_chunk(plan, &context.contract, sessions, &relevance, answers)?;
-    let facts = ranking_facts(sessions, &relevance, answers, plan.support_depth());
+    let facts = ranking_facts(sessions, &relevance, answers, plan.support_depth(), plan.list_depth());
     let failed = |error: ArrowError| StoreError::table(part, error);
-    Ok(part_to_batch(answers, &scores, &facts, &context.contract.columns()).map_err(failed)?)
+    Ok(part_to_batch(answers, &scores, facts, &context.contract.columns()).map_err(failed)?)
 }

@@ -11,7 +11,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float64Array, Int32Array, LargeStringArray, RecordBatch, StringArray,
 };
 use datafusion::arrow::datatypes::Float64Type;
-use rematch_engine::benchmark::spec::Compatibility;
+use rematch_engine::benchmark::HitOrder;
 use rematch_engine::load::recorded::{Recorded, RecordedCursor};
 use rematch_engine::load::{LoadError, RecordedSettings, Recording, oracles};
 use rematch_engine::rows::rankings_to_batch;
@@ -29,7 +29,7 @@ type Rankings = BTreeMap<String, Ranking>;
 
 pub(super) fn table(folder: &Folder, data: &[u8]) {
     let mut choices = Choices::new(data);
-    let order = choices.pick(&[Compatibility::Strict, Compatibility::TrecEval]);
+    let order = choices.pick(&[HitOrder::Strict, HitOrder::TrecEval]);
     let batch = if choices.yes() { nested(&mut choices) } else { flat(&mut choices) };
     let mut content = make::parquet(&batch, &mut choices);
     let steps = 1 + choices.below(4);
@@ -47,7 +47,7 @@ pub(super) fn table(folder: &Folder, data: &[u8]) {
 pub(super) fn run(folder: &Folder, data: &[u8]) {
     let [settings, run] = files(data);
     let mut choices = Choices::new(settings);
-    let order = choices.pick(&[Compatibility::Strict, Compatibility::TrecEval]);
+    let order = choices.pick(&[HitOrder::Strict, HitOrder::TrecEval]);
     let steps = 1 + choices.below(4);
     let content = if choices.yes() { gzip(run) } else { run.to_vec() };
     if !run.starts_with(b"PAR1") {
@@ -115,7 +115,7 @@ fn flat(choices: &mut Choices<'_>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("a batch")
 }
 
-fn check(folder: &Folder, path: &Path, order: Compatibility, steps: usize) {
+fn check(folder: &Folder, path: &Path, order: HitOrder, steps: usize) {
     let expected = match oracles::recorded_rankings(path, order) {
         Ok(rankings) => rankings,
         Err(refused) => {
@@ -141,13 +141,7 @@ fn check(folder: &Folder, path: &Path, order: Compatibility, steps: usize) {
 }
 
 /// Asks a cursor for sessions, so many at a time.
-fn asked(
-    folder: &Folder,
-    path: &Path,
-    order: Compatibility,
-    ids: &[String],
-    steps: usize,
-) -> Result<Rankings, LoadError> {
+fn asked(folder: &Folder, path: &Path, order: HitOrder, ids: &[String], steps: usize) -> Result<Rankings, LoadError> {
     let settings = RecordedSettings { order, ..RecordedSettings::default() };
     let mut cursor = Recording::open(path, &settings, folder.path(), MEMORY_BYTES)?.cursor();
     let mut rankings = Rankings::new();

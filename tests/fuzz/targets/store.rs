@@ -124,7 +124,10 @@ fn timeless(text: &[u8]) -> Value {
     let results = document.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
     results.for_each(|result| result["latency"] = Value::Null);
     let comparisons = document.pointer_mut("/comparison/comparisons").and_then(Value::as_array_mut);
-    comparisons.into_iter().flatten().for_each(|comparison| comparison["latency_delta_ms"] = Value::Null);
+    for comparison in comparisons.into_iter().flatten() {
+        comparison["latency_delta_ms"] = Value::Null;
+        comparison["latency"] = Value::Null;
+    }
     document
 }
 

@@ -1,19 +1,24 @@
 //! One file per subcommand.
 
 mod cache;
+mod compare;
 mod doctor;
+mod gate;
 mod import;
 mod init;
 mod inspect;
 mod merge;
+mod plan;
 mod plugin;
 mod probe;
+mod rescore;
 mod resume;
 mod run;
 mod runs;
 mod schema;
 mod search;
 mod validate;
+mod verify;
 
 use std::io::Write;
 
@@ -27,7 +32,12 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Resume(arguments) => resume::resume(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Rescore(arguments) => rescore::rescore(&arguments),
+        Command::Gate(arguments) => gate::gate(&arguments),
         Command::Runs(command) => runs::runs(&command),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Probe(arguments) => probe::probe(&arguments),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use rematch_engine::benchmark::Plan;
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 use rematch_engine::storage::Location;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use super::{print, print_json};
 use crate::exit::{Exit, Failure};
+use crate::gatekeeper;
 use crate::runs_arguments::{CollectArguments, ListArguments, RemoveArguments, RunsCommand, ShowArguments};
 use crate::summary;
 use crate::terminal::{table, trimmed, visible};
@@ -132,12 +134,18 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
         if arguments.json {
             print_json(&report)?;
         } else {
-            let finished = Finished { report, directory: run.root().to_owned(), already_finished: false };
-            print(&summary::render(&finished))?;
+            // A run without its plan has no place where acknowledgements could be.
+            let plan: Option<Plan> = run.read_json(layout::PLAN).ok();
+            let acknowledgements = plan.map(|plan| plan.acknowledgements).unwrap_or_default();
+            let directory = run.root().to_owned();
+            let finished = Finished { report, directory, already_finished: false, acknowledgements };
+            let judgement = gatekeeper::judge(&finished)?;
+            print(&summary::render(&finished, &judgement))?;
+            gatekeeper::tell(&judgement, false);
         }
         return Ok(Exit::Done);
     }
-    let sample = if run.holds(layout::SESSIONS)? { Some(run.table(layout::SESSIONS)?) } else { None };
+    let sample = if run.holds(layout::SESSIONS)? { Some(run.sample()?) } else { None };
     let pipelines = manifest.plan.get("pipelines").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
     let progress = Progress {
         directory: run.location().to_string(),

@@ -8,6 +8,7 @@ use rematch_engine::select::{self, SelectError};
 use super::{print, print_json};
 use crate::arguments::ValidateArguments;
 use crate::exit::{Exit, Failure};
+use crate::gatekeeper;
 use crate::plugin_host::plugin_host;
 
 /// Checks a benchmark file and that its inputs are there.
@@ -16,6 +17,7 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let plan = Plan::resolve(&source)?;
     check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
+    gatekeeper::check(&plan)?;
     if plan.has_plugins() {
         // A component that cannot be loaded, refuses its parameters or contradicts another scorer is found here.
         let plugins = plugin_host(None)?;

@@ -26,7 +26,7 @@ pub struct RecordedSpec {
     /// default `hits`. A table without one has a row per hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hits_column: Option<String>,
-    /// What a session without a ranking means; `error`, or `empty` under `compatibility = "trec-eval"`.
+    /// What a session without a ranking means; `error`, or `empty` under `compatibility = "trec-eval"` and `"ranx"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
 }
@@ -58,14 +58,28 @@ pub struct RecordedPlan {
     /// What a session without a ranking means.
     pub missing: Missing,
     /// Whose order of ties.
-    pub compatibility: Compatibility,
+    pub compatibility: HitOrder,
+}
+
+/// In which order the hits of a recorded ranking count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HitOrder {
+    /// By score descending, then rank, then item id ascending; by rank where there are no scores.
+    #[default]
+    Strict,
+    /// trec_eval's: by score in single precision, descending, then item id descending.
+    TrecEval,
 }
 
 pub(super) fn resolve(context: &Context<'_>, spec: &RecordedSpec, keys: &KeyPath) -> Result<RecordedPlan, Diagnostic> {
     let compatibility = context.spec.metrics.compatibility;
-    let default_missing = match compatibility {
-        Compatibility::Strict => Missing::Error,
-        Compatibility::TrecEval => Missing::Empty,
+    let (order, default_missing) = match compatibility {
+        Compatibility::TrecEval => (HitOrder::TrecEval, Missing::Empty),
+        Compatibility::Ranx => (HitOrder::Strict, Missing::Empty),
+        Compatibility::Strict | Compatibility::Elasticsearch | Compatibility::OpenSearch | Compatibility::Quepid => {
+            (HitOrder::Strict, Missing::Error)
+        }
     };
     Ok(RecordedPlan {
         path: context.path(&keys.key("path"), &spec.path)?,
@@ -73,6 +87,6 @@ pub(super) fn resolve(context: &Context<'_>, spec: &RecordedSpec, keys: &KeyPath
         session_column: spec.session_column.clone(),
         hits_column: spec.hits_column.clone(),
         missing: spec.missing.unwrap_or(default_missing),
-        compatibility,
+        compatibility: order,
     })
 }

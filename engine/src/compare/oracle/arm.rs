@@ -40,6 +40,9 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         answered_sessions: answered.len() as u64,
         empty_answers: observed.empty_answers,
         failed_sessions: (all.len() - answered.len()) as u64,
+        judged: None,
+        ties: None,
+        beyond_accuracy: None,
         error_summary: observed.errors.clone(),
         taxonomy_deltas: if failed {
             BTreeMap::new()

@@ -1,48 +1,188 @@
-//! Can clicks tell the arms apart? Items that the logged ranker never showed could not be clicked.
-//!
-//! A replay that counts such items as worthless favours whoever produced the log, and so do clicks on the top of its list,
-//! by tens of percent (Joachims et al. 2017; Agarwal et al. 2019). So, for sessions whose relevance comes from
-//! interactions, this states the share of each arm's top k that was shown or judged, and tests a second time on common
-//! support: a DCG over the items that both arms have in their top k, each click weighted by 1 / P(examined at its logged
-//! position), with P = 1 / rank. A difference that is not there is not one that clicks can show.
+//! What clicks can tell, session by session and by the definitions: what the sums of [`crate::compare::exposure`] are tested
+//! against. The log has no propensities and no query twice, so that the curve is the assumed one, 1 / rank.
 
-use super::observations::Observations;
+use rematch_metrics::Proportion;
+use rematch_metrics::stats::{TStatistic, cluster_robust_t, paired_t};
+
+use super::observations::{Observations, logged_position, rank};
 use super::significance::{Pairs, compare_pairs};
 use crate::benchmark::Plan;
-use crate::compare::outcome::Exposure;
+use crate::benchmark::exposure::CLIP;
+use crate::compare::exposure::{explanation, too_little};
+use crate::compare::outcome::{
+    ClickWeights, Estimate, Exposure, MetricComparison, PropensityInfo, PropensitySource, Sensitivity,
+};
+use crate::score::Relevance;
+use crate::session::{Ranking, Session};
 
-/// Assesses the candidate at `candidate` by the measure at place `measure`.
-pub(super) fn assess(plan: &Plan, candidate: usize, measure: usize, observations: &Observations) -> Exposure {
+/// What one session says of two rankings.
+pub(super) struct Clicks {
+    /// The DCG of both by the four estimates.
+    estimates: [[f64; 2]; 4],
+    sensitivity: [[f64; 2]; 5],
+    /// Weights of the clicks on common support, clipped and not.
+    weights: Vec<(f64, f64)>,
+    unweighted: u64,
+    hits: [u64; 2],
+    covered: [u64; 2],
+    uncovered_discounts: [f64; 2],
+    worth: f64,
+    items: usize,
+    derived: bool,
+}
+
+impl Clicks {
+    /// `None` where a judge graded the session, nothing was shown or done in it, or an arm failed.
+    pub(super) fn of(plan: &Plan, session: &Session, relevance: &Relevance, rankings: [&Ranking; 2]) -> Option<Self> {
+        let items = session.exposed_items();
+        if !session.judgments.is_empty() || items.is_empty() || rankings.iter().any(|ranking| ranking.failed()) {
+            return None;
+        }
+        let depth = plan.support_depth();
+        let tops = rankings.map(|ranking| ranking.hits.iter().take(depth).map(|hit| hit.item_id.as_str()));
+        let tops: [Vec<&str>; 2] = tops.map(Iterator::collect);
+        let common: Vec<&str> = tops[0].iter().copied().filter(|item| tops[1].contains(item)).collect();
+        let discount = |place: usize| 1.0 / (place as f64 + 2.0).log2();
+        let mut found = Self {
+            estimates: [[0.0; 2]; 4],
+            sensitivity: [[0.0; 2]; 5],
+            weights: Vec::new(),
+            unweighted: 0,
+            hits: tops.each_ref().map(|top| top.len() as u64),
+            covered: tops.each_ref().map(|top| top.iter().filter(|hit| items.contains(hit)).count() as u64),
+            uncovered_discounts: tops.each_ref().map(|top| {
+                let uncovered = top.iter().enumerate().filter(|(_, hit)| !items.contains(hit));
+                uncovered.map(|(place, _)| discount(place)).sum()
+            }),
+            worth: 0.0,
+            items: items.len(),
+            derived: relevance.any_relevant(),
+        };
+        for item in &items {
+            let gain = relevance.gain(item);
+            let logged = logged_position(session, item);
+            let clipped = |exponent: f64| logged.map(|rank| 1.0 / (rank.get() as f64).powf(-exponent).max(CLIP));
+            let weight = clipped(1.0);
+            found.worth += weight.unwrap_or(0.0) * gain;
+            for (arm, ranking) in rankings.into_iter().enumerate() {
+                let Some(place) = rank(ranking, item).map(|rank| rank.get() - 1).filter(|place| *place < depth) else {
+                    continue;
+                };
+                found.estimates[0][arm] += gain * discount(place);
+                found.estimates[1][arm] += weight.unwrap_or(0.0) * gain * discount(place);
+                if common.contains(item) {
+                    let condensed = tops[arm].iter().filter(|hit| common.contains(hit)).position(|hit| hit == item);
+                    let condensed = discount(condensed.expect("a place"));
+                    found.estimates[2][arm] += weight.unwrap_or(0.0) * gain * condensed;
+                    found.estimates[3][arm] += weight.unwrap_or(0.0) * gain * discount(place);
+                    for (sums, exponent) in found.sensitivity.iter_mut().zip([0.0, 0.5, 1.0, 1.5, 2.0]) {
+                        sums[arm] += clipped(exponent).unwrap_or(0.0) * gain * condensed;
+                    }
+                }
+            }
+            if common.contains(item) && gain > 0.0 {
+                match (weight, logged) {
+                    (Some(weight), Some(rank)) => {
+                        let whole = rank.get() as f64;
+                        found.weights.push((weight, whole));
+                    }
+                    _ => found.unweighted += 1,
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+/// Assesses the candidate at `candidate`.
+#[expect(clippy::too_many_lines, reason = "one definition after the other, as they stand in the report")]
+pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations) -> Exposure {
     let k = observations.support_depth() as u64;
-    if observations.measures().get(measure).is_some_and(|measure| !measure.reads_relevance) {
+    let all = &observations.arm(candidate).clicks;
+    let (rows, clicks): (Vec<usize>, Vec<&Clicks>) =
+        all.iter().enumerate().filter_map(|(row, clicks)| Some((row, clicks.as_ref()?))).unzip();
+    let derived = clicks.iter().filter(|clicks| clicks.derived).count() as u64;
+    if derived == 0 {
         return Exposure { k, ..Exposure::default() };
     }
-    let clicked = |row: &usize| observations.session(*row).is_some_and(|session| session.click_derived);
-    let rows: Vec<usize> = (0..observations.sessions())
-        .filter(clicked)
-        .filter(|row| [0, candidate].iter().all(|arm| defined(observations, *arm, measure, *row)))
-        .collect();
-    if rows.is_empty() {
-        return Exposure { k, ..Exposure::default() };
-    }
-    let [baseline, common] = &observations.arm(candidate).common_support;
-    let pairs = Pairs::of(observations, baseline, common, rows.iter().copied());
-    Exposure {
-        click_derived_pairs: rows.len() as u64,
+    let pairs_of = |place: usize| {
+        Pairs::of_values(observations, &rows, clicks.iter().map(|clicks| clicks.estimates[place]).collect())
+    };
+    let estimate = |place: usize| -> Option<MetricComparison> {
+        Some(compare_pairs(&pairs_of(place), observations.cluster_by(), plan.noise_threshold, true, Some(0.8)))
+    };
+    let n = rows.len() as f64;
+    let sum = |value: &dyn Fn(&Clicks) -> f64| clicks.iter().map(|clicks| value(clicks)).sum::<f64>();
+    let common = |clicks: &Clicks| clicks.estimates[2][1] - clicks.estimates[2][0];
+    let clusters = pairs_of(2).clusters().to_vec();
+    let ratio = |denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
+        let below = sum(denominator);
+        let estimate = (below > 0.0).then(|| sum(&common) / below)?;
+        let residuals: Vec<f64> = clicks.iter().map(|clicks| common(clicks) - estimate * denominator(clicks)).collect();
+        let repeated = clusters.iter().max().is_some_and(|last| last + 1 < clusters.len());
+        let deltas: Vec<f64> = clicks.iter().map(|clicks| common(clicks)).collect();
+        let tested = match repeated {
+            true if paired_t(&deltas).is_err() => None,
+            true => cluster_robust_t(&residuals, &clusters).ok().map(|test| test.statistic),
+            false => paired_t(&residuals).ok().map(|test| test.statistic),
+        };
+        let ci95 = tested.filter(|test| test.standard_error * n / below > 1e-6 * estimate.abs()).map(|test| {
+            let standard_error = test.standard_error * n / below;
+            let statistic = TStatistic { estimate, standard_error, ..test };
+            statistic.interval(Proportion::new(0.95).expect("a level"))
+        });
+        Some(Estimate { estimate, ci95 })
+    };
+    let weights: Vec<(f64, f64)> = clicks.iter().flat_map(|clicks| clicks.weights.iter().copied()).collect();
+    let total: f64 = weights.iter().map(|(_, whole)| whole).sum();
+    let squares: f64 = weights.iter().map(|(_, whole)| whole * whole).sum();
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let mean_worth = sum(&|clicks| clicks.worth) / sum(&|clicks| clicks.items as f64);
+    let weighted = estimate(1);
+    let delta = weighted.as_ref().and_then(|test| test.delta).unwrap_or_default();
+    let reach = |arm: usize| mean_worth * sum(&|clicks| clicks.uncovered_discounts[arm]) / n;
+    let support = |arm: usize| {
+        let hits = sum(&|clicks| clicks.hits[arm] as f64);
+        (hits > 0.0).then(|| sum(&|clicks| clicks.covered[arm] as f64) / hits)
+    };
+    let sensitivity = [0.0, 0.5, 1.0, 1.5, 2.0].into_iter().enumerate().map(|(place, exponent)| {
+        let [old, new] = [0, 1].map(|arm: usize| sum(&|clicks| clicks.sensitivity[place][arm]));
+        Sensitivity { exponent, relative: (old > 0.0).then(|| (new - old) / old) }
+    });
+    let mut found = Exposure {
+        click_derived_pairs: derived,
+        logged_sessions: rows.len() as u64,
         k,
-        baseline_support: support(observations, 0, &rows),
-        candidate_support: support(observations, candidate, &rows),
-        common_support: Some(compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, true)),
-    }
-}
-
-fn defined(observations: &Observations, arm: usize, measure: usize, row: usize) -> bool {
-    observations.values(arm, measure).get(row).copied().flatten().is_some()
-}
-
-/// The share of the arm's top-k hits that were shown or judged; undefined where it returned nothing.
-fn support(observations: &Observations, arm: usize, rows: &[usize]) -> Option<f64> {
-    let counts = rows.iter().filter_map(|row| observations.arm(arm).support.get(*row));
-    let (hits, covered) = counts.fold((0, 0), |total, count| (total.0 + count.0, total.1 + count.1));
-    (hits > 0).then(|| covered as f64 / hits as f64)
+        baseline_support: support(0),
+        candidate_support: support(1),
+        propensity: Some(PropensityInfo {
+            source: PropensitySource::Assumed,
+            by_rank: (1..=k).map(|rank| 1.0 / rank as f64).collect(),
+            exponent: Some(1.0),
+            interventions: 0,
+            clip: CLIP,
+        }),
+        naive: estimate(0),
+        weighted,
+        common_support: estimate(2),
+        relative: ratio(&|clicks| clicks.estimates[2][0]),
+        uncondensed: estimate(3),
+        self_normalised: ratio(&|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
+        bounds: Some([delta - reach(0), delta + reach(1)]),
+        weights: Some(ClickWeights {
+            clicks: weights.len() as u64,
+            effective_sample: share(total * total, squares),
+            clipped: weights.iter().filter(|(weight, whole)| weight < whole).count() as u64,
+            largest_share: share(weights.iter().map(|(_, whole)| *whole).fold(0.0, f64::max), total),
+            unweighted: clicks.iter().map(|clicks| clicks.unweighted).sum(),
+        }),
+        sensitivity: sensitivity.collect(),
+        decides: false,
+        too_little: None,
+        explanation: String::new(),
+    };
+    found.decides = observations.clicks_decide();
+    found.too_little = too_little(&plan.exposure, &found);
+    found.explanation = explanation(&found);
+    found
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
 use rematch_metrics::position::{PositionDeltaTally, RankTally};
-use rematch_metrics::sum::CompensatedSum;
 
+use super::exposure::Clicks;
 use crate::benchmark::{Plan, RelevancePlan};
+use crate::compare::clusters::{Key, session_hash};
 use crate::compare::outcome::StageSummary;
 use crate::schema::column;
 use crate::score::relevance::OTHER_KIND_WEIGHT;
@@ -24,7 +25,10 @@ pub(super) struct Observations {
     /// Every taxonomy node, ancestors included, with the sessions under it.
     nodes: BTreeMap<String, Vec<usize>>,
     cluster_by: &'static str,
+    /// Whether a cluster repeats.
+    repeats: bool,
     support_depth: usize,
+    clicks_decide: bool,
     measures: Vec<Measure>,
     /// The place of the measure that decides.
     primary: usize,
@@ -34,8 +38,8 @@ pub(super) struct Observations {
 pub(super) struct SessionFacts {
     /// The cluster that the session belongs to, counted from 0.
     pub(super) cluster: usize,
-    /// Whether relevance comes from interactions.
-    pub(super) click_derived: bool,
+    /// What flips as a whole where clusters repeat, and where none does.
+    pub(super) keys: [u64; 2],
 }
 
 /// What one arm did, one element per session where it is a list.
@@ -47,15 +51,15 @@ pub(super) struct ArmObservations {
     pub(super) empty_answers: u64,
     pub(super) errors: BTreeMap<String, u64>,
     pub(super) latencies_ns: Vec<f64>,
+    /// By session: how long it took, if that was measured, else at least how long, if it timed out.
+    pub(super) timed: Vec<(Option<f64>, Option<f64>)>,
     pub(super) stage_summaries: Vec<StageSummary>,
     pub(super) stages: BTreeMap<String, StageLatency>,
     pub(super) positions: Vec<Positions>,
     /// One per scorer of the contract.
     pub(super) scorers: Vec<ScorerObservations>,
-    /// The propensity-weighted DCG on common support, the baseline's and this arm's.
-    pub(super) common_support: [Vec<Option<f64>>; 2],
-    /// Hits of the top k, and those of them that were shown or judged.
-    pub(super) support: Vec<(u64, u64)>,
+    /// What clicks say against the baseline, where nobody judged and both answered.
+    pub(super) clicks: Vec<Option<Clicks>>,
 }
 
 #[derive(Default)]
@@ -107,7 +111,9 @@ impl Observations {
             arms: answers.iter().map(|_| ArmObservations::default()).collect(),
             nodes: BTreeMap::new(),
             cluster_by: column::SESSION_ID,
+            repeats: false,
             support_depth,
+            clicks_decide: super::clicks_against_judges(plan, sessions).unwrap_or(false),
             measures: measures.to_vec(),
             primary: measures.iter().position(|measure| measure.name == plan.primary).unwrap_or(0),
         };
@@ -120,23 +126,24 @@ impl Observations {
                 observations.nodes.entry(node).or_default().push(row);
             }
             let relevance = Relevance::of(session, &plan.relevance);
-            let click_derived = session.judgments.is_empty() && relevance.any_relevant();
-            observations.sessions.push(SessionFacts { cluster: clusters.of(session), click_derived });
+            let keys = keys_of(session);
+            observations.sessions.push(SessionFacts { cluster: clusters.of(session), keys });
             for (arm, observed) in observations.arms.iter_mut().enumerate() {
                 let ranking = &answers[arm][row];
                 let reference = (arm > 0).then(|| &answers[0][row]);
                 observed.positions.push(positions(plan, session, ranking, reference));
-                let exposure = Exposed { session, relevance: &relevance };
-                observed.support.push(exposure.support(ranking, support_depth));
                 if let Some(baseline) = reference {
-                    let [of_baseline, of_arm] = exposure.on_common_support(baseline, ranking, support_depth);
-                    observed.common_support[0].push(of_baseline);
-                    observed.common_support[1].push(of_arm);
+                    observed.clicks.push(Clicks::of(plan, session, &relevance, [baseline, ranking]));
                 }
             }
         }
         observations.cluster_by = clusters.column();
+        observations.repeats = clusters.repeats;
         observations
+    }
+
+    pub(super) fn arms(&self) -> usize {
+        self.arms.len()
     }
 
     pub(super) fn sessions(&self) -> usize {
@@ -160,6 +167,15 @@ impl Observations {
         self.cluster_by
     }
 
+    /// Returns the key of what flips as a whole with the session.
+    pub(super) fn key(&self, row: usize) -> u64 {
+        self.sessions[row].keys[usize::from(!self.repeats)]
+    }
+
+    pub(super) fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     /// Returns the measures, in the order of [`ArmObservations::measures`].
     pub(super) fn measures(&self) -> &[Measure] {
         &self.measures
@@ -175,8 +191,23 @@ impl Observations {
         self.arm(arm).measures.get(measure).map(Vec::as_slice).unwrap_or_default()
     }
 
+    pub(super) fn clicks_decide(&self) -> bool {
+        self.clicks_decide
+    }
+
     pub(super) fn support_depth(&self) -> usize {
         self.support_depth
+    }
+}
+
+/// The hash of the session's cluster, its own where it stands alone, and its own.
+fn keys_of(session: &Session) -> [u64; 2] {
+    let named = |id: &Option<String>| id.clone().filter(|id| !id.trim().is_empty());
+    let own = session_hash(&session.session_id);
+    match (named(&session.user_id), named(&session.visit_id)) {
+        (Some(user), _) => [Key::User(&user).hash(), own],
+        (None, Some(visit)) => [Key::Visit(&visit).hash(), own],
+        (None, None) => [own, own],
     }
 }
 
@@ -271,14 +302,19 @@ impl ArmObservations {
             ranking.stages.iter().for_each(|stage| self.count_stage(stage));
             if let Some(kind) = &ranking.error_kind {
                 *self.errors.entry(kind.clone()).or_default() += 1;
+                let attempts = ranking.stages.iter().map(|stage| stage.attempts).max().unwrap_or(1).max(1);
+                let at_least = (ranking.latency_ns / attempts) as f64;
+                self.timed.push((None, (kind == "timeout").then_some(at_least)));
                 continue;
             }
             self.empty_answers += u64::from(ranking.hits.is_empty());
             let measured =
                 |stage: &StageRecord| stage.state == StageState::Reported || stage.state.is_measured(stage.attempts);
             if !ranking.stages.iter().all(measured) {
+                self.timed.push((None, None));
                 continue;
             }
+            self.timed.push((Some(ranking.latency_ns as f64), None));
             self.latencies_ns.push(ranking.latency_ns as f64);
             for stage in &ranking.stages {
                 let latency = self.stages.entry(stage.name.clone()).or_default();
@@ -314,49 +350,6 @@ impl ArmObservations {
             known.first_error = known.first_error.take().or_else(|| stage.error.clone());
         }
     }
-}
-
-/// What the user of a session could have seen.
-pub(super) struct Exposed<'a> {
-    pub(super) session: &'a Session,
-    pub(super) relevance: &'a Relevance,
-}
-
-impl Exposed<'_> {
-    fn holds(&self, item: &str) -> bool {
-        self.relevance.grade(item).is_some() || self.session.shown.iter().any(|shown| shown.item_id == item)
-    }
-
-    /// The number of hits in the top `depth`, and of those among them that were shown or judged.
-    pub(super) fn support(&self, ranking: &Ranking, depth: usize) -> (u64, u64) {
-        let top = ranking.hits.iter().take(depth);
-        let covered = top.clone().filter(|hit| self.holds(&hit.item_id)).count();
-        (top.count() as u64, covered as u64)
-    }
-
-    /// The propensity-weighted DCG of both rankings on the items that both have in their top `depth` and that were shown:
-    /// the sum over them of gain / P(examined at the logged position) / log2(rank + 1). An additive metric, because a
-    /// ratio such as nDCG would cancel the weights (Joachims, Swaminathan & Schnabel 2017).
-    fn on_common_support(&self, baseline: &Ranking, candidate: &Ranking, depth: usize) -> [Option<f64>; 2] {
-        if baseline.failed() || candidate.failed() {
-            return [None, None];
-        }
-        let mut sums = [CompensatedSum::default(), CompensatedSum::default()];
-        for (item, gain) in self.relevance.iter().filter(|(_, gain)| *gain > 0.0) {
-            let within = |ranking: &Ranking| rank(ranking, item).filter(|rank| rank.get() <= depth);
-            let (Some(old), Some(new)) = (within(baseline), within(candidate)) else { continue };
-            let Some(logged) = logged_position(self.session, item) else { continue };
-            for (sum, rank) in sums.iter_mut().zip([old, new]) {
-                sum.add(gain / examination(logged) / (rank.get() as f64 + 1.0).log2());
-            }
-        }
-        sums.map(|sum| Some(sum.total()))
-    }
-}
-
-/// The probability that a user looks at a position: 1 / rank, the stated default where no curve was fitted to the log.
-fn examination(position: NonZeroUsize) -> f64 {
-    1.0 / position.get() as f64
 }
 
 /// Where the session's items went in `ranking`, against the baseline's ranking, or the logged positions where `reference`
@@ -407,7 +400,7 @@ pub(super) fn rank(ranking: &Ranking, item: &str) -> Option<NonZeroUsize> {
     NonZeroUsize::new(index + 1)
 }
 
-fn logged_position(session: &Session, item: &str) -> Option<NonZeroUsize> {
+pub(super) fn logged_position(session: &Session, item: &str) -> Option<NonZeroUsize> {
     let touched = session.interactions.iter().filter(|interaction| interaction.item_id == item);
     let logged = touched
         .filter_map(|interaction| interaction.position)

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use rematch_metrics::Proportion;
 use rematch_metrics::stats::{
-    SignCounts, TStatistic, Untestable, cluster_robust_t, minimum_detectable_effect, paired_t, sessions_to_settle,
+    ClusterSum, Moments, PairedT, SignCounts, TStatistic, Untestable, cluster_robust_t, cluster_sums,
+    minimum_detectable_effect, paired_t, sessions_to_settle, sign_test, student_t_quantile,
 };
 use rematch_metrics::sum::mean;
 
 use super::observations::Observations;
+use crate::benchmark::Plan;
 use crate::compare::SIGNIFICANCE;
-use crate::compare::outcome::MetricComparison;
+use crate::compare::outcome::{McNemarTest, MetricComparison, RelativeChange};
+use crate::compare::significance::sign;
 use crate::schema::column;
 use crate::score::{Measure, MeasureKind};
 
-/// Power at which detectable differences and needed sessions are stated.
-const POWER: f64 = 0.8;
 const CONFIDENCE: f64 = 0.95;
 
 /// The pairs of one comparison: sessions in which both sides have a value.
@@ -24,6 +25,8 @@ pub(super) struct Pairs {
     baseline: Vec<f64>,
     candidate: Vec<f64>,
     clusters: Vec<usize>,
+    /// The clusters by their numbers in the run.
+    run_clusters: Vec<usize>,
 }
 
 impl Pairs {
@@ -43,15 +46,33 @@ impl Pairs {
                 pairs.clusters.push(session.cluster);
             }
         }
-        pairs.clusters = renumbered(&pairs.clusters);
+        pairs.run_clusters = std::mem::take(&mut pairs.clusters);
+        pairs.clusters = renumbered(&pairs.run_clusters);
         pairs
+    }
+
+    /// Pairs lists of one length; `rows` says which sessions they are about.
+    pub(super) fn of_values(observations: &Observations, rows: &[usize], values: Vec<[f64; 2]>) -> Self {
+        let clusters: Vec<usize> =
+            rows.iter().filter_map(|row| observations.session(*row)).map(|session| session.cluster).collect();
+        let (baseline, candidate) = values.into_iter().map(|[old, new]| (old, new)).unzip();
+        Self { baseline, candidate, clusters: renumbered(&clusters), run_clusters: clusters }
+    }
+
+    pub(super) fn clusters(&self) -> &[usize] {
+        &self.clusters
+    }
+
+    /// The sums of the clusters, in the order in which the run has them.
+    pub(super) fn cluster_sums(&self) -> Vec<ClusterSum> {
+        cluster_sums(&self.deltas(), &self.run_clusters).expect("as many clusters as deltas")
     }
 
     pub(super) fn len(&self) -> usize {
         self.baseline.len()
     }
 
-    fn deltas(&self) -> Vec<f64> {
+    pub(super) fn deltas(&self) -> Vec<f64> {
         self.candidate.iter().zip(&self.baseline).map(|(new, base)| new - base).collect()
     }
 
@@ -73,16 +94,27 @@ fn renumbered(clusters: &[usize]) -> Vec<usize> {
 }
 
 /// Compares the measure at place `measure` between the baseline and the arm at `candidate`.
-pub(super) fn test(observations: &Observations, candidate: usize, measure: usize, noise: f64) -> MetricComparison {
+pub(super) fn test(plan: &Plan, observations: &Observations, candidate: usize, measure: usize) -> MetricComparison {
+    let noise = plan.noise_threshold;
     let values = |arm: usize| observations.values(arm, measure);
     let rows = 0..observations.sessions();
     let higher_is_better = observations.measures().get(measure).is_none_or(|measure| measure.higher_is_better);
     let pairs = Pairs::of(observations, values(0), values(candidate), rows);
     let failures = ScorerFailures { observations, measure, candidate };
+    let found = compare_pairs(&pairs, observations.cluster_by(), noise, higher_is_better, plan.statistics.power.into());
+    let signs = SignCounts::of(&pairs.deltas(), noise);
+    let binary = observations.measures()[measure].name.starts_with("Success");
     MetricComparison {
+        relative: relative_change(&pairs),
+        mcnemar: binary.then(|| McNemarTest {
+            only_baseline: signs.degraded,
+            only_candidate: signs.improved,
+            p: sign_test(signs).ok().map(|test| test.p_two_sided),
+        }),
+        other_tests: vec![sign(signs, pairs.cluster_count() < pairs.len())],
         dropped: failures.dropped(),
         errors_as_zero: failures.as_zero(),
-        ..compare_pairs(&pairs, observations.cluster_by(), noise, higher_is_better)
+        ..found
     }
 }
 
@@ -93,7 +125,13 @@ pub(super) fn direction(measure: &Measure) -> f64 {
 
 /// Compares pairs: the paired t-test, cluster-robust (CR1) as soon as a cluster repeats. Wins and losses are counted in the
 /// direction that is better; every other number is candidate - baseline.
-pub(super) fn compare_pairs(pairs: &Pairs, cluster_by: &str, noise: f64, higher_is_better: bool) -> MetricComparison {
+pub(super) fn compare_pairs(
+    pairs: &Pairs,
+    cluster_by: &str,
+    noise: f64,
+    higher_is_better: bool,
+    power: Option<f64>,
+) -> MetricComparison {
     let deltas = pairs.deltas();
     let clusters = pairs.cluster_count();
     let signs = SignCounts::of(&deltas, noise);
@@ -113,26 +151,53 @@ pub(super) fn compare_pairs(pairs: &Pairs, cluster_by: &str, noise: f64, higher_
         ..MetricComparison::default()
     };
     let plain = paired_t(&deltas);
-    found.d_z = plain.as_ref().ok().map(rematch_metrics::stats::PairedT::d_z);
+    found.d_z = plain.as_ref().ok().map(PairedT::d_z);
+    found.g_z = plain.as_ref().ok().filter(|_| deltas.len() > 2).map(PairedT::hedges_g_z);
     let (name, tested) = if clusters < deltas.len() {
         ("cluster-robust t (CR1)", cluster_robust_t(&deltas, &pairs.clusters).map(|test| test.statistic))
     } else {
         ("paired t", plain.map(|test| test.statistic))
     };
     match tested {
-        Ok(statistic) => fill(&mut found, name, &statistic),
+        Ok(statistic) => fill(&mut found, name, &statistic, power),
         Err(reason) => found.test = why_untested(&reason),
     }
     found
 }
 
-fn fill(found: &mut MetricComparison, name: &str, statistic: &TStatistic) {
+/// The relative change and its interval, from the residuals themselves.
+fn relative_change(pairs: &Pairs) -> Option<RelativeChange> {
+    let moments = Moments::of(&pairs.baseline);
+    let (baseline, delta, n) = (moments.mean()?, mean(&pairs.deltas())?, pairs.len() as f64);
+    if baseline.abs() <= 3.0 * moments.standard_deviation()? / n.sqrt() || baseline == 0.0 {
+        return None;
+    }
+    let residual = |(old, delta): (&f64, f64)| delta - delta_share(old, baseline, mean(&pairs.deltas()));
+    let residuals: Vec<f64> = pairs.baseline.iter().zip(pairs.deltas()).map(residual).collect();
+    let sums = cluster_sums(&residuals, &pairs.clusters).expect("as many clusters as deltas");
+    let clusters = sums.len() as f64;
+    let squares: f64 = sums.iter().map(|sum| sum.sum * sum.sum).sum();
+    let error = (clusters / (clusters - 1.0) * squares).sqrt() / n / baseline.abs();
+    let change = delta / baseline.abs();
+    let reach = student_t_quantile(0.025, clusters - 1.0) * error;
+    let ci95 = (clusters > 1.0 && error > 1e-9).then_some([change - reach, change + reach]);
+    (clusters > 1.0).then_some(RelativeChange { change, ci95 })
+}
+
+/// What a baseline's value contributes to the mean delta, if deltas were a share of it.
+fn delta_share(value: &f64, baseline: f64, delta: Option<f64>) -> f64 {
+    value * delta.unwrap_or(0.0) / baseline
+}
+
+fn fill(found: &mut MetricComparison, name: &str, statistic: &TStatistic, power: Option<f64>) {
     name.clone_into(&mut found.test);
     found.t = Some(statistic.t());
     found.df = Some(statistic.degrees_of_freedom);
     found.p = Some(statistic.p_two_sided());
     found.ci95 = Proportion::new(CONFIDENCE).ok().map(|level| statistic.interval(level));
-    let (Ok(significance), Ok(power)) = (Proportion::new(SIGNIFICANCE), Proportion::new(POWER)) else { return };
+    found.power = power;
+    let Some(power) = power else { return };
+    let (Ok(significance), Ok(power)) = (Proportion::new(SIGNIFICANCE), Proportion::new(power)) else { return };
     // Clusters are what repeats independently: the effect is stated per cluster, so that few clusters mean little power.
     let clusters = found.clusters as f64;
     let deviation = statistic.standard_error * clusters.sqrt();

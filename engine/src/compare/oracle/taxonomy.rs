@@ -22,13 +22,31 @@ pub(super) fn test_nodes(
 ) -> BTreeMap<String, NodeComparison> {
     let values = |arm: usize| observations.values(arm, measure);
     let higher_is_better = observations.measures().get(measure).is_none_or(|measure| measure.higher_is_better);
+    let every = 0..observations.sessions();
+    let all = Pairs::of(observations, values(0), values(candidate), every).len();
     let mut nodes = BTreeMap::new();
     for (node, rows) in observations.nodes() {
         let pairs = Pairs::of(observations, values(0), values(candidate), rows.iter().copied());
-        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, higher_is_better);
+        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, higher_is_better, None);
+        let share = (all > 0).then(|| pairs.len() as f64 / all as f64);
         let outcome = if pairs.len() < LEAST_PAIRS { NodeOutcome::TooFew } else { NodeOutcome::Undecided };
-        let found =
-            NodeComparison { delta: test.delta, ci95: test.ci95, p: test.p, p_adjusted: None, n: test.n, outcome };
+        let found = NodeComparison {
+            baseline_mean: test.baseline_mean,
+            candidate_mean: test.candidate_mean,
+            delta: test.delta,
+            ci95: test.ci95,
+            test: test.test,
+            p: test.p,
+            n: test.n,
+            clusters: test.clusters,
+            win: test.win,
+            tie: test.tie,
+            loss: test.loss,
+            contribution: share.and_then(|share| Some(share * test.delta?)),
+            share,
+            outcome,
+            ..NodeComparison::default()
+        };
         nodes.insert(node.clone(), found);
     }
     let mut tested: Vec<&mut NodeComparison> =

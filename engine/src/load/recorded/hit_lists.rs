@@ -13,7 +13,7 @@ use datafusion::arrow::error::ArrowError;
 
 use super::block::Block;
 use super::order::single;
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::schema::hit_fields;
 
 /// Lists of hits, one per session, whose hits are slices of blocks until [`Self::finish`].
@@ -90,7 +90,7 @@ impl HitLists {
     }
 
     /// Returns the lists. Every block must have been left.
-    pub(super) fn finish(self, compatibility: Compatibility) -> Result<ListArray, ArrowError> {
+    pub(super) fn finish(self, compatibility: HitOrder) -> Result<ListArray, ArrowError> {
         let hits: usize = self.lengths.iter().sum();
         if i32::try_from(hits).is_err() {
             return Err(ArrowError::OffsetOverflowError(hits));
@@ -101,8 +101,8 @@ impl HitLists {
             (concatenated(&self.items)?, concatenated(&self.scores)?)
         };
         let scores = match compatibility {
-            Compatibility::Strict => scores,
-            Compatibility::TrecEval => {
+            HitOrder::Strict => scores,
+            HitOrder::TrecEval => {
                 let single = |score| f64::from(single(score));
                 Arc::new(scores.as_primitive::<Float64Type>().unary::<_, Float64Type>(single))
             }

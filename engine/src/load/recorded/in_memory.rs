@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::load::columnar::listed;
 use crate::load::{LoadError, files};
 use crate::session::Hit;
@@ -62,8 +62,8 @@ impl RecordedRankings {
 /// (`session_id`, `query_id`, `q_id`), an item (`item_id`, `doc_id`, `docno`), and `rank`, `score` or both. A topic of a run
 /// is a session id. `retriever_id` picks rows of a table by that column, and lines of a run by their tag.
 ///
-/// [`Compatibility::Strict`] orders hits by score descending, then rank, then item id ascending; hits without scores by
-/// rank. [`Compatibility::TrecEval`] follows trec_eval: scores in single precision, descending, ties by item id
+/// [`HitOrder::Strict`] orders hits by score descending, then rank, then item id ascending; hits without scores by
+/// rank. [`HitOrder::TrecEval`] follows trec_eval: scores in single precision, descending, ties by item id
 /// descending, ranks ignored; hits without scores stay in their order.
 ///
 /// # Errors
@@ -74,7 +74,7 @@ impl RecordedRankings {
 pub(in crate::load) fn read(
     path: &Path,
     retriever_id: Option<&str>,
-    order: Compatibility,
+    order: HitOrder,
 ) -> Result<RecordedRankings, LoadError> {
     let mut recording = Recording::new(path, retriever_id, order);
     if files::plain_name(path).ends_with(".parquet") || files::starts_with(path, b"PAR1")? {
@@ -98,7 +98,7 @@ struct Entry {
 struct Recording<'a> {
     path: &'a Path,
     retriever_id: Option<&'a str>,
-    order: Compatibility,
+    order: HitOrder,
     /// Every retriever id in the file.
     found: BTreeSet<String>,
     entries: BTreeMap<String, Vec<Entry>>,
@@ -106,7 +106,7 @@ struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    fn new(path: &'a Path, retriever_id: Option<&'a str>, order: Compatibility) -> Self {
+    fn new(path: &'a Path, retriever_id: Option<&'a str>, order: HitOrder) -> Self {
         let (found, entries, failures) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         Self { path, retriever_id, order, found, entries, failures }
     }
@@ -129,7 +129,7 @@ impl<'a> Recording<'a> {
             if !score.is_finite() {
                 return Err(self.row_error(entry.row, format!("score `{score}`, expected a finite number")));
             }
-            if self.order == Compatibility::TrecEval {
+            if self.order == HitOrder::TrecEval {
                 #[expect(clippy::cast_possible_truncation, reason = "trec_eval keeps scores in single precision")]
                 let single = score as f32;
                 entry.score = Some(f64::from(single));
@@ -215,13 +215,13 @@ fn check_scores(path: &Path, entries: &[Entry]) -> Result<(), LoadError> {
     }
 }
 
-fn compare(left: &Entry, right: &Entry, order: Compatibility) -> Ordering {
+fn compare(left: &Entry, right: &Entry, order: HitOrder) -> Ordering {
     let (Some(left_score), Some(right_score)) = (left.score, right.score) else { return left.rank.cmp(&right.rank) };
     // -0.0 and 0.0 are a tie.
     let by_score = right_score.partial_cmp(&left_score).unwrap_or(Ordering::Equal);
     by_score.then_with(|| match order {
-        Compatibility::Strict => left.rank.cmp(&right.rank).then_with(|| left.item_id.cmp(&right.item_id)),
-        Compatibility::TrecEval => right.item_id.cmp(&left.item_id),
+        HitOrder::Strict => left.rank.cmp(&right.rank).then_with(|| left.item_id.cmp(&right.item_id)),
+        HitOrder::TrecEval => right.item_id.cmp(&left.item_id),
     })
 }
 

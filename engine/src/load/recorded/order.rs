@@ -8,7 +8,7 @@ use datafusion::arrow::array::{Array, Float64Array, StringArray};
 
 use super::block::{Block, Rows};
 use super::repeats::RepeatFinder;
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 
 /// The order of one session's hits.
@@ -21,12 +21,12 @@ pub(super) enum Order {
 
 /// Checks and orders sessions, one after the other.
 pub(super) struct Arranger {
-    compatibility: Compatibility,
+    compatibility: HitOrder,
     repeats: RepeatFinder,
 }
 
 impl Arranger {
-    pub(super) fn new(compatibility: Compatibility) -> Self {
+    pub(super) fn new(compatibility: HitOrder) -> Self {
         Self { compatibility, repeats: RepeatFinder::default() }
     }
 
@@ -70,8 +70,8 @@ impl Arranger {
         let finite = first.is_finite() && last.is_finite();
         finite
             && match self.compatibility {
-                Compatibility::Strict => scores.windows(2).all(|pair| matches!(pair, [left, right] if left > right)),
-                Compatibility::TrecEval => {
+                HitOrder::Strict => scores.windows(2).all(|pair| matches!(pair, [left, right] if left > right)),
+                HitOrder::TrecEval => {
                     scores.windows(2).all(|pair| matches!(pair, [left, right] if single(*left) > single(*right)))
                 }
             }
@@ -101,11 +101,11 @@ impl Arranger {
         };
         // -0.0 and 0.0 are a tie.
         match self.compatibility {
-            Compatibility::Strict => {
+            HitOrder::Strict => {
                 let by_score = right_score.partial_cmp(&left_score).unwrap_or(Ordering::Equal);
                 by_score.then_with(by_rank).then_with(|| block.items.value(left).cmp(block.items.value(right)))
             }
-            Compatibility::TrecEval => {
+            HitOrder::TrecEval => {
                 let by_score = single(right_score).partial_cmp(&single(left_score)).unwrap_or(Ordering::Equal);
                 by_score.then_with(|| block.items.value(right).cmp(block.items.value(left)))
             }

@@ -20,12 +20,12 @@ use super::*;
 use crate::schema;
 use crate::session::{Hit, Ranking};
 
-const STRICT: Compatibility = Compatibility::Strict;
-const TREC_EVAL: Compatibility = Compatibility::TrecEval;
+const STRICT: HitOrder = HitOrder::Strict;
+const TREC_EVAL: HitOrder = HitOrder::TrecEval;
 /// Sorting spills beyond this, which is the least that it takes.
 const MEMORY_BYTES: usize = 0;
 
-fn settings(retriever_id: Option<&str>, order: Compatibility) -> RecordedSettings {
+fn settings(retriever_id: Option<&str>, order: HitOrder) -> RecordedSettings {
     RecordedSettings { retriever_id: retriever_id.map(str::to_owned), order, ..RecordedSettings::default() }
 }
 

@@ -10,7 +10,7 @@ use super::block::{Block, Fault, Rows};
 use super::chunks::Chunks;
 use super::index::{self, Index};
 use super::number::parse_score;
-use crate::benchmark::spec::Compatibility;
+use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 use crate::storage::Blob;
 
@@ -29,7 +29,7 @@ pub(super) struct Text {
     start: u64,
     /// The tag of the lines that count.
     tag: Option<String>,
-    compatibility: Compatibility,
+    compatibility: HitOrder,
 }
 
 impl Text {
@@ -38,7 +38,7 @@ impl Text {
         path: &Path,
         blob: Blob,
         tag: Option<String>,
-        compatibility: Compatibility,
+        compatibility: HitOrder,
     ) -> Result<Self, LoadError> {
         let mut head = [0; 3];
         let io = |source| LoadError::Io { path: path.to_owned(), source };
@@ -246,7 +246,7 @@ impl<'a> Parsed<'a> {
         let Some(number) = parse_score(score) else {
             return self.fault(row, format!("score `{score}`, expected a number"));
         };
-        if self.text.compatibility == Compatibility::Strict {
+        if self.text.compatibility == HitOrder::Strict {
             let Ok(rank) = rank.parse() else {
                 return self.fault(row, format!("rank `{rank}`, expected a number"));
             };
@@ -288,7 +288,7 @@ impl<'a> Parsed<'a> {
     fn finish(mut self) -> Block {
         let ends = self.starts.iter().skip(1).copied().chain([self.scores.len()]);
         let bounds = self.starts.iter().zip(ends).map(|(start, end)| *start..end).collect();
-        let ranked = self.text.compatibility == Compatibility::Strict;
+        let ranked = self.text.compatibility == HitOrder::Strict;
         Block {
             ids: self.ids.finish(),
             bounds,

@@ -307,7 +307,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::benchmark::spec::{CombineFields, Compatibility, Missing};
+    use crate::benchmark::HitOrder;
+    use crate::benchmark::spec::{CombineFields, Missing};
     use crate::benchmark::stages::Bm25Plan;
     use crate::replay::Pipeline;
 
@@ -328,7 +329,7 @@ mod tests {
     }
 
     fn recorded_run(path: PathBuf) -> StageKind {
-        let (missing, compatibility) = (Missing::Error, Compatibility::Strict);
+        let (missing, compatibility) = (Missing::Error, HitOrder::Strict);
         StageKind::Recorded(RecordedPlan {
             path,
             retriever_id: None,

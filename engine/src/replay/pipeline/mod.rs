@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use error::ReplayError;
-pub(crate) use shared::CHUNKS_SIDE_BY_SIDE;
+pub(crate) use shared::{CHUNKS_SIDE_BY_SIDE, begin_alike};
 
 use self::build::Resources;
 use self::shared::Prefixes;

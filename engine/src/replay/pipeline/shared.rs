@@ -165,7 +165,7 @@ impl Prefix {
 }
 
 /// Whether two pipelines have the same first stages, whatever these are called.
-fn begin_alike(one: &PipelinePlan, other: &PipelinePlan, stages: usize) -> bool {
+pub(crate) fn begin_alike(one: &PipelinePlan, other: &PipelinePlan, stages: usize) -> bool {
     let (Some(one), Some(other)) = (one.stages.get(..stages), other.stages.get(..stages)) else { return false };
     let mut pairs = one.iter().zip(other);
     pairs.all(|(one, other)| (one.on_error, one.depth, &one.does) == (other.on_error, other.depth, &other.does))

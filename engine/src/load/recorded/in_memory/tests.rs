@@ -9,13 +9,13 @@ use super::*;
 use crate::rows::rankings_to_batch;
 use crate::session::Ranking;
 
-const STRICT: Compatibility = Compatibility::Strict;
-const TREC_EVAL: Compatibility = Compatibility::TrecEval;
+const STRICT: HitOrder = HitOrder::Strict;
+const TREC_EVAL: HitOrder = HitOrder::TrecEval;
 
 fn read_bytes(
     content: impl AsRef<[u8]>,
     retriever_id: Option<&str>,
-    order: Compatibility,
+    order: HitOrder,
 ) -> Result<RecordedRankings, LoadError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("run");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Compatibility, Entry, Recording};
+use super::{Entry, HitOrder, Recording};
 use crate::load::LoadError;
 use crate::load::files::Lines;
 
@@ -25,8 +25,8 @@ pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), Loa
             let invalid = |what, text| recording.row_error(number, format!("{what} `{text}`, expected a number"));
             let score = score.parse().map_err(|_| invalid("score", score))?;
             let rank = match recording.order {
-                Compatibility::Strict => rank.parse().map_err(|_| invalid("rank", rank))?,
-                Compatibility::TrecEval => 0,
+                HitOrder::Strict => rank.parse().map_err(|_| invalid("rank", rank))?,
+                HitOrder::TrecEval => 0,
             };
             recording.push(topic, Entry { item_id: item.to_owned(), rank, score: Some(score), row: number })?;
         }

@@ -23,7 +23,7 @@ type Row = (u8, u8, i32, i8);
 struct Case {
     rows: Vec<Row>,
     layout: Layout,
-    order: Compatibility,
+    order: HitOrder,
     /// Whether rows are sorted by session before they are written.
     sorted: bool,
     group_rows: usize,

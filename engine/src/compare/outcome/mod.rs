@@ -2,10 +2,32 @@
 //!
 //! An `Option` is `null` where the value is undefined; nothing here is ever NaN.
 
+mod exposure;
+mod gate;
+mod inference;
+mod latency;
+mod lists;
+mod segments;
+mod stopping;
+
 use std::collections::BTreeMap;
 
+pub use gate::{GateClicks, GateOutcome, GateState};
+pub use inference::{
+    BootstrapInterval, McNemarTest, NonInferiority, NonInferiorityOutcome, OtherTest, RandomisationTest,
+    RelativeChange, Resampled, Resampling,
+};
+pub use latency::{CensoredLatency, LatencyComparison, LatencyQuantiles, PairedLatency};
 use schemars::JsonSchema;
+pub use segments::Segments;
 use serde::{Deserialize, Serialize};
+
+pub use exposure::{ClickWeights, Estimate, Exposure, PropensityInfo, PropensitySource, Sensitivity};
+pub use lists::{
+    BeyondAccuracy, CoverageSummary, JudgedShare, JudgmentBounds, ListSimilarity, NoveltySummary, PaulScore,
+    PositionMoves, TieRange, TieSummary,
+};
+pub use stopping::{SequenceLook, Stopping};
 
 /// Everything that the comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +71,15 @@ pub struct BenchmarkResult {
     pub empty_answers: u64,
     /// Sessions on which it failed; they are never scored as zero.
     pub failed_sessions: u64,
+    /// How much of its top was judged; `null` where no session that it answered has judgments.
+    #[serde(default)]
+    pub judged: Option<JudgedShare>,
+    /// What its lists are good for beyond relevance; `null` where the benchmark's table `lists` does not ask.
+    #[serde(default)]
+    pub beyond_accuracy: Option<BeyondAccuracy>,
+    /// What hits with equal scores leave open; `null` where no two neighbours have the same score.
+    #[serde(default)]
+    pub ties: Option<TieSummary>,
     /// Failures by kind.
     pub error_summary: BTreeMap<String, u64>,
     /// The alignment metrics at every taxonomy node (metrics, not differences; the name is the API's).
@@ -190,6 +221,9 @@ pub struct BenchmarkComparison {
     pub comparisons: Vec<PipelineComparison>,
     /// Which retriever should serve, in words.
     pub recommendation: String,
+    /// How a run that stops when it is decided went; `null` for one that replays all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
 }
 
 /// One candidate against the baseline.
@@ -203,6 +237,9 @@ pub struct PipelineComparison {
     pub recall_delta: BTreeMap<String, Option<f64>>,
     /// Difference of the mean latencies, milliseconds; positive = slower.
     pub latency_delta_ms: Option<f64>,
+    /// Latency of first attempts, quantiles and session by session.
+    #[serde(default)]
+    pub latency: LatencyComparison,
     /// p of the primary metric, unadjusted.
     pub p_value: Option<f64>,
     /// 95 % interval of the primary metric's difference.
@@ -218,15 +255,36 @@ pub struct PipelineComparison {
     /// Every scorer's test, and the scenario score's, at every node; the primary measure's stands in `taxonomy`.
     #[serde(default)]
     pub scorer_taxonomy: BTreeMap<String, BTreeMap<String, NodeComparison>>,
+    /// The tests of nDCG, recall and the metrics that a gate looks at by node, at every node, by metric; the primary measure's stands in `taxonomy`.
+    #[serde(default)]
+    pub metric_taxonomy: BTreeMap<String, BTreeMap<String, NodeComparison>>,
+    /// Where in the taxonomy the primary measure's difference comes from.
+    #[serde(default)]
+    pub segments: Segments,
     /// Every measure's paired comparison: metrics, scorers, sub-scores, the scenario score.
     pub metrics: BTreeMap<String, MetricComparison>,
     /// The candidates' and the baseline's run scores by the components' own `aggregate`, by scorer.
     #[serde(default)]
     pub aggregates: BTreeMap<String, AggregateComparison>,
+    /// What was resampled, and what was not.
+    #[serde(default)]
+    pub resampling: Resampling,
+    /// How alike its lists and the baseline's are.
+    #[serde(default)]
+    pub similarity: ListSimilarity,
+    /// Where the items that users acted on went.
+    #[serde(default)]
+    pub moves: PositionMoves,
+    /// What unjudged hits could change; `null` where no session has judgments.
+    #[serde(default)]
+    pub judgment_bounds: Option<JudgmentBounds>,
     /// Whether clicks could tell.
     pub exposure: Exposure,
     /// The decision.
     pub verdict: Verdict,
+    /// Whether the candidate is at least not inferior; `null` where no margin is given.
+    #[serde(default)]
+    pub non_inferiority: Option<NonInferiority>,
     /// The gates.
     pub gates: Vec<GateOutcome>,
 }
@@ -269,6 +327,12 @@ pub struct MetricComparison {
     pub delta: Option<f64>,
     /// Its 95 % interval; `null` where there is no variance to estimate it from.
     pub ci95: Option<[f64; 2]>,
+    /// Its 95 % interval by bootstrap; `null` where that was not asked for and not cheap, or there are fewer than ten clusters.
+    #[serde(default)]
+    pub ci95_bootstrap: Option<BootstrapInterval>,
+    /// The change relative to the baseline; `null` where the baseline's mean is within three standard errors of 0.
+    #[serde(default)]
+    pub relative: Option<RelativeChange>,
     /// The test: `paired t`, `cluster-robust t (CR1)`, or why there is none.
     pub test: String,
     /// The statistic.
@@ -281,8 +345,20 @@ pub struct MetricComparison {
     pub p_adjusted: Option<f64>,
     /// The adjustment.
     pub correction: String,
+    /// The randomisation test; `null` where that was not asked for and not cheap, or all differences are 0.
+    #[serde(default)]
+    pub randomisation: Option<RandomisationTest>,
+    /// McNemar's test, for measures that are 0 or 1.
+    #[serde(default)]
+    pub mcnemar: Option<McNemarTest>,
+    /// Tests of other hypotheses, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_tests: Vec<OtherTest>,
     /// Effect size: mean / standard deviation of the differences.
     pub d_z: Option<f64>,
+    /// Effect size without its small-sample bias: d_z (1 - 3 / (4 df - 1)) with df = n - 1 (Hedges 1981).
+    #[serde(default)]
+    pub g_z: Option<f64>,
     /// Pairs.
     pub n: u64,
     /// Independent clusters among them; equal to `n` where no user or visit repeats.
@@ -306,31 +382,65 @@ pub struct MetricComparison {
     /// Pairs in which a scorer's error counts as 0, because the benchmark says so.
     #[serde(default)]
     pub errors_as_zero: u64,
-    /// The smallest difference that this many pairs would detect with 80 % power.
+    /// The smallest difference that this many pairs would detect with the benchmark's `power`.
     pub detectable_delta: Option<f64>,
-    /// Sessions that would detect the difference seen with 80 % power.
+    /// Sessions that would detect the difference seen with that power.
     pub sessions_to_settle: Option<u64>,
+    /// That power.
+    #[serde(default)]
+    pub power: Option<f64>,
 }
 
 /// One taxonomy node's test of one measure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeComparison {
+    /// The baseline's mean over the node's pairs.
+    #[serde(default)]
+    pub baseline_mean: Option<f64>,
+    /// The candidate's mean over the node's pairs.
+    #[serde(default)]
+    pub candidate_mean: Option<f64>,
     /// Mean difference over the node's pairs.
     pub delta: Option<f64>,
     /// Its 95 % interval.
     pub ci95: Option<[f64; 2]>,
+    /// The test: `paired t`, `cluster-robust t (CR1)`, or why there is none.
+    #[serde(default)]
+    pub test: String,
     /// Two-sided p.
     pub p: Option<f64>,
     /// p adjusted over the nodes (Benjamini-Hochberg); `null` where the node has too few pairs to be tested.
     pub p_adjusted: Option<f64>,
+    /// The randomisation test; `null` as a measure's, at nodes with too few pairs, and for all but the primary measure.
+    #[serde(default)]
+    pub randomisation: Option<RandomisationTest>,
     /// Pairs.
     pub n: u64,
+    /// Independent clusters among them.
+    #[serde(default)]
+    pub clusters: u64,
+    /// Pairs in which the candidate is better by more than the noise threshold.
+    #[serde(default)]
+    pub win: u64,
+    /// Pairs without such a difference.
+    #[serde(default)]
+    pub tie: u64,
+    /// Pairs in which it is worse.
+    #[serde(default)]
+    pub loss: u64,
+    /// Share of all pairs that lie under the node.
+    #[serde(default)]
+    pub share: Option<f64>,
+    /// What the node contributes to the difference over all pairs: share x delta. Over nodes under which every session lies
+    /// exactly once, contributions add up to that difference.
+    #[serde(default)]
+    pub contribution: Option<f64>,
     /// What it comes to.
     pub outcome: NodeOutcome,
 }
 
 /// What a node's test comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeOutcome {
     /// Significantly better.
@@ -338,6 +448,7 @@ pub enum NodeOutcome {
     /// Significantly worse.
     Loss,
     /// Neither.
+    #[default]
     Undecided,
     /// Fewer pairs than the least that is tested.
     TooFew,
@@ -354,22 +465,6 @@ impl NodeOutcome {
             Self::TooFew => "too_few",
         }
     }
-}
-
-/// Whether click-derived relevance can tell the arms apart: items that were never shown could not be clicked.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Exposure {
-    /// Pairs whose relevance comes from interactions; 0 where all are judged.
-    pub click_derived_pairs: u64,
-    /// Ranks looked at.
-    pub k: u64,
-    /// Share of the baseline's top k that was shown or judged, in those pairs.
-    pub baseline_support: Option<f64>,
-    /// Share of the candidate's top k that was shown or judged.
-    pub candidate_support: Option<f64>,
-    /// The click-derived pairs on common support: DCG over items that both arms have in their top k and that were shown, each
-    /// click weighted by the logged position (1 / P(examined), P = 1 / rank). In the units of that DCG.
-    pub common_support: Option<MetricComparison>,
 }
 
 /// The decision on one candidate.
@@ -396,31 +491,4 @@ pub enum VerdictOutcome {
     /// Neither could be shown.
     #[default]
     Inconclusive,
-}
-
-/// What one gate says of one candidate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct GateOutcome {
-    /// The metric.
-    pub metric: String,
-    /// The largest loss that is accepted.
-    pub max_regression: f64,
-    /// Whether the gate holds.
-    pub state: GateState,
-    /// Why, in words.
-    pub reason: String,
-}
-
-/// The states of a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GateState {
-    /// The whole interval is above the bound.
-    Passed,
-    /// The whole interval is below the bound.
-    Failed,
-    /// The interval straddles the bound, and the gate is set to fail then.
-    Inconclusive,
-    /// The interval straddles the bound, and the gate is set to warn then.
-    Warned,
 }

@@ -1,0 +1,27 @@
+//! `rematch rescore`.
+
+use std::path::Path;
+
+use rematch_engine::benchmark::{Plan, SpecSource};
+use rematch_engine::run::rejudge;
+
+use crate::exit::{Exit, Failure};
+use crate::gatekeeper;
+use crate::rejudge_arguments::RescoreArguments;
+use crate::worker::Worker;
+
+/// Judges a finished run by other settings and prints its verdict.
+pub(crate) fn rescore(arguments: &RescoreArguments) -> Result<Exit, Failure> {
+    let judging = judging(arguments.benchmark.as_deref(), &arguments.overrides)?;
+    let plan = rejudge::rescore(&arguments.directory, judging.as_ref())?;
+    gatekeeper::check(&plan)?;
+    let mut worker = Worker::new(&arguments.work)?;
+    let surroundings = worker.surroundings(arguments.out.clone(), None, plan.has_plugins())?;
+    worker.finish(rematch_engine::run::run(plan, surroundings))
+}
+
+/// Reads the benchmark file that judges, if one is given. Its sessions and retrievers need not be there.
+pub(super) fn judging(benchmark: Option<&Path>, overrides: &[String]) -> Result<Option<Plan>, Failure> {
+    let Some(benchmark) = benchmark else { return Ok(None) };
+    Ok(Some(Plan::resolve(&SpecSource::read(benchmark, overrides)?)?))
+}

@@ -1,0 +1,261 @@
+//! What can clicks tell of the arms? Items that the logged ranker never showed could not be clicked.
+//!
+//! A replay that counts such items as worthless favours whoever produced the log, and so do clicks on the top of its list,
+//! by tens of percent (Joachims et al. 2017; Agarwal et al. 2019). So, for sessions that nobody judged, this states the share
+//! of each arm's top k that was shown, and estimates the difference four times, by the DCG of clicks (an additive metric, because a
+//! ratio such as nDCG would cancel the weights): naively; with each click weighted by 1 / P(the user looked there); so, and on
+//! common support, which decides; and on common support by the ranks of the whole lists.
+//!
+//! Common support is what was shown and what both arms have in their top k, and both lists are condensed to what both have: an item's
+//! rank is its rank among the common ones. Asking both alike is what makes it fair. Where only the baseline's own list was shown, what a
+//! candidate brings in its place cannot have been clicked: by the ranks of the whole list, a candidate would lose for every good
+//! newcomer above an old item, and lists condensed to all that was shown would hold everything that the baseline chose, so that
+//! an equal candidate would look better (the worlds of the tests show all three).
+//!
+//! [`click_log`] reads the log, [`survey`] says how likely users were to look, [`estimates`] sums up, [`words`] explains.
+
+mod click_log;
+mod estimates;
+mod survey;
+mod words;
+#[cfg(test)]
+mod worlds;
+
+use datafusion::arrow::array::{Array, Float64Array};
+use rematch_metrics::Proportion;
+use rematch_metrics::stats::TStatistic;
+
+pub(super) use click_log::LoggedSession;
+pub(super) use estimates::{Examination, Sums};
+pub(super) use survey::survey;
+pub(super) use words::{cautions, change, percent};
+
+#[cfg(test)]
+pub(super) use words::{explanation, too_little};
+
+use super::chunk::{ArmChunk, Chunk};
+use super::cluster_tests::Clustered;
+use super::columns::Damaged;
+use super::outcome::{
+    Estimate, Exposure, MetricComparison, NodeOutcome, PipelineComparison, PropensityInfo, PropensitySource,
+    Sensitivity,
+};
+use super::question::Question;
+use super::significance::conclude;
+use super::tally::Tally;
+use crate::benchmark::statistics::Correction;
+use crate::rows::top_keys;
+use crate::store::TableReader;
+use click_log::ClickLog;
+use estimates::{COMMON, ESTIMATES, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
+
+/// Tests for each candidate: the estimates, then what is left of the numerators of the self-normalised and of the relative one.
+pub(super) const TESTS: usize = ESTIMATES + 2;
+const SELF_NORMALISED: usize = ESTIMATES;
+const RELATIVE: usize = ESTIMATES + 1;
+
+const CONFIDENCE: f64 = 0.95;
+
+/// Reads the sessions of a chunk that nobody judged.
+pub(super) fn logged_sessions(
+    question: &Question<'_>,
+    sample: &TableReader,
+    chunk: usize,
+) -> Result<Vec<LoggedSession>, Damaged> {
+    let sessions = sample.group_columns(chunk, &click_log::COLUMNS)?;
+    Ok(ClickLog::of(&sessions)?.sessions(&question.plan.relevance))
+}
+
+/// Iterates over the logged sessions that a candidate and the baseline answered, with what they say.
+pub(super) fn sessions<'a>(
+    question: &'a Question<'_>,
+    chunk: &'a Chunk,
+    candidate: usize,
+) -> impl Iterator<Item = (&'a LoggedSession, OfSession)> {
+    let depth = question.plan.support_depth();
+    let arms = question.clicks.as_ref().zip(chunk.arms.first()).zip(chunk.arms.get(candidate));
+    arms.into_iter().flat_map(move |((examination, baseline), new)| {
+        chunk.logged.iter().enumerate().filter_map(move |(number, session)| {
+            if baseline.has_failed(session.row) || new.has_failed(session.row) {
+                return None;
+            }
+            let ranks = |arm: &'a ArmChunk| arm.exposed.get(number).map(Vec::as_slice).unwrap_or_default();
+            let top = |arm: &'a ArmChunk| -> Vec<u64> {
+                let keys = arm.top_items.as_ref().map(|keys| keys.value(session.row)).unwrap_or_default();
+                top_keys(keys).take(depth).collect()
+            };
+            let [old, among_new] = estimates::common_ranks(&top(baseline), &top(new));
+            let ranks = [ranks(baseline), ranks(new)];
+            Some((session, OfSession::of(examination, session, ranks, [&old, &among_new])))
+        })
+    })
+}
+
+/// Returns what clicks say of a candidate on common support, by row of the chunk.
+pub(super) fn common_deltas(question: &Question<'_>, chunk: &Chunk, candidate: usize) -> Vec<(usize, f64)> {
+    sessions(question, chunk, candidate).map(|(session, found)| (session.row, found.common_delta())).collect()
+}
+
+/// Sums up a chunk, by candidate; nothing where it is not asked what clicks can tell.
+pub(super) fn sum_up(question: &Question<'_>, chunk: &Chunk) -> Vec<Sums> {
+    if question.clicks.is_none() {
+        return Vec::new();
+    }
+    let depth = u32::try_from(question.plan.support_depth()).unwrap_or(u32::MAX);
+    let of_candidate = |candidate: usize| {
+        let mut sums = Sums::default();
+        for (session, found) in sessions(question, chunk, candidate) {
+            let hits = [0, candidate].map(|arm| {
+                let arm = chunk.arms.get(arm).map(|arm| arm.hit_count.value(session.row));
+                arm.unwrap_or_default().min(depth)
+            });
+            sums.record(&found, session.items.len(), hits, question.plan.noise_threshold);
+        }
+        sums
+    };
+    question.candidates().map(of_candidate).collect()
+}
+
+/// Returns the means around which the clusters of each test vary.
+pub(super) fn centres(sums: &Sums) -> [f64; TESTS] {
+    let [naive, weighted, common, uncondensed] =
+        sums.estimates.each_ref().map(|tally| tally.deltas.mean().unwrap_or_default());
+    [naive, weighted, common, uncondensed, 0.0, 0.0]
+}
+
+/// Assesses a candidate.
+pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Clustered, candidate: usize) -> Exposure {
+    let k = question.plan.support_depth() as u64;
+    let sums = candidate.checked_sub(1).and_then(|place| tally.exposures.get(place));
+    let (Some(sums), Some(examination)) = (sums.filter(|sums| sums.click_derived > 0), &question.clicks) else {
+        return Exposure { k, ..Exposure::default() };
+    };
+    let estimate = |place: usize| {
+        let pairs = sums.estimates.get(place)?;
+        Some(conclude(pairs, clustered.clicks(candidate, place), clustered.column(), true))
+    };
+    let moments = sums.estimates.get(COMMON).map(|pairs| pairs.deltas.moments());
+    let clusters = |place: usize| -> Option<Option<TStatistic>> {
+        let residuals = clustered.clicks(candidate, place);
+        let residuals = residuals.filter(|found| (found.clusters() as u64) < sums.sessions())?;
+        Some(moments.as_ref().and_then(|moments| residuals.test(moments).ok()).map(|test| test.statistic))
+    };
+    let ratio = |sums: &estimates::RatioSums, place: usize| {
+        let level = Proportion::new(CONFIDENCE).ok();
+        let ci95 = sums.statistic(clusters(place)).zip(level).map(|(statistic, level)| statistic.interval(level));
+        sums.defined().map(|estimate| Estimate { estimate, ci95 })
+    };
+    let [baseline_support, candidate_support] = sums.coverage();
+    let assumed = examination.source == PropensitySource::Assumed;
+    let sensitivity = sums.sensitivity().filter(|_| assumed);
+    let mut found = Exposure {
+        click_derived_pairs: sums.click_derived,
+        logged_sessions: sums.sessions(),
+        k,
+        baseline_support,
+        candidate_support,
+        propensity: Some(PropensityInfo {
+            source: examination.source,
+            by_rank: match examination.source {
+                PropensitySource::Logged => Vec::new(),
+                _ => estimates::by_rank(&examination.curve, question.plan.support_depth()),
+            },
+            exponent: examination.curve.exponent().filter(|_| assumed),
+            interventions: examination.interventions,
+            clip: examination.clip,
+        }),
+        naive: estimate(NAIVE),
+        weighted: estimate(WEIGHTED),
+        common_support: estimate(COMMON),
+        uncondensed: estimate(UNCONDENSED),
+        relative: ratio(&sums.relative, RELATIVE),
+        self_normalised: ratio(&sums.self_normalised, SELF_NORMALISED),
+        bounds: sums.bounds(),
+        weights: Some(sums.weights()),
+        sensitivity: sensitivity.map(|(exponent, relative)| Sensitivity { exponent, relative }).collect(),
+        decides: false,
+        too_little: None,
+        explanation: String::new(),
+    };
+    found.decides = examination.decide();
+    found.too_little = words::too_little(&question.plan.exposure, &found);
+    found.explanation = words::explanation(&found);
+    found
+}
+
+/// Returns why what was summed up so far is too little to decide.
+pub(super) fn too_little_so_far(question: &Question<'_>, sums: &Sums) -> Option<String> {
+    let [baseline_support, candidate_support] = sums.coverage();
+    let k = question.plan.support_depth() as u64;
+    let found =
+        Exposure { k, baseline_support, candidate_support, weights: Some(sums.weights()), ..Exposure::default() };
+    words::too_little(&question.plan.exposure, &found)
+}
+
+/// Leaves sessions that users clicked and nobody judged out of the measures that depend on relevance, where judges decide: a click says
+/// something else than a grade.
+pub(super) fn leave_out(question: &Question<'_>, logged: &[LoggedSession], measures: &mut [Float64Array]) {
+    if question.clicks.as_ref().is_none_or(Examination::decide) {
+        return;
+    }
+    let clicked = |session: &&LoggedSession| session.items.iter().any(|item| item.gain > 0.0);
+    let rows: Vec<usize> = logged.iter().filter(clicked).map(|session| session.row).collect();
+    for (values, _) in measures.iter_mut().zip(question.measures).filter(|(_, measure)| measure.reads_relevance) {
+        let left = |row: usize| rows.binary_search(&row).is_err() && values.is_valid(row);
+        let kept: Float64Array = (0..values.len()).map(|row| left(row).then(|| values.value(row))).collect();
+        *values = kept;
+    }
+}
+
+/// Says again in words what was found, after a last look or an adjustment changed it.
+pub(super) fn explain(exposure: &mut Exposure) {
+    if exposure.click_derived_pairs > 0 {
+        exposure.explanation = words::explanation(exposure);
+    }
+}
+
+/// Withdraws what was called a win or a loss at taxonomy nodes, and what segments say, where clicks decide: those tests are naive.
+pub(super) fn withdraw_nodes(
+    comparison: &mut PipelineComparison,
+    primary: &str,
+    reads_relevance: impl Fn(&str) -> bool,
+) {
+    if !comparison.exposure.decides {
+        return;
+    }
+    let (metrics, scorers) = (&mut comparison.metric_taxonomy, &mut comparison.scorer_taxonomy);
+    let others =
+        metrics.iter_mut().chain(scorers).filter(|(measure, _)| reads_relevance(measure)).map(|(_, nodes)| nodes);
+    let naive = Some(&mut comparison.taxonomy).filter(|_| reads_relevance(primary)).into_iter().chain(others);
+    for node in naive.flat_map(|nodes| nodes.values_mut()) {
+        if node.outcome != NodeOutcome::TooFew {
+            node.outcome = NodeOutcome::Undecided;
+        }
+    }
+    if reads_relevance(primary) {
+        comparison.taxonomy_wins.clear();
+        comparison.taxonomy_losses.clear();
+        comparison.segments.cautions.clear();
+    }
+}
+
+/// Returns the interval of a metric's difference by what clicks say: the relative change on common support, of the baseline's mean.
+pub(super) fn on_scale_of(test: &MetricComparison, exposure: &Exposure) -> Option<[f64; 2]> {
+    let (relative, mean) = (exposure.relative?.ci95?, test.baseline_mean?);
+    Some(relative.map(|end| end * mean))
+}
+
+/// Adjusts the p of what decides for the number of candidates that are compared with the same baseline.
+pub(super) fn adjust(correction: Correction, comparisons: &mut [PipelineComparison]) {
+    let mut tests: Vec<&mut MetricComparison> = comparisons
+        .iter_mut()
+        .filter_map(|comparison| comparison.exposure.common_support.as_mut())
+        .filter(|test| test.p.is_some())
+        .collect();
+    let values: Vec<f64> = tests.iter().filter_map(|test| test.p).collect();
+    let (words, adjusted) = super::adjusted(correction, values);
+    for (test, adjusted) in tests.iter_mut().zip(adjusted) {
+        test.p_adjusted = Some(adjusted);
+        test.correction.clone_from(&words);
+    }
+}

@@ -1,0 +1,168 @@
+//! Could judging the rest turn the verdict? The primary metric's mean difference between the extremes of every session.
+
+use std::num::NonZeroUsize;
+
+use rematch_metrics::sum::CompensatedSum;
+
+use super::read::{JudgedChunk, highest_grade};
+use super::what_if::{Range, WhatIf};
+use crate::benchmark::Plan;
+use crate::compare::fold::in_order;
+use crate::compare::outcome::JudgmentBounds;
+use crate::compare::question::Question;
+use crate::compare::tally::{Tally, merge_each};
+use crate::store::{RunDirectory, StoreError, TableReader};
+
+/// What the unjudged items of a run could do, by candidate.
+pub(in crate::compare) enum Bounds {
+    /// No session has judgments.
+    Unjudged,
+    /// They cannot be found.
+    Unknown(String),
+    /// They were found.
+    Known { max_grade: f64, k: NonZeroUsize, candidates: Vec<Sums> },
+}
+
+/// The sums of one candidate's sessions.
+#[derive(Clone, Copy, Default)]
+pub(in crate::compare) struct Sums {
+    sessions: u64,
+    with_unjudged: u64,
+    unjudged: u64,
+    delta: CompensatedSum,
+    lowest: CompensatedSum,
+    highest: CompensatedSum,
+    all: CompensatedSum,
+}
+
+impl Bounds {
+    /// Reads the judgments of a run, where it has any, and the top items again.
+    pub(in crate::compare) fn read(
+        question: &Question<'_>,
+        tally: &Tally,
+        run: &RunDirectory,
+        sample: &TableReader,
+        threads: NonZeroUsize,
+    ) -> Result<Self, StoreError> {
+        if !tally.arms.iter().any(|arm| arm.judged.any()) {
+            return Ok(Self::Unjudged);
+        }
+        let plan = question.plan;
+        let max_grade = max_grade(run, sample, threads)?;
+        let (Some(what_if), Some(max_grade)) = (max_grade.and_then(|grade| WhatIf::new(plan, grade)), max_grade) else {
+            return Ok(Self::Unknown(why_not(plan, max_grade)));
+        };
+        let mut candidates: Vec<Sums> = Vec::new();
+        let sum_up = |index: usize| {
+            let chunk = JudgedChunk::read(plan, run, sample, index)?;
+            let Some(mut what_if) = WhatIf::new(plan, max_grade) else { return Ok(Vec::new()) };
+            Ok::<_, StoreError>(question.candidates().map(|arm| Sums::of(&chunk, arm, &mut what_if)).collect())
+        };
+        in_order(sample.groups(), threads, sum_up, |_, sums: Vec<Sums>| {
+            merge_each(&mut candidates, sums, Sums::merge);
+            Ok(())
+        })?;
+        Ok(Self::Known { max_grade, k: what_if.cutoff(), candidates })
+    }
+
+    /// Returns what the unjudged items could do to the candidate at `arm`; `None` where no session has judgments.
+    pub(in crate::compare) fn summarise(&self, question: &Question<'_>, arm: usize) -> Option<JudgmentBounds> {
+        let metric = question.plan.primary.clone();
+        let (max_grade, k, candidates) = match self {
+            Self::Unjudged => return None,
+            Self::Unknown(why) => {
+                return Some(JudgmentBounds { metric, not_computed: Some(why.clone()), ..JudgmentBounds::default() });
+            }
+            Self::Known { max_grade, k, candidates } => (*max_grade, *k, candidates),
+        };
+        let sums = arm.checked_sub(1).and_then(|candidate| candidates.get(candidate)).copied().unwrap_or_default();
+        let mean = |sum: CompensatedSum| (sums.sessions > 0).then(|| sum.total() / sums.sessions as f64);
+        let (delta, lowest, highest) = (mean(sums.delta), mean(sums.lowest), mean(sums.highest));
+        let survives = |delta: f64, lowest: f64, highest: f64| match delta {
+            _ if delta.abs() <= question.plan.noise_threshold => None,
+            _ if delta > 0.0 => Some(lowest > 0.0),
+            _ => Some(highest < 0.0),
+        };
+        Some(JudgmentBounds {
+            metric,
+            k: k.get() as u64,
+            max_grade: Some(max_grade),
+            sessions: sums.sessions,
+            sessions_with_unjudged: sums.with_unjudged,
+            unjudged_items: sums.unjudged,
+            delta,
+            delta_if_all_relevant: mean(sums.all),
+            lowest_delta: lowest,
+            highest_delta: highest,
+            sign_survives: delta.zip(lowest).zip(highest).and_then(|((delta, low), high)| survives(delta, low, high)),
+            not_computed: None,
+        })
+    }
+}
+
+impl Sums {
+    fn of(chunk: &JudgedChunk, arm: usize, what_if: &mut WhatIf) -> Self {
+        let mut found = Self::default();
+        for (session, lists) in chunk.pairs(arm) {
+            if let Some(range) = what_if.look(session, lists) {
+                found.add(range);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, range: Range) {
+        self.sessions += 1;
+        self.with_unjudged += u64::from(range.unjudged > 0);
+        self.unjudged += range.unjudged as u64;
+        self.delta.add(range.delta);
+        self.lowest.add(range.lowest);
+        self.highest.add(range.highest);
+        self.all.add(range.all);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.with_unjudged += other.with_unjudged;
+        self.unjudged += other.unjudged;
+        self.delta.merge(other.delta);
+        self.lowest.merge(other.lowest);
+        self.highest.merge(other.highest);
+        self.all.merge(other.all);
+    }
+}
+
+/// Returns the highest grade of a run's judgments, where one is positive: nothing else is worth anything.
+pub(super) fn max_grade(
+    run: &RunDirectory,
+    sample: &TableReader,
+    threads: NonZeroUsize,
+) -> Result<Option<f64>, StoreError> {
+    let mut highest: Option<f64> = None;
+    in_order(
+        sample.groups(),
+        threads,
+        |index| highest_grade(run, sample, index),
+        |_, found| {
+            highest = highest.into_iter().chain(found).reduce(f64::max);
+            Ok::<_, StoreError>(())
+        },
+    )?;
+    Ok(highest.filter(|grade| *grade > 0.0))
+}
+
+/// Why nothing can be said of the unjudged items.
+pub(super) fn why_not(plan: &Plan, max_grade: Option<f64>) -> String {
+    let primary = &plan.primary;
+    match (plan.primary_metric().map(|metric| metric.cutoff()), max_grade) {
+        _ if plan.primary_metric().is_some_and(|metric| metric.judged_only()) => {
+            format!("`{primary}` drops unjudged items")
+        }
+        (None, _) => format!("`{primary}` is no metric of the judgments alone"),
+        (Some(None), _) => format!("`{primary}` has no cutoff, and items are only known to rank {}", plan.list_depth()),
+        (Some(Some(_)), Some(_)) => {
+            format!("`{primary}` looks deeper than rank {}, to which items are known", plan.list_depth())
+        }
+        (Some(Some(_)), None) => "no judgment gives a positive grade".to_owned(),
+    }
+}

@@ -1,0 +1,16 @@
+//! What do the data say without the t distribution? The randomisation test, the bootstrap, and Wilcoxon's test where it is
+//! asked for.
+//!
+//! The parts are read once more. Of the randomisation test only the sums under every resample's signs are kept (`family`), so
+//! that its memory does not grow with the sessions; all measures and taxonomy nodes of a candidate share their signs, which is
+//! what makes MaxT. The bootstrap and Wilcoxon's test need all deltas, or all clusters' sums, at once (`held`): they have a
+//! bound. Unasked, only as much is done as costs a small part of a second (`amount`), and the report says so.
+//!
+//! Not for: the headline test, which is the t-test of `significance`.
+
+pub(super) mod amount;
+mod family;
+pub(super) mod held;
+mod read;
+
+pub(super) use read::Resampled;

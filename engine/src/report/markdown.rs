@@ -1,0 +1,109 @@
+//! Markdown of judged gates: what a comment on a change shows.
+
+use std::fmt::Write;
+
+use super::{Report, gate_name};
+use crate::compare::gates::{Acceptance, GateVerdict, JudgedGate, JudgedState, Judgement};
+use crate::compare::outcome::ArmState;
+
+/// Returns the gates of a run as Markdown: a table, and the reasons of those that do not simply pass.
+#[must_use]
+pub fn markdown(report: &Report, judgement: &Judgement) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = document(&mut text, report, judgement);
+    text
+}
+
+fn document(text: &mut String, report: &Report, judgement: &Judgement) -> std::fmt::Result {
+    let verdict = match judgement.verdict {
+        GateVerdict::Passed => "passed",
+        GateVerdict::Failed => "failed",
+        GateVerdict::Inconclusive => "inconclusive",
+        GateVerdict::NoGates => "there are none",
+    };
+    writeln!(text, "## Gates of {}: {verdict}\n", shown(&judgement.name))?;
+    for result in report.results.iter().filter(|result| result.state == ArmState::Failed) {
+        writeln!(text, "**Retriever {} failed on every session.**\n", shown(&result.retriever_id))?;
+    }
+    if !judgement.gates.is_empty() {
+        writeln!(text, "| gate | candidate | state | change | interval | accepted | n |")?;
+        writeln!(text, "|---|---|---|---:|---|---|---:|")?;
+        for gate in &judgement.gates {
+            row(text, gate)?;
+        }
+        writeln!(text)?;
+    }
+    for gate in judgement.gates.iter().filter(|gate| gate.state != JudgedState::Passed) {
+        let (state, candidate, reason) = (state(gate.state), shown(&gate.candidate), shown(&gate.outcome.reason));
+        write!(text, "- **{state}**, {candidate}: {reason}")?;
+        if let Some(Acceptance { reason, owner, expires, expired }) = &gate.acknowledgement {
+            let (reason, owner) = (shown(reason), shown(owner));
+            match expired {
+                false => write!(text, ". Acknowledged by {owner} until {expires}: {reason}")?,
+                true => write!(text, ". The acknowledgement by {owner} expired on {expires}")?,
+            }
+        }
+        writeln!(text)?;
+    }
+    for warning in &judgement.warnings {
+        writeln!(text, "- Warning: {}", shown(warning))?;
+    }
+    if !text.ends_with("\n\n") {
+        writeln!(text)?;
+    }
+    writeln!(text, "{}\n", shown(&report.comparison.recommendation))?;
+    writeln!(text, "Judged on {} (UTC). Run {}.", judgement.date, judgement.run_id)
+}
+
+fn row(text: &mut String, gate: &JudgedGate) -> std::fmt::Result {
+    let outcome = &gate.outcome;
+    let signed = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:+.4}"));
+    let interval = match outcome.interval {
+        Some([low, high]) => format!("{low:+.4} to {high:+.4}"),
+        None => "-".to_owned(),
+    };
+    let mut accepted = Vec::new();
+    if let Some(bound) = outcome.bound {
+        let word = if outcome.lower_is_better { "at most" } else { "at least" };
+        accepted.push(format!("change {word} {bound:+.4}"));
+    }
+    accepted.extend(outcome.min_value.map(|least| format!("value at least {least}")));
+    accepted.extend(outcome.max_value.map(|most| format!("value at most {most}")));
+    writeln!(
+        text,
+        "| {} | {} | {} | {} | {interval} | {} | {} |",
+        shown(&gate_name(outcome)),
+        shown(&gate.candidate),
+        state(gate.state),
+        signed(outcome.delta),
+        accepted.join(", "),
+        outcome.n
+    )
+}
+
+fn state(state: JudgedState) -> &'static str {
+    match state {
+        JudgedState::Passed => "passed",
+        JudgedState::Failed => "failed",
+        JudgedState::Inconclusive => "inconclusive",
+        JudgedState::Warned => "inconclusive (warning)",
+        JudgedState::Acknowledged => "acknowledged",
+    }
+}
+
+/// A stranger's text as text: no tags, no links, no further cells or lines.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '<' => shown.push_str("&lt;"),
+            '&' => shown.push_str("&amp;"),
+            '|' | '[' | ']' | '*' | '_' | '\\' => shown.extend(['\\', letter]),
+            letter if letter.is_control() => shown.push(' '),
+            letter => shown.push(letter),
+        }
+    }
+    // Within backticks a backslash is a letter: what is quoted there is made plain.
+    shown.replace('`', "'")
+}
