@@ -158,11 +158,15 @@ fn table_of(text: &mut String, report: &Report, comparison: &PipelineComparison,
     let mut nodes = String::new();
     taxonomy(&mut nodes, comparison)?;
     writeln!(text)?;
+    let naive = comparison.exposure.decides;
     if several {
         writeln!(text, "{} against {}", comparison.candidate_retriever_id, report.comparison.baseline_retriever_id)?;
     }
+    if naive {
+        writeln!(text, "naive, not what decides: what was never shown counts nothing")?;
+    }
     // Two blank lines and the table's header are not rows.
-    let around = 3 + usize::from(several) + nodes.lines().count();
+    let around = 3 + usize::from(several) + usize::from(naive) + nodes.lines().count();
     writeln!(text, "{}", metric_table(report, comparison, lines.saturating_sub(around).clamp(1, METRICS)))?;
     writeln!(text, "{nodes}")
 }

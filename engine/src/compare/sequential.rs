@@ -15,7 +15,7 @@ use rematch_metrics::stats::{
 
 use super::chunk::{Chunk, Extent};
 use super::clusters::{Keys, Numbers};
-use super::exposure;
+use super::exposure::{self, CLICK_SIGNIFICANCE};
 use super::outcome::{MetricComparison, PipelineComparison, SequenceLook, Stopping, VerdictOutcome};
 use super::question::Question;
 use super::verdict::TOLERATED_FAILURES;
@@ -113,7 +113,7 @@ impl<'a> Watch<'a> {
         match self.sequence.decision(moments) {
             Decision::TooEarly | Decision::Untestable(_) => None,
             Decision::Undecided(look) | Decision::Better(look) | Decision::Worse(look) => {
-                Some(look).filter(|look| look.p * candidates < SIGNIFICANCE)
+                Some(look).filter(|look| look.p * candidates < self.level())
             }
         }
     }
@@ -121,6 +121,11 @@ impl<'a> Watch<'a> {
     /// Whether what clicks say is looked at.
     fn by_clicks(&self) -> bool {
         self.question.clicks.as_ref().is_some_and(exposure::Examination::decide)
+    }
+
+    /// The level below which the anytime-valid p decides.
+    fn level(&self) -> f64 {
+        if self.by_clicks() { CLICK_SIGNIFICANCE } else { SIGNIFICANCE }
     }
 
     /// Returns what the looks came to.
@@ -140,7 +145,7 @@ impl<'a> Watch<'a> {
             replays_saved: not_replayed * plan.pipelines.len() as u64,
             share_saved: if self.sample.rows() > 0 { not_replayed as f64 / self.sample.rows() as f64 } else { 0.0 },
             method: TEST.to_owned(),
-            significance: SIGNIFICANCE,
+            significance: self.level(),
             by_clicks: self.by_clicks(),
             first_look_clusters: self.sequence.first_look(),
             sample_clusters: self.clusters,

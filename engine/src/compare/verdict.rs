@@ -1,7 +1,7 @@
 //! Better, worse, or not known: the decision on each candidate, in words and with its numbers.
 
 use super::SIGNIFICANCE;
-use super::exposure::{self, change, percent};
+use super::exposure::{self, CLICK_SIGNIFICANCE, change, percent};
 use super::outcome::{
     AggregateComparison, Estimate, Exposure, GateState, MetricComparison, PipelineComparison, Verdict, VerdictOutcome,
 };
@@ -31,7 +31,8 @@ pub(super) fn distrust(test: &MetricComparison, exposure: &Exposure, noise: f64)
         return None;
     }
     let common = exposure.common_support.as_ref().filter(|_| exposure.too_little.is_none());
-    (common.map(|test| direction(test, noise)) != Some(direction(test, noise))).then_some(Distrust::Exposure)
+    (common.map(|test| direction(test, noise, CLICK_SIGNIFICANCE)) != Some(direction(test, noise, SIGNIFICANCE)))
+        .then_some(Distrust::Exposure)
 }
 
 /// Decides on one candidate by the primary metric.
@@ -46,7 +47,7 @@ pub(super) fn decide(plan: &Plan, baseline: &str, comparison: &PipelineCompariso
         }
         _ if comparison.exposure.decides => by_clicks(candidate, baseline, &comparison.exposure, noise),
         _ => {
-            let outcome = direction(test, noise);
+            let outcome = direction(test, noise, SIGNIFICANCE);
             (outcome, sentence(&metric, candidate, baseline, test, outcome))
         }
     };
@@ -70,7 +71,7 @@ fn by_clicks(candidate: &str, baseline: &str, exposure: &Exposure, noise: f64) -
         );
         return (open, sentence);
     }
-    let outcome = direction(test, noise);
+    let outcome = direction(test, noise, CLICK_SIGNIFICANCE);
     let sentence = match outcome {
         VerdictOutcome::Better => format!("`{candidate}` is better than `{baseline}`: {numbers}."),
         VerdictOutcome::Worse => format!("`{candidate}` is worse than `{baseline}`: {numbers}."),
@@ -101,8 +102,8 @@ fn too_many_failures(
     )
 }
 
-fn direction(test: &MetricComparison, noise: f64) -> VerdictOutcome {
-    let significant = test.p_adjusted.or(test.p).is_some_and(|p| p < SIGNIFICANCE);
+fn direction(test: &MetricComparison, noise: f64, level: f64) -> VerdictOutcome {
+    let significant = test.p_adjusted.or(test.p).is_some_and(|p| p < level);
     match test.delta.map(|delta| if test.lower_is_better { -delta } else { delta }) {
         Some(delta) if significant && delta > noise => VerdictOutcome::Better,
         Some(delta) if significant && delta < -noise => VerdictOutcome::Worse,

@@ -1,5 +1,6 @@
 //! What clicks can tell, in words.
 
+use super::CLICK_SIGNIFICANCE;
 use crate::benchmark::ExposurePlan;
 use crate::compare::outcome::{ClickWeights, Estimate, Exposure, PropensitySource};
 
@@ -63,7 +64,9 @@ pub(in crate::compare) fn explanation(exposure: &Exposure) -> String {
         None => String::new(),
     };
     let verdict = match (&exposure.relative, &exposure.too_little) {
-        (Some(relative), None) => format!("the difference is {}, and that decides", change(relative)),
+        (Some(relative), None) => {
+            format!("the difference is {}, and that decides (at p < {CLICK_SIGNIFICANCE})", change(relative))
+        }
         (Some(relative), Some(why)) => {
             format!("the difference is {}, but {why}, so that nothing is decided", change(relative))
         }
