@@ -86,12 +86,19 @@ impl Chunk {
     ) -> Result<Self, StoreError> {
         let path = run.path(layout::SESSIONS);
         let damaged = |error: Damaged| StoreError::table(&path, error);
-        let sessions = sample.group_columns(index, &[column::TAXONOMY, column::INTERACTIONS])?;
-        let more = |name: &str| sample.group_columns(index, &[name]).map_err(Damaged::from);
+        let mut of_sessions = vec![column::TAXONOMY, column::INTERACTIONS];
+        if question.clicks.is_some() {
+            of_sessions.extend([column::SHOWN, column::JUDGMENTS]);
+        }
+        let sessions = sample.group_columns(index, &of_sessions)?;
+        let more = |name: &str| match of_sessions.contains(&name) {
+            true => Ok(sessions.clone()),
+            false => sample.group_columns(index, &[name]).map_err(Damaged::from),
+        };
         let touched = touched::read(&question.plan.relevance, &sessions, more).map_err(damaged)?;
         let nodes = touched::nodes(&sessions).map_err(damaged)?;
         let logged = match &question.clicks {
-            Some(_) => exposure::logged_sessions(question, sample, index).map_err(damaged)?,
+            Some(_) => exposure::logged_sessions(question, &sessions).map_err(damaged)?,
             None => Vec::new(),
         };
         let rows = sessions.num_rows();

@@ -104,8 +104,7 @@ impl<'a> Watch<'a> {
     /// Returns the look that decides on the candidate at `place`, if one does and a verdict could follow it.
     fn decided(&self, place: usize) -> Option<SequenceInterval> {
         let (moments, failed) = (self.moments.get(place)?, self.failed.get(place)?);
-        let too_little =
-            self.by_clicks() && exposure::too_little_so_far(&self.question, self.clicks.get(place)?).is_some();
+        let too_little = self.by_clicks() && exposure::too_little(&self.question, self.clicks.get(place)?).is_some();
         if too_little || *failed as f64 > TOLERATED_FAILURES * self.sessions as f64 {
             return None;
         }

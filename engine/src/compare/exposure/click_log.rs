@@ -2,13 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use datafusion::arrow::array::{
-    Array, ArrowPrimitiveType, AsArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
-};
+use datafusion::arrow::array::{Array, ListArray, PrimitiveArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Float64Type, UInt32Type};
 
 use crate::benchmark::RelevancePlan;
-use crate::compare::columns::{Damaged, field, list, mismatch, texts};
+use crate::compare::columns::{Damaged, as_numbers, field, list, texts};
 use crate::compare::touched::structs;
 use crate::rows::list_range;
 use crate::schema::column;
@@ -68,11 +66,11 @@ impl<'a> ClickLog<'a> {
         Ok(Self {
             shown,
             shown_items: texts(field(of_shown, column::ITEM_ID)?, column::ITEM_ID)?,
-            propensities: primitive(propensities, column::PROPENSITY)?,
+            propensities: as_numbers(propensities, column::PROPENSITY)?,
             acts,
             act_items: texts(field(of_acts, column::ITEM_ID)?, column::ITEM_ID)?,
             kinds: texts(field(of_acts, column::KIND)?, column::KIND)?,
-            positions: primitive(positions, column::POSITION)?,
+            positions: as_numbers(positions, column::POSITION)?,
             judgments: list(sessions, column::JUDGMENTS)?,
         })
     }
@@ -128,11 +126,4 @@ impl<'a> ClickLog<'a> {
         };
         (0..self.rows()).map(session).filter(|session| !session.items.is_empty()).collect()
     }
-}
-
-fn primitive<'a, T: ArrowPrimitiveType>(
-    array: &'a datafusion::arrow::array::ArrayRef,
-    name: &str,
-) -> Result<&'a PrimitiveArray<T>, Damaged> {
-    array.as_primitive_opt::<T>().ok_or_else(|| mismatch(name, array.data_type()))
 }

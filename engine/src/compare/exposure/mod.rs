@@ -21,8 +21,7 @@ mod words;
 #[cfg(test)]
 mod worlds;
 
-use datafusion::arrow::array::{Array, Float64Array};
-use rematch_metrics::Proportion;
+use datafusion::arrow::array::{Array, Float64Array, RecordBatch};
 use rematch_metrics::stats::TStatistic;
 
 pub(super) use click_log::LoggedSession;
@@ -31,7 +30,7 @@ pub(super) use survey::survey;
 pub(super) use words::{cautions, change, percent};
 
 #[cfg(test)]
-pub(super) use words::{explanation, too_little};
+pub(super) use words::{explanation, too_little as too_little_of};
 
 use super::chunk::{ArmChunk, Chunk};
 use super::cluster_tests::Clustered;
@@ -41,11 +40,10 @@ use super::outcome::{
     Sensitivity,
 };
 use super::question::Question;
-use super::significance::conclude;
+use super::significance::{conclude, interval};
 use super::tally::Tally;
 use crate::benchmark::statistics::Correction;
 use crate::rows::top_keys;
-use crate::store::TableReader;
 use click_log::ClickLog;
 use estimates::{COMMON, ESTIMATES, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
 
@@ -58,16 +56,9 @@ const RELATIVE: usize = ESTIMATES + 1;
 /// loss of equal arms in a little more than its share, and no curve of attention is known exactly.
 pub(super) const CLICK_SIGNIFICANCE: f64 = 0.025;
 
-const CONFIDENCE: f64 = 0.95;
-
-/// Reads the sessions of a chunk that nobody judged.
-pub(super) fn logged_sessions(
-    question: &Question<'_>,
-    sample: &TableReader,
-    chunk: usize,
-) -> Result<Vec<LoggedSession>, Damaged> {
-    let sessions = sample.group_columns(chunk, &click_log::COLUMNS)?;
-    Ok(ClickLog::of(&sessions)?.sessions(&question.plan.relevance))
+/// Returns the sessions of a chunk that nobody judged, from the columns [`click_log::COLUMNS`].
+pub(super) fn logged_sessions(question: &Question<'_>, sessions: &RecordBatch) -> Result<Vec<LoggedSession>, Damaged> {
+    Ok(ClickLog::of(sessions)?.sessions(&question.plan.relevance))
 }
 
 /// Iterates over the logged sessions that a candidate and the baseline answered, with what they say.
@@ -145,14 +136,13 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         Some(moments.as_ref().and_then(|moments| residuals.test(moments).ok()).map(|test| test.statistic))
     };
     let ratio = |sums: &estimates::RatioSums, place: usize| {
-        let level = Proportion::new(CONFIDENCE).ok();
-        let ci95 = sums.statistic(clusters(place)).zip(level).map(|(statistic, level)| statistic.interval(level));
+        let ci95 = sums.statistic(clusters(place)).and_then(|statistic| interval(&statistic));
         sums.defined().map(|estimate| Estimate { estimate, ci95 })
     };
     let [baseline_support, candidate_support] = sums.coverage();
     let assumed = examination.source == PropensitySource::Assumed;
     let sensitivity = sums.sensitivity().filter(|_| assumed);
-    let mut found = Exposure {
+    Exposure {
         click_derived_pairs: sums.click_derived,
         logged_sessions: sums.sessions(),
         k,
@@ -177,23 +167,15 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         bounds: sums.bounds(),
         weights: Some(sums.weights()),
         sensitivity: sensitivity.map(|(exponent, relative)| Sensitivity { exponent, relative }).collect(),
-        decides: false,
-        too_little: None,
+        decides: examination.decide(),
+        too_little: too_little(question, sums),
         explanation: String::new(),
-    };
-    found.decides = examination.decide();
-    found.too_little = words::too_little(&question.plan.exposure, &found);
-    found.explanation = words::explanation(&found);
-    found
+    }
 }
 
-/// Returns why what was summed up so far is too little to decide.
-pub(super) fn too_little_so_far(question: &Question<'_>, sums: &Sums) -> Option<String> {
-    let [baseline_support, candidate_support] = sums.coverage();
-    let k = question.plan.support_depth() as u64;
-    let found =
-        Exposure { k, baseline_support, candidate_support, weights: Some(sums.weights()), ..Exposure::default() };
-    words::too_little(&question.plan.exposure, &found)
+/// Returns why what was summed up is too little to decide, or `None`.
+pub(super) fn too_little(question: &Question<'_>, sums: &Sums) -> Option<String> {
+    words::too_little(&question.plan.exposure, sums.coverage(), question.plan.support_depth(), sums.weights())
 }
 
 /// Leaves sessions that users clicked and nobody judged out of the measures that depend on relevance, where judges decide: a click says
@@ -211,7 +193,7 @@ pub(super) fn leave_out(question: &Question<'_>, logged: &[LoggedSession], measu
     }
 }
 
-/// Says again in words what was found, after a last look or an adjustment changed it.
+/// Says in words what was found, once no last look and no adjustment can change it.
 pub(super) fn explain(exposure: &mut Exposure) {
     if exposure.click_derived_pairs > 0 {
         exposure.explanation = words::explanation(exposure);

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
-use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::array::Array;
 use rematch_metrics::exposure::{ExaminationCurve, HarvestedCurve, RankPair, harvest};
 
 use super::click_log::{COLUMNS, ClickLog};
 use super::estimates::Examination;
 use crate::benchmark::exposure::{CLIP, CLIP_LOGGED};
 use crate::benchmark::{ExposurePlan, Plan, Propensity};
-use crate::compare::columns::{Damaged, list, text_column, texts};
+use crate::compare::columns::{Damaged, field, list, text_column, texts};
 use crate::compare::fold::in_order;
 use crate::compare::outcome::PropensitySource;
 use crate::compare::touched::structs;
+use crate::rows::list_range;
 use crate::schema::column;
 use crate::score::relevance::weight;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
@@ -36,33 +37,26 @@ pub(in crate::compare) fn survey(
 ) -> Result<Option<Examination>, StoreError> {
     let path = run.path(layout::SESSIONS);
     let damaged = |error: Damaged| StoreError::table(&path, error);
-    let mut facts = Facts::default();
-    let read = |chunk: usize| Facts::read(plan, sample, chunk);
-    in_order(
-        sample.groups(),
-        threads,
-        |chunk| read(chunk).map_err(damaged),
-        |_, found| {
-            facts.clicked += found.clicked;
-            facts.longest = facts.longest.max(found.longest);
-            facts.propensities |= found.propensities;
-            facts.impressions += found.impressions;
-            Ok::<_, StoreError>(())
-        },
-    )?;
-    if facts.clicked == 0 {
+    let mut clicked = 0;
+    let count = |chunk: usize| clicked_in(plan, sample, chunk).map_err(damaged);
+    in_order(sample.groups(), threads, count, |_, found| {
+        clicked += found;
+        Ok::<_, StoreError>(())
+    })?;
+    if clicked == 0 {
         return Ok(None);
     }
+    let mut facts = Facts::default();
     in_order(
         sample.groups(),
         threads,
-        |chunk| judged(sample, chunk).map_err(damaged),
-        |_, judged| {
-            facts.judged += judged;
+        |chunk| Facts::read(sample, chunk).map_err(damaged),
+        |_, found| {
+            facts.merge(&found);
             Ok::<_, StoreError>(())
         },
     )?;
-    let sessions = [facts.clicked, facts.judged];
+    let sessions = [clicked, facts.judged];
     let assumed = || Examination { sessions, ..Examination::assumed_curve(&plan.exposure) };
     let logged = || {
         let clip = plan.exposure.clip.unwrap_or(CLIP_LOGGED);
@@ -112,12 +106,28 @@ fn fit(plan: &Plan, pairs: &[RankPair], longest: usize) -> Option<Examination> {
     })
 }
 
-/// What the log holds.
+/// Returns the number of a chunk's sessions that nobody judged and that have an act of positive weight.
+fn clicked_in(plan: &Plan, sample: &TableReader, chunk: usize) -> Result<u64, Damaged> {
+    let sessions = sample.group_columns(chunk, &[column::INTERACTIONS])?;
+    let acts = list(&sessions, column::INTERACTIONS)?;
+    if acts.values().is_empty() {
+        return Ok(0);
+    }
+    let kinds = field(structs(acts, column::INTERACTIONS)?, column::KIND)?;
+    let kinds = texts(kinds, column::KIND)?;
+    let graded = sample.group_columns(chunk, &[column::JUDGMENTS])?;
+    let judgments = list(&graded, column::JUDGMENTS)?;
+    let clicked = |row: &usize| {
+        list_range(judgments, *row).is_empty()
+            && list_range(acts, *row).any(|act| weight(&plan.relevance, kinds.value(act)) > 0.0)
+    };
+    Ok((0..sessions.num_rows()).filter(clicked).count() as u64)
+}
+
+/// What a log with clicks holds.
 #[derive(Default)]
 struct Facts {
-    /// Sessions that nobody judged, with an act of positive weight.
-    clicked: u64,
-    /// Sessions that a judge graded; counted only where any was clicked.
+    /// Sessions that a judge graded.
     judged: u64,
     /// Whether a shown item has a propensity.
     propensities: bool,
@@ -126,41 +136,25 @@ struct Facts {
     longest: usize,
 }
 
-/// Returns the number of a chunk's sessions that a judge graded.
-fn judged(sample: &TableReader, chunk: usize) -> Result<u64, Damaged> {
-    let sessions = sample.group_columns(chunk, &[column::JUDGMENTS])?;
-    let judgments = list(&sessions, column::JUDGMENTS)?;
-    let graded = |row: &usize| !crate::rows::list_range(judgments, *row).is_empty();
-    Ok((0..sessions.num_rows()).filter(graded).count() as u64)
-}
-
 impl Facts {
-    fn read(plan: &Plan, sample: &TableReader, chunk: usize) -> Result<Self, Damaged> {
-        let acts = sample.group_columns(chunk, &[column::INTERACTIONS])?;
-        if list(&acts, column::INTERACTIONS)?.values().is_empty() {
-            let shown = sample.group_columns(chunk, &[column::SHOWN])?;
-            return Self::of_shown(&shown);
-        }
-        let sessions = sample.group_columns(chunk, &COLUMNS)?;
-        let (acts, judgments) = (list(&sessions, column::INTERACTIONS)?, list(&sessions, column::JUDGMENTS)?);
-        let kinds = structs(acts, column::INTERACTIONS)?.column_by_name(column::KIND);
-        let kinds = texts(kinds.ok_or("no field `kind`")?, column::KIND)?;
-        let worth = |row: usize| {
-            let mut kinds = crate::rows::list_range(acts, row).map(|act| kinds.value(act));
-            kinds.any(|kind| weight(&plan.relevance, kind) > 0.0)
-        };
-        let judged = |row: usize| !crate::rows::list_range(judgments, row).is_empty();
+    fn read(sample: &TableReader, chunk: usize) -> Result<Self, Damaged> {
+        let sessions = sample.group_columns(chunk, &[column::SHOWN, column::JUDGMENTS])?;
+        let (shown, judgments) = (list(&sessions, column::SHOWN)?, list(&sessions, column::JUDGMENTS)?);
         let rows = || 0..sessions.num_rows();
-        let clicked = rows().filter(|row| !judged(*row) && worth(*row)).count() as u64;
-        Ok(Self { clicked, ..Self::of_shown(&sessions)? })
+        let propensities = field(structs(shown, column::SHOWN)?, column::PROPENSITY)?;
+        Ok(Self {
+            judged: rows().filter(|row| !list_range(judgments, *row).is_empty()).count() as u64,
+            propensities: propensities.null_count() < propensities.len(),
+            impressions: shown.values().len() as u64,
+            longest: rows().map(|row| list_range(shown, row).len()).max().unwrap_or(0),
+        })
     }
 
-    fn of_shown(sessions: &RecordBatch) -> Result<Self, Damaged> {
-        let shown = list(sessions, column::SHOWN)?;
-        let longest = (0..sessions.num_rows()).map(|row| crate::rows::list_range(shown, row).len()).max().unwrap_or(0);
-        let propensities = structs(shown, column::SHOWN)?.column_by_name(column::PROPENSITY);
-        let propensities = propensities.is_some_and(|column| column.null_count() < column.len());
-        Ok(Self { longest, propensities, impressions: shown.values().len() as u64, ..Self::default() })
+    fn merge(&mut self, other: &Self) {
+        self.judged += other.judged;
+        self.propensities |= other.propensities;
+        self.impressions += other.impressions;
+        self.longest = self.longest.max(other.longest);
     }
 }
 

@@ -17,18 +17,21 @@ pub(in crate::compare) fn change(relative: &Estimate) -> String {
 }
 
 /// Returns why the estimate on common support must not decide, or `None`.
-pub(in crate::compare) fn too_little(plan: &ExposurePlan, exposure: &Exposure) -> Option<String> {
-    let arms = [("baseline", exposure.baseline_support), ("candidate", exposure.candidate_support)];
-    let least = arms.into_iter().filter_map(|(arm, share)| Some((arm, share?))).min_by(|a, b| a.1.total_cmp(&b.1));
+pub(in crate::compare) fn too_little(
+    plan: &ExposurePlan,
+    coverage: [Option<f64>; 2],
+    k: usize,
+    weights: ClickWeights,
+) -> Option<String> {
+    let arms = ["baseline", "candidate"].into_iter().zip(coverage);
+    let least = arms.filter_map(|(arm, share)| Some((arm, share?))).min_by(|a, b| a.1.total_cmp(&b.1));
     if let Some((arm, share)) = least.filter(|(_, share)| *share < plan.min_coverage) {
         return Some(format!(
-            "only {} of the {arm}'s top {} was shown in the same search, expected at least {} (`exposure.min-coverage`)",
+            "only {} of the {arm}'s top {k} was shown in the same search, expected at least {} (`exposure.min-coverage`)",
             percent(share),
-            exposure.k,
             percent(plan.min_coverage)
         ));
     }
-    let weights = exposure.weights.unwrap_or_default();
     (weights.effective_sample < plan.min_effective_sample).then(|| {
         format!(
             "the {} clicks on items that both return and that were shown are worth {:.0} equally weighted ones, expected at \

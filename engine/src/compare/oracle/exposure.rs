@@ -8,7 +8,7 @@ use super::observations::{Observations, logged_position, rank};
 use super::significance::{Pairs, compare_pairs};
 use crate::benchmark::Plan;
 use crate::benchmark::exposure::CLIP;
-use crate::compare::exposure::{explanation, too_little};
+use crate::compare::exposure::{explanation, too_little_of};
 use crate::compare::outcome::{
     ClickWeights, Estimate, Exposure, MetricComparison, PropensityInfo, PropensitySource, Sensitivity,
 };
@@ -182,7 +182,8 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         explanation: String::new(),
     };
     found.decides = observations.clicks_decide();
-    found.too_little = too_little(&plan.exposure, &found);
+    let weights = found.weights.unwrap_or_default();
+    found.too_little = too_little_of(&plan.exposure, [support(0), support(1)], k as usize, weights);
     found.explanation = explanation(&found);
     found
 }
