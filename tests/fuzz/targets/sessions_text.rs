@@ -27,7 +27,7 @@ pub(super) fn jsonl(folder: &Folder, data: &[u8]) {
     let lines: Vec<String> = sessions.iter().map(|session| serde_json::to_string(session).expect("JSON")).collect();
     let written = folder.write("written.jsonl", lines.join("\n").as_bytes());
     assert_eq!(read(&written, SessionFormat::Jsonl).expect("what was written"), sessions);
-    check_import(folder, &files_at(&path), &sessions);
+    check_import(folder, &files_at(&path), Some(SessionFormat::Jsonl), &sessions);
 }
 
 pub(super) fn csv(folder: &Folder, data: &[u8]) {
@@ -35,7 +35,7 @@ pub(super) fn csv(folder: &Folder, data: &[u8]) {
     let found = read(&path, SessionFormat::Csv);
     check_compressed(folder, data, SessionFormat::Csv, &found);
     if let Ok(sessions) = found {
-        check_import(folder, &files_at(&path), &sessions);
+        check_import(folder, &files_at(&path), Some(SessionFormat::Csv), &sessions);
     }
 }
 
@@ -125,7 +125,7 @@ fn check_joined(folder: &Folder, path: &SessionsPath) {
         (Err(_), Err(_)) => {}
     }
     if let Ok(sessions) = found {
-        check_import(folder, path, &sessions);
+        check_import(folder, path, None, &sessions);
     }
 }
 
@@ -135,10 +135,11 @@ fn by_id(mut sessions: Vec<Session>) -> Vec<Session> {
     sessions
 }
 
-/// What is imported is what was read, unless an id occurs twice.
-fn check_import(folder: &Folder, path: &SessionsPath, sessions: &[Session]) {
+/// What is imported is what was read, unless an id occurs twice. The format is that of reading: text that begins as an
+/// Arrow file does is detected as one.
+fn check_import(folder: &Folder, path: &SessionsPath, format: Option<SessionFormat>, sessions: &[Session]) {
     let out = folder.path().join("imported.parquet");
-    let imported = SessionReader::open(path, None).and_then(|reader| import(reader, &out));
+    let imported = SessionReader::open(path, format).and_then(|reader| import(reader, &out));
     let repeats = by_id(sessions.to_vec()).windows(2).any(|pair| pair[0].session_id == pair[1].session_id);
     match imported {
         Ok(summary) => {
