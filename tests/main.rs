@@ -42,6 +42,7 @@ mod sample_data;
 mod scifact;
 mod scorers;
 mod select;
+mod server;
 mod statistics;
 mod stopping;
 mod terminal;

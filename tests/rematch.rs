@@ -57,6 +57,11 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// Returns the path of the binary under test.
+pub(crate) fn binary() -> &'static Path {
+    &BINARY
+}
+
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let binary = profile_folder().join(format!("rematch{}", std::env::consts::EXE_SUFFIX));
     if !is_current(&binary) {
@@ -99,7 +104,7 @@ fn all_older(folder: &Path, built: SystemTime) -> bool {
 }
 
 /// Endings of the files that are compiled in.
-const SOURCES: [&str; 7] = ["rs", "toml", "jinja", "wit", "wasm", "parquet", "jsonl"];
+const SOURCES: [&str; 8] = ["rs", "toml", "jinja", "wit", "wasm", "parquet", "jsonl", "sql"];
 
 /// Builds the binary as `cargo test --workspace` does.
 fn build() {

@@ -10,10 +10,13 @@ use rematch_engine::run::Shard;
 use crate::gate_arguments::GateArguments;
 use crate::plan_arguments::PlanArguments;
 use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
+use rematch_server::worker::WORKER_COMMAND;
+
 use crate::plugin_host::COMPILE_COMMAND;
 use crate::rejudge_arguments::{CompareArguments, RescoreArguments};
 use crate::retriever_arguments::{DoctorArguments, ProbeArguments, SearchArguments};
 use crate::runs_arguments::RunsCommand;
+use crate::server_arguments::{ServeArguments, TokenCommand};
 
 /// Replays the searches that real users made against a baseline retriever and its challengers, and says with honest
 /// statistics which one should serve tomorrow.
@@ -83,6 +86,14 @@ pub(crate) enum Command {
     /// Look after the rankings that are kept from run to run
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Serve the HTTP API: runs, retriever benchmarks, scenarios
+    Serve(ServeArguments),
+    /// Make, list and revoke the tokens of the HTTP API
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Do one task of the server, under limits
+    #[command(name = WORKER_COMMAND, hide = true)]
+    Worker,
     /// Compile a component into the cache, under limits
     #[command(name = COMPILE_COMMAND, hide = true)]
     CompileComponent(CompileComponentArguments),

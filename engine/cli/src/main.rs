@@ -15,6 +15,7 @@ mod ranking_cache;
 mod rejudge_arguments;
 mod retriever_arguments;
 mod runs_arguments;
+mod server_arguments;
 mod signals;
 mod summary;
 mod terminal;

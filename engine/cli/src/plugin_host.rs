@@ -44,15 +44,24 @@ pub(crate) fn plugin_host(say: Option<Say>) -> Result<Arc<PluginHost>, SandboxEr
 ///
 /// As [`plugin_host`].
 pub(crate) fn plugin_host_with_cache(say: Option<Say>, cache: PathBuf) -> Result<Arc<PluginHost>, SandboxError> {
-    let program = std::env::current_exe()
-        .map_err(|error| SandboxError::Host { reason: format!("this program cannot find itself: {error}") })?;
-    let compiler = Compiler { program, arguments: vec![OsString::from(COMPILE_COMMAND)] };
+    let compiler = compiler()?;
     let log = say.map(|say| -> LogSink {
         let lines = PluginLines { shown: Mutex::default(), say };
         Arc::new(move |name, message| lines.show(name, message))
     });
     let settings = HostSettings { cache: Some(cache), compiler: Some(compiler), log };
     Ok(Arc::new(PluginHost::new(settings)?))
+}
+
+/// Returns the compiler: this very program, in a process of its own.
+///
+/// # Errors
+///
+/// Returns an error when this program cannot find itself.
+pub(crate) fn compiler() -> Result<Compiler, SandboxError> {
+    let program = std::env::current_exe()
+        .map_err(|error| SandboxError::Host { reason: format!("this program cannot find itself: {error}") })?;
+    Ok(Compiler { program, arguments: vec![OsString::from(COMPILE_COMMAND)] })
 }
 
 /// Returns how a command without a progress bar shows talk.

@@ -68,7 +68,7 @@ pub(crate) struct CollectArguments {
 }
 
 /// Reads an age.
-fn age(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn age(text: &str) -> Result<std::time::Duration, String> {
     let expected = || format!("`{text}`, expected an age such as 30d, 12h or 15m");
     let unit = text.chars().next_back().ok_or_else(expected)?;
     let seconds: u64 = match unit {

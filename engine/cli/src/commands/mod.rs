@@ -17,6 +17,8 @@ mod run;
 mod runs;
 mod schema;
 mod search;
+mod serve;
+mod token;
 mod validate;
 mod verify;
 
@@ -48,6 +50,9 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Cache(command) => cache::cache(&command),
         Command::Plugin(command) => plugin::plugin(&command),
+        Command::Serve(arguments) => serve::serve(arguments),
+        Command::Token(command) => token::token(command),
+        Command::Worker => serve::work(),
         Command::CompileComponent(arguments) => plugin::compile_component(&arguments),
     }
 }

@@ -1,0 +1,94 @@
+//! `rematch token`: the tokens of the HTTP API.
+
+use std::path::Path;
+
+use rematch_server::database::Database;
+use rematch_server::organisations::{TokenRecord, Tokens};
+use rematch_server::platform::error::ApiError;
+use rematch_server::platform::page::{now_ms, rfc3339};
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::exit::{Exit, Failure};
+use crate::server_arguments::{CreateTokenArguments, ListTokensArguments, RevokeTokenArguments, TokenCommand};
+use crate::terminal::{table, trimmed, visible};
+
+/// Does what the command line asks for.
+pub(crate) fn token(command: TokenCommand) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            TokenCommand::Create(arguments) => create(arguments).await,
+            TokenCommand::List(arguments) => list(arguments).await,
+            TokenCommand::Revoke(arguments) => revoke(arguments).await,
+        }
+    })
+}
+
+async fn create(arguments: CreateTokenArguments) -> Result<Exit, Failure> {
+    let tokens = open(&arguments.data.data)?;
+    let lifetime = arguments.expires_in.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    let expires_at = lifetime.map(|lifetime| now_ms().saturating_add(lifetime));
+    let issued =
+        tokens.create(&arguments.organisation, &arguments.name, arguments.role, expires_at).await.map_err(failure)?;
+    if arguments.json {
+        print_json(&json!({ "token": issued.text.reveal(), "record": issued.record }))?;
+    } else {
+        // The token alone on stdout, so that a script can take it.
+        print(&format!("{}\n", issued.text.reveal()))?;
+        tell(&format!("{} of `{}`: it is shown this once", issued.record.id, issued.record.organisation));
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(arguments: ListTokensArguments) -> Result<Exit, Failure> {
+    let tokens = open(&arguments.data.data)?;
+    let found = tokens.list(arguments.organisation.as_deref()).await.map_err(failure)?;
+    if arguments.json {
+        print_json(&found)?;
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() {
+        tell("no tokens; `rematch token create ORGANISATION` makes one");
+        return Ok(Exit::Done);
+    }
+    let mut shown = table(&["id", "organisation", "role", "state", "name"]);
+    for token in &found {
+        let state = state(token);
+        shown.add_row([&token.id, &token.organisation, token.role, &state, &visible(&token.name)]);
+    }
+    print(&trimmed(&shown))?;
+    Ok(Exit::Done)
+}
+
+fn state(token: &TokenRecord) -> String {
+    let day = |time: i64| rfc3339(time).chars().take(10).collect::<String>();
+    match (token.revoked_at, token.expires_at) {
+        (Some(time), _) => format!("revoked {}", day(time)),
+        (None, Some(time)) if time <= now_ms() => format!("expired {}", day(time)),
+        (None, Some(time)) => format!("valid until {}", day(time)),
+        (None, None) => "valid".to_owned(),
+    }
+}
+
+async fn revoke(arguments: RevokeTokenArguments) -> Result<Exit, Failure> {
+    open(&arguments.data.data)?.revoke(None, &arguments.id).await.map_err(failure)?;
+    tell(&format!("{} is revoked", arguments.id));
+    Ok(Exit::Done)
+}
+
+/// Tokens are made before the server runs for the first time, and while it runs.
+fn open(data: &Path) -> Result<Tokens, Failure> {
+    std::fs::create_dir_all(data)?;
+    let database = Database::open(&data.join("rematch.db")).map_err(|error| Failure::new(Exit::Usage, error))?;
+    Ok(Tokens::open(database, &data.join("token.key"))?)
+}
+
+fn failure(error: ApiError) -> Failure {
+    Failure::new(Exit::Usage, anyhow::anyhow!(error.message))
+}
+
+#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

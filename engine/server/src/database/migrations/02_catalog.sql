@@ -1,0 +1,45 @@
+-- What organisations bring: files, what is in them, and retrievers.
+CREATE TABLE files (
+    organisation TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    -- What a look into it found, as JSON.
+    found TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (organisation, name)
+) STRICT;
+
+-- A corpus: the body is its section of a benchmark file, its `path` the name of a file above.
+CREATE TABLE corpora (
+    organisation TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (organisation, name)
+) STRICT;
+
+CREATE TABLE components (
+    organisation TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    found TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (organisation, name, version)
+) STRICT;
+
+CREATE TABLE retrievers (
+    id TEXT PRIMARY KEY,
+    organisation TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- As its API family wrote it.
+    body TEXT NOT NULL,
+    -- Its section of a benchmark file: `{"id", "name", "stages": [...]}`.
+    section TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX retrievers_by_organisation ON retrievers (organisation, namespace, id);

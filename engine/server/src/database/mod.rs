@@ -1,0 +1,163 @@
+//! Metadata, in one SQLite file.
+//!
+//! One thread writes. It takes what has come in meanwhile into one transaction, so that a hundred clients share one wait for
+//! the disk, and answers only when the transaction is on it: what was acknowledged survives a kill and a power cut. Readers
+//! have connections of their own and wait for nobody.
+
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::platform::error::ApiError;
+use writer::Writer;
+
+/// The schema, in the order in which it grew.
+const MIGRATIONS: [&str; 4] = [
+    include_str!("migrations/01_platform.sql"),
+    include_str!("migrations/02_catalog.sql"),
+    include_str!("migrations/03_retrievers.sql"),
+    include_str!("migrations/04_scenarios.sql"),
+];
+
+/// The database.
+#[derive(Clone)]
+pub struct Database {
+    readers: Arc<Readers>,
+    writer: Arc<Writer>,
+}
+
+struct Readers {
+    path: std::path::PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Why the database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite says so.
+    #[error("cannot open the database `{path}`: {source}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot bring the database `{path}` up to date: {source}")]
+    Migrate {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        source: rusqlite_migration::Error,
+    },
+}
+
+impl Database {
+    /// Opens the file, makes it where it is not there, and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the file is no database, cannot be written, or is of a newer version.
+    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        let failed = |source| DatabaseError::Open { path: path.display().to_string(), source };
+        let mut connection = Connection::open(path).map_err(failed)?;
+        configure(&connection).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        Migrations::new(MIGRATIONS.iter().map(|sql| M::up(sql)).collect())
+            .to_latest(&mut connection)
+            .map_err(|source| DatabaseError::Migrate { path: path.display().to_string(), source })?;
+        let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
+        Ok(Self { readers: Arc::new(readers), writer: Arc::new(Writer::start(connection)) })
+    }
+
+    /// Reads, on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// Returns what `read` returns; errors of SQLite become 500.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, QueryError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let found = tokio::task::spawn_blocking(move || {
+            let connection = readers.take()?;
+            let found = read(&connection);
+            readers.give_back(connection);
+            found
+        });
+        Ok(found.await.map_err(ApiError::internal)??)
+    }
+
+    /// Writes, all or nothing, and returns when it is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Returns what `write` returns, and nothing is written then; errors of SQLite become 500.
+    pub async fn write<T, F>(&self, write: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, QueryError> + Send + 'static,
+    {
+        Ok(self.writer.write(write).await?)
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, QueryError> {
+        if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        configure(&connection)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Why a query ended without an answer.
+#[derive(Debug)]
+pub enum QueryError {
+    /// SQLite failed.
+    Sqlite(rusqlite::Error),
+    /// The request is refused, by what the query found.
+    Refused(Box<ApiError>),
+}
+
+impl From<rusqlite::Error> for QueryError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<ApiError> for QueryError {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(Box::new(error))
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Sqlite(error) => Self::internal(error),
+            QueryError::Refused(error) => *error,
+        }
+    }
+}

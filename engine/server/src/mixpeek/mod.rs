@@ -1,0 +1,10 @@
+//! Routes of the mixpeek API.
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::App;
+
+/// Returns the routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+}

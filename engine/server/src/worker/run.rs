@@ -1,0 +1,87 @@
+//! A benchmark, run in a worker.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rematch_engine::benchmark::{Plan, SpecSource};
+use rematch_engine::event::{Event, Listener};
+use rematch_engine::run::{self, Outcome, Surroundings};
+use rematch_engine::sandbox::PluginHost;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, Message, Outlet, RunOrder, Task};
+
+/// Between two words about the progress of a retriever.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) fn run(task: &Task, order: &RunOrder, plugins: Arc<PluginHost>, outlet: &Outlet) -> Result<Value, Failure> {
+    let source = SpecSource::read(&order.benchmark, &order.overrides).map_err(wrong)?;
+    let plan = Plan::resolve(&source).map_err(wrong)?;
+    plan.check_inputs(&source).map_err(wrong)?;
+    let listener = Arc::new(Told { outlet: outlet.clone(), last: Mutex::new(Instant::now()) });
+    let stop = plugins.stop();
+    let surroundings = Surroundings {
+        out: Some(order.out.clone()),
+        memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
+        retry_errors: order.retry_errors,
+        stop: Arc::clone(&stop),
+        ..Surroundings::new(listener, plugins)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("internal", error))?;
+    let outcome = runtime.block_on(async {
+        tokio::spawn(stop_on_signal(stop));
+        run::run(plan, surroundings).await
+    });
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Outcome::Finished(finished)) => {
+            Ok(json!({ "run_id": finished.report.run.id, "state": finished.report.run.state }))
+        }
+        Ok(Outcome::Shard { .. }) => Err(Failure::new("internal", "a run of the server has no shards")),
+        Err(error) => Err(Failure::new("run_failed", error)),
+    }
+}
+
+fn wrong(mistake: rematch_engine::benchmark::Diagnostic) -> Failure {
+    Failure::new("invalid_benchmark", mistake)
+}
+
+async fn stop_on_signal(stop: Arc<AtomicBool>) {
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        terminate.recv().await;
+        stop.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Tells the server what happens; progress now and then only.
+struct Told {
+    outlet: Outlet,
+    last: Mutex<Instant>,
+}
+
+impl Listener for Told {
+    fn hear(&self, event: &Event) {
+        let message = match event {
+            Event::Entered(state) => {
+                let name = serde_json::to_value(state).ok().and_then(|name| name.as_str().map(ToOwned::to_owned));
+                Message::Phase(name.unwrap_or_default())
+            }
+            Event::Sampled { loaded, sampled } => Message::Sampled { loaded: *loaded, sampled: *sampled },
+            Event::Replayed { retriever_id, done, total, failed, .. } => {
+                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                if done < total && last.elapsed() < PROGRESS_EVERY {
+                    return;
+                }
+                *last = Instant::now();
+                Message::Progress { retriever_id: retriever_id.clone(), done: *done, total: *total, failed: *failed }
+            }
+            _ => return,
+        };
+        self.outlet.say(&message);
+    }
+}
