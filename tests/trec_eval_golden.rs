@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rematch_metrics::{Metric, PositiveNumber, Relevance};
 use serde_json::Value;
 
 use crate::shared::shared;
@@ -103,6 +104,14 @@ fn ours(measure: &str, golden: &Golden) -> Option<String> {
         "num_rel_ret" => return Some(format!("NumRet(rel={})", golden.level)),
         _ => {}
     }
+    if let Some(name) = of_trec_eval_alone(measure) {
+        let Ok(Metric::TrecEval { measure, .. }) = name.parse() else { panic!("`{name}` is none of trec_eval's own") };
+        let level = PositiveNumber::new(f64::from(golden.level)).expect("a level");
+        let levelled = golden.level > 1 && !measure.is_graded();
+        let relevance = if levelled { Relevance::AtLeast(level) } else { Relevance::AboveZero };
+        let metric = Metric::TrecEval { measure, relevance };
+        return metric.cutoff().is_none_or(|cutoff| cutoff.get() <= golden.depth).then(|| metric.to_string());
+    }
     let (family, cutoff) = match measure.rsplit_once('_') {
         Some((family, cutoff)) if cutoff.parse::<usize>().is_ok_and(|cutoff| cutoff <= golden.depth) => {
             (family, format!("@{cutoff}"))
@@ -121,6 +130,34 @@ fn ours(measure: &str, golden: &Golden) -> Option<String> {
         _ => return None,
     };
     Some(format!("{name}{level}{cutoff}"))
+}
+
+/// The metric that a measure is which trec_eval alone prints.
+fn of_trec_eval_alone(measure: &str) -> Option<String> {
+    let plain = [
+        ("set_recall", "SetR"),
+        ("set_P", "SetP"),
+        ("set_relative_P", "SetP(relative=True)"),
+        ("set_map", "SetAP"),
+        ("set_F", "SetF"),
+        ("11pt_avg", "11pt_avg"),
+        ("utility", "Utility"),
+        ("G", "G"),
+        ("binG", "binG"),
+        ("ndcg_rel", "nDCG_rel"),
+        ("Rndcg", "Rndcg"),
+        ("num_nonrel_judged_ret", "NumNonRel"),
+    ];
+    if let Some((_, name)) = plain.iter().find(|(theirs, _)| *theirs == measure) {
+        return Some((*name).to_owned());
+    }
+    if let Some(level) = measure.strip_prefix("iprec_at_recall_") {
+        return Some(format!("IPrec@{}", level.parse::<f64>().ok()?));
+    }
+    if let Some(multiple) = measure.strip_prefix("Rprec_mult_") {
+        return Some(format!("Rprec(mult={})", multiple.parse::<f64>().ok()?));
+    }
+    measure.strip_prefix("relative_P_").map(|cutoff| format!("P(relative=True)@{cutoff}"))
 }
 
 /// Replays recorded runs (and the first one again, as a candidate) in trec_eval's mode.

@@ -76,7 +76,48 @@ impl Proportion {
     }
 }
 
-/// Both types hold no NaN and no -0, so that equality of numbers is equality of bits and the order is total.
+/// A recall that a ranking reaches: a number from 0 to 1, both included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecallLevel(f64);
+
+impl RecallLevel {
+    /// The eleven levels of the classic recall-precision curve.
+    pub const ELEVEN: [Self; 11] = [
+        Self(0.0),
+        Self(0.1),
+        Self(0.2),
+        Self(0.3),
+        Self(0.4),
+        Self(0.5),
+        Self(0.6),
+        Self(0.7),
+        Self(0.8),
+        Self(0.9),
+        Self(1.0),
+    ];
+
+    /// Returns the number if it is neither below 0 nor above 1.
+    ///
+    /// # Errors
+    ///
+    /// Any other number, NaN included.
+    pub const fn new(number: f64) -> Result<Self, OutOfBounds> {
+        if number >= 0.0 && number <= 1.0 {
+            // -0 becomes 0.
+            Ok(Self(number + 0.0))
+        } else {
+            Err(OutOfBounds { expected: "a number from 0 to 1", found: number })
+        }
+    }
+
+    /// Returns the plain number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// These types hold no NaN and no -0, so that equality of numbers is equality of bits and the order is total.
 macro_rules! total_order_and_text {
     ($($name:ident),*) => {$(
         impl Eq for $name {}
@@ -115,7 +156,7 @@ macro_rules! total_order_and_text {
     )*};
 }
 
-total_order_and_text!(PositiveNumber, Proportion);
+total_order_and_text!(PositiveNumber, Proportion, RecallLevel);
 
 #[cfg(test)]
 mod tests {

@@ -33,10 +33,10 @@ pub mod sum;
 pub mod ties;
 pub mod top_lists;
 
-pub use bounded::{PositiveNumber, Proportion};
+pub use bounded::{PositiveNumber, Proportion, RecallLevel};
 pub use metric::{DEFAULT_ERR_MAX_GRADE, DEFAULT_RBP_PERSISTENCE, Metric};
 pub use metric_name::MetricError;
-pub use ranking::{Explanation, GainFunction, RankContribution, RankedGrades, RbpGain, Relevance};
+pub use ranking::{Explanation, GainFunction, RankContribution, RankedGrades, RbpGain, Relevance, TrecMeasure};
 
 #[cfg(test)]
 mod reference;

@@ -6,7 +6,7 @@ use crate::bounded::{PositiveNumber, Proportion};
 use crate::ranking::condensed::condensed;
 use crate::ranking::explanation::Weighing;
 use crate::ranking::{
-    Explanation, GainFunction, RankedGrades, RbpGain, Relevance, average_precision, binary_preference,
+    Explanation, GainFunction, RankedGrades, RbpGain, Relevance, TrecMeasure, average_precision, binary_preference,
     expected_reciprocal_rank, hit_counts, inferred_average_precision, judged, ndcg, precision, r_precision,
     rank_biased_precision, recall, reciprocal_rank, success,
 };
@@ -128,6 +128,13 @@ pub enum Metric {
         /// What counts as relevant.
         relevance: Relevance,
     },
+    /// A measure that trec_eval alone prints: `IPrec@0.1`, `SetF`, `Rprec(mult=0.5)`, `Rndcg`. See [`TrecMeasure`].
+    TrecEval {
+        /// Which one.
+        measure: TrecMeasure,
+        /// What counts as relevant.
+        relevance: Relevance,
+    },
 }
 
 /// The highest grade that ERR assumes where its name says nothing: 4, as gdeval, so that numbers of different query sets
@@ -178,6 +185,7 @@ impl Metric {
             Self::InferredAveragePrecision { relevance } => inferred_average_precision(grades, relevance),
             Self::Returned { relevance } => Some(hit_counts::returned(grades, relevance)),
             Self::Relevant { relevance } => Some(hit_counts::relevant(grades, relevance)),
+            Self::TrecEval { measure, relevance } => measure.evaluate(grades, relevance),
         }
     }
 
@@ -199,6 +207,7 @@ impl Metric {
             Self::InferredAveragePrecision { relevance } => inferred_average_precision::weigh(grades, relevance),
             Self::Returned { relevance } => Some(hit_counts::weigh_returned(grades, relevance)),
             Self::Relevant { relevance } => Some(hit_counts::weigh_relevant(grades, relevance)),
+            Self::TrecEval { measure, relevance } => measure.weigh(grades, relevance),
         }
     }
 
@@ -214,12 +223,24 @@ impl Metric {
             | Self::Err { cutoff, .. }
             | Self::Rbp { cutoff, .. }
             | Self::Judged { cutoff } => cutoff,
+            Self::TrecEval { measure, .. } => measure.cutoff(),
             Self::RPrecision { .. }
             | Self::Bpref { .. }
             | Self::InferredAveragePrecision { .. }
             | Self::Returned { .. }
             | Self::Relevant { .. } => None,
         }
+    }
+
+    /// Returns whether the interval that ties leave is known: whether no order of tied items is better than that by what they
+    /// are worth, descending. It is not for infAP, `G` and `nDCG_rel`.
+    #[must_use]
+    pub fn ties_have_an_interval(&self) -> bool {
+        !matches!(
+            self,
+            Self::InferredAveragePrecision { .. }
+                | Self::TrecEval { measure: TrecMeasure::NormalisedGain | TrecMeasure::NdcgOverRelevant, .. }
+        )
     }
 
     /// Returns whether items that nobody judged are dropped before the metric looks at the ranking.
@@ -239,7 +260,8 @@ impl Metric {
             | Self::Bpref { .. }
             | Self::InferredAveragePrecision { .. }
             | Self::Returned { .. }
-            | Self::Relevant { .. } => false,
+            | Self::Relevant { .. }
+            | Self::TrecEval { .. } => false,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Names of metrics, read and printed here and nowhere else, in ir_measures' spelling: `Name(parameter=value)@cutoff`.
 
+mod trec_measures;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use crate::bounded::{PositiveNumber, Proportion};
 use crate::metric::{DEFAULT_ERR_MAX_GRADE, DEFAULT_RBP_PERSISTENCE, Metric};
-use crate::ranking::{GainFunction, RbpGain, Relevance};
+use crate::ranking::{GainFunction, RbpGain, Relevance, TrecMeasure};
 
 /// Every accepted name: the canonical one first, then its synonyms; and the family it stands for.
 const FAMILIES: [(&[&str], Family); 14] = [
@@ -45,6 +47,7 @@ enum Family {
     RPrecision,
     Returned,
     Relevant,
+    TrecEval(trec_measures::Family),
 }
 
 /// Why a metric's name is refused.
@@ -157,6 +160,10 @@ impl fmt::Display for Metric {
             Self::Returned { relevance: Some(Relevance::AboveZero) } => ("NumRelRet", Vec::new()),
             Self::Returned { relevance: Some(relevance) } => ("NumRet", vec![level(relevance)]),
             Self::Relevant { relevance } => ("NumRel", vec![level(relevance)]),
+            Self::TrecEval { measure, relevance } => {
+                let (name, parameter, _) = trec_measures::spelled(measure);
+                (name, vec![level(relevance), parameter])
+            }
         };
         parameters.push(self.judged_only().then(|| "judged_only=True".to_owned()));
         let parameters: Vec<String> = parameters.into_iter().flatten().collect();
@@ -164,10 +171,11 @@ impl fmt::Display for Metric {
         if !parameters.is_empty() {
             write!(formatter, "({})", parameters.join(","))?;
         }
-        match self.cutoff() {
-            Some(cutoff) => write!(formatter, "@{cutoff}"),
-            None => Ok(()),
-        }
+        let cutoff = match *self {
+            Self::TrecEval { measure, .. } => trec_measures::spelled(measure).2,
+            _ => self.cutoff().map(|cutoff| cutoff.to_string()),
+        };
+        cutoff.map_or(Ok(()), |cutoff| write!(formatter, "@{cutoff}"))
     }
 }
 
@@ -225,12 +233,22 @@ impl<'a> Parts<'a> {
                 judged_only: self.judged_only()?,
                 cutoff: self.required_cutoff()?,
             },
+            Family::Precision if self.truth("relative")? => Metric::TrecEval {
+                measure: TrecMeasure::RelativePrecision(self.required_cutoff()?),
+                relevance: self.relevance()?,
+            },
             Family::Precision => Metric::Precision {
                 relevance: self.relevance()?,
                 judged_only: self.judged_only()?,
                 cutoff: self.required_cutoff()?,
             },
-            Family::RPrecision => Metric::RPrecision { relevance: self.relevance()?, judged_only: self.judged_only()? },
+            Family::RPrecision => match self.positive("mult")? {
+                Some(multiple) => Metric::TrecEval {
+                    measure: TrecMeasure::RPrecisionMultiple(multiple),
+                    relevance: self.relevance()?,
+                },
+                None => Metric::RPrecision { relevance: self.relevance()?, judged_only: self.judged_only()? },
+            },
             Family::Success => Metric::Success {
                 relevance: self.relevance()?,
                 judged_only: self.judged_only()?,
@@ -262,6 +280,7 @@ impl<'a> Parts<'a> {
             Family::InferredAveragePrecision => Metric::InferredAveragePrecision { relevance: self.relevance()? },
             Family::Returned => Metric::Returned { relevance: self.counted()? },
             Family::Relevant => Metric::Relevant { relevance: self.relevance()? },
+            Family::TrecEval(family) => self.trec_measure(family)?,
         })
     }
 
@@ -271,12 +290,16 @@ impl<'a> Parts<'a> {
         Ok(level.or_else(|| self.metric.eq_ignore_ascii_case("NumRelRet").then_some(Relevance::AboveZero)))
     }
 
-    /// Takes a truth value, as Python spells it or in small letters.
     fn judged_only(&mut self) -> Result<bool, MetricError> {
-        match self.take("judged_only") {
+        self.truth("judged_only")
+    }
+
+    /// Takes a truth value, as Python spells it or in small letters.
+    fn truth(&mut self, key: &str) -> Result<bool, MetricError> {
+        match self.take(key) {
             None | Some("False" | "false") => Ok(false),
             Some("True" | "true") => Ok(true),
-            Some(found) => Err(self.value_error("judged_only", found, "True or False")),
+            Some(found) => Err(self.value_error(key, found, "True or False")),
         }
     }
 
@@ -360,9 +383,11 @@ impl Family {
             Self::Err => "`max_rel`, `judged_only` and a cutoff",
             Self::Rbp => "`p`, `rel`, `max_rel`, `judged_only` and a cutoff",
             Self::Judged => "a cutoff",
-            Self::RPrecision => "`rel` and `judged_only`",
+            Self::RPrecision => "`rel`, `judged_only` and `mult`",
+            Self::Precision => "`rel`, `judged_only`, `relative` and a cutoff",
+            Self::TrecEval(family) => family.parameters(),
             Self::Bpref | Self::InferredAveragePrecision | Self::Returned | Self::Relevant => "`rel`",
-            Self::Recall | Self::Precision | Self::Success | Self::ReciprocalRank | Self::AveragePrecision => {
+            Self::Recall | Self::Success | Self::ReciprocalRank | Self::AveragePrecision => {
                 "`rel`, `judged_only` and a cutoff"
             }
         }
@@ -374,7 +399,9 @@ fn unquoted(value: &str) -> &str {
 }
 
 fn names() -> impl Iterator<Item = (&'static str, Family)> {
-    FAMILIES.iter().flat_map(|(names, family)| names.iter().map(|name| (*name, *family)))
+    let theirs = trec_measures::FAMILIES.iter().map(|(names, family)| (*names, Family::TrecEval(*family)));
+    let all = FAMILIES.iter().copied().chain(theirs);
+    all.flat_map(|(names, family)| names.iter().map(move |name| (*name, family)))
 }
 
 fn family(metric: &str) -> Option<Family> {

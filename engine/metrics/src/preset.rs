@@ -13,6 +13,7 @@ mod quepid;
 mod ranx;
 #[cfg(test)]
 mod tests;
+mod trec_measures;
 
 use std::num::NonZeroUsize;
 

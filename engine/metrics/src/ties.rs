@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::metric::Metric;
-use crate::ranking::{GainFunction, RankedGrades, RbpGain};
+use crate::ranking::{GainFunction, RankedGrades, RbpGain, TrecMeasure};
 
 /// The order of hits with equal scores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,8 @@ fn worth(metric: &Metric, grade: Option<f64>, default_gain: GainFunction) -> f64
             _ => 1.0,
         },
         Metric::Judged { .. } => f64::from(u8::from(grade.is_some())),
+        Metric::TrecEval { measure: TrecMeasure::NdcgAtLevels, .. } => grade.map_or(0.0, |grade| grade.max(0.0)),
+        Metric::TrecEval { relevance, .. } => relevant(relevance),
         // The order does not matter to the counts; of infAP nothing is claimed.
         Metric::InferredAveragePrecision { .. } | Metric::Returned { .. } | Metric::Relevant { .. } => 0.0,
     }

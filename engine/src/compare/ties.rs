@@ -75,8 +75,7 @@ impl TieTally {
     pub(super) fn summarise(&self, question: &Question<'_>, whole: &GroupArm) -> Option<TieSummary> {
         let metrics = question.plan.metrics.iter().enumerate().zip(&self.metrics);
         let ours = question.plan.relevance.compatibility.has_our_values();
-        let known =
-            metrics.filter(|((_, metric), _)| ours && !matches!(metric, Metric::InferredAveragePrecision { .. }));
+        let known = metrics.filter(|((_, metric), _)| ours && metric.ties_have_an_interval());
         let range = |((place, metric), gaps): ((usize, &Metric), &Gaps)| {
             let found = whole.means.get(place).copied().unwrap_or_default();
             let mean = found.mean();

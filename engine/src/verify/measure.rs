@@ -1,6 +1,6 @@
 //! What the other programs call our metrics.
 
-use rematch_metrics::{GainFunction, Metric, RbpGain, Relevance};
+use rematch_metrics::{GainFunction, Metric, RbpGain, Relevance, TrecMeasure};
 
 use super::Program;
 use super::gains::Gains;
@@ -96,6 +96,7 @@ fn asked(metric: &Metric, default_gain: GainFunction, program: &Program) -> Resu
         Metric::Returned { relevance: Some(relevance) } => (binary(relevance), "num_rel_ret".to_owned()),
         Metric::Returned { relevance: None } => (binary(Relevance::AboveZero), "num_ret".to_owned()),
         Metric::Relevant { relevance } => (binary(relevance), "num_rel".to_owned()),
+        Metric::TrecEval { measure, relevance } => of_trec_eval(measure, relevance)?,
         Metric::Judged { .. } | Metric::Rbp { .. } => return by_ir_measures(metric, program),
         Metric::Err { .. } => return Err("no program prints all its digits"),
         _ => return Err("its name elsewhere is not known"),
@@ -110,6 +111,32 @@ fn asked(metric: &Metric, default_gain: GainFunction, program: &Program) -> Resu
     };
     let job = Job { gains, depth, judged_only: metric.judged_only(), by: By::TrecEval, measures: Vec::new() };
     Ok((job, name))
+}
+
+/// Returns the judgments and the name of a measure that trec_eval alone prints.
+fn of_trec_eval(measure: TrecMeasure, relevance: Relevance) -> Result<(Gains, String), &'static str> {
+    let graded = Gains::Gain(GainFunction::Linear);
+    let name = match measure {
+        TrecMeasure::InterpolatedPrecision(_) | TrecMeasure::ElevenPoint => {
+            return Err("pytrec_eval and trec_eval round the recall differently");
+        }
+        TrecMeasure::SetPrecision => "set_P".to_owned(),
+        TrecMeasure::SetRelativePrecision => "set_relative_P".to_owned(),
+        TrecMeasure::SetRecall => "set_recall".to_owned(),
+        TrecMeasure::SetF(beta) if beta.get() == 1.0 => "set_F".to_owned(),
+        TrecMeasure::SetAveragePrecision => "set_map".to_owned(),
+        TrecMeasure::RelativePrecision(cutoff) => format!("relative_P_{cutoff}"),
+        TrecMeasure::RPrecisionMultiple(multiple) => format!("Rprec_mult_{:.2}", multiple.get()),
+        TrecMeasure::Utility => "utility".to_owned(),
+        TrecMeasure::BinaryNormalisedGain => "binG".to_owned(),
+        TrecMeasure::NormalisedGain => {
+            return Err("it depends on the size of grades, which are handed over as whole numbers");
+        }
+        TrecMeasure::NdcgOverRelevant => return Ok((graded, "ndcg_rel".to_owned())),
+        TrecMeasure::NdcgAtLevels => return Ok((graded, "Rndcg".to_owned())),
+        _ => return Err("what is judged and what is not cannot be told apart in the files that are handed over"),
+    };
+    Ok((Gains::Binary(relevance), name))
 }
 
 fn by_ir_measures(metric: &Metric, program: &Program) -> Result<(Job, String), &'static str> {

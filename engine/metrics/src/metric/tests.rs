@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 38] = [
     "nDCG",
     "nDCG@3",
     "nDCG(dcg='exp-log2')@3",
@@ -27,10 +27,25 @@ const NAMES: [&str; 23] = [
     "AP(rel=2,judged_only=True)",
     "RR(judged_only=True)",
     "ERR(judged_only=True)@3",
+    "IPrec@0",
+    "IPrec@0.5",
+    "11pt_avg",
+    "SetP",
+    "SetP(relative=True)",
+    "SetR",
+    "SetF",
+    "SetF(rel=2,beta=2)",
+    "SetAP",
+    "P(relative=True)@3",
+    "Rprec(mult=0.5)",
+    "G",
+    "binG",
+    "nDCG_rel",
+    "Rndcg",
 ];
 
 /// Those whose values are numbers of items.
-const COUNTS: [&str; 4] = ["NumRet", "NumRet(rel=1)", "NumRel", "NumRel(rel=2)"];
+const COUNTS: [&str; 5] = ["NumRet", "NumRet(rel=1)", "NumRel", "NumRel(rel=2)", "NumNonRel"];
 
 /// A session: grades of its items, and a ranking of some of them and of unjudged ones.
 fn session() -> impl Strategy<Value = (Vec<Option<f64>>, Vec<f64>)> {

@@ -37,6 +37,15 @@ fn names_of_ir_measures_are_read_and_printed_canonically() {
         "Bpref",
         "Bpref(rel=2)",
         "R(rel=0.5)@3",
+        "IPrec@0.1",
+        "IPrec(rel=2)@0",
+        "11pt_avg",
+        "SetP(relative=True)",
+        "SetF(rel=2,beta=0.5)",
+        "P(relative=True)@5",
+        "Rprec(mult=0.2)",
+        "nDCG_rel",
+        "Rndcg",
     ] {
         assert_eq!(canonical(name), name);
     }
@@ -57,6 +66,8 @@ fn synonyms_letter_case_and_blanks_do_not_matter() {
         ("RBP(rel=2, p=0.5)@3", "RBP(p=0.5,rel=2)@3"),
         ("ERR(max_rel=4)@5", "ERR@5"),
         ("P()@5", "P@5"),
+        ("IPrec(recall=0.25)", "IPrec@0.25"),
+        ("setf(beta=1)", "SetF"),
         ("nDCG(judged_only=true, dcg=exp-log2)@5", "nDCG(dcg='exp-log2',judged_only=True)@5"),
         ("R(judged_only=False)@5", "R@5"),
         ("infap", "infAP"),

@@ -1,8 +1,8 @@
 //! A metric's convention in words, so that no number stands without it.
 
-use super::{Preset, elasticsearch, ranx};
+use super::{Preset, elasticsearch, ranx, trec_measures};
 use crate::metric::Metric;
-use crate::ranking::{GainFunction, RbpGain, Relevance};
+use crate::ranking::{GainFunction, RbpGain, Relevance, TrecMeasure};
 
 /// How a number came about: what two programs that print the same name may do differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Preset {
             | Metric::InferredAveragePrecision { relevance }
             | Metric::Returned { relevance: Some(relevance) }
             | Metric::Relevant { relevance } => self.relevant(relevance),
+            Metric::TrecEval { measure, relevance } => trec_measures::gain(measure, self.relevant(relevance)),
         }
     }
 
@@ -104,6 +105,7 @@ impl Preset {
             }
             (Metric::Precision { .. }, _) => "the cutoff",
             (Metric::Judged { .. }, _) => "the returned items above the cutoff",
+            (Metric::TrecEval { measure, .. }, _) => trec_measures::normaliser(*measure),
             (
                 Metric::Recall { .. }
                 | Metric::RPrecision { .. }
@@ -126,6 +128,7 @@ impl Preset {
                 "not relevant; a negative grade is as often relevant as those above"
             }
             Metric::Returned { relevance: None } => "an item",
+            Metric::TrecEval { measure: TrecMeasure::JudgedNonRelevant, .. } => "left out, negative grades too",
             _ => "not relevant",
         }
     }
@@ -141,6 +144,9 @@ impl Preset {
     fn depth(self, metric: &Metric) -> String {
         match (metric.cutoff(), metric) {
             (Some(cutoff), _) => cutoff.to_string(),
+            (None, Metric::TrecEval { measure: TrecMeasure::RPrecisionMultiple(multiple), .. }) => {
+                format!("{multiple} times as many as there are relevant items")
+            }
             (None, Metric::RPrecision { .. }) => "as many as there are relevant items".to_owned(),
             (None, _) => "all that was returned".to_owned(),
         }
@@ -148,7 +154,12 @@ impl Preset {
 
     fn undefined(self, metric: &Metric) -> &'static str {
         match (self, metric) {
-            (_, Metric::Returned { .. } | Metric::Relevant { .. }) => "always defined",
+            (
+                _,
+                Metric::Returned { .. }
+                | Metric::Relevant { .. }
+                | Metric::TrecEval { measure: TrecMeasure::JudgedNonRelevant | TrecMeasure::Utility, .. },
+            ) => "always defined",
             (Self::Quepid, Metric::AveragePrecision { .. }) => {
                 "left out and counted: nothing is relevant (not a number there)"
             }
@@ -175,5 +186,6 @@ fn discount(metric: &Metric) -> &'static str {
         | Metric::Judged { .. }
         | Metric::Returned { .. }
         | Metric::Relevant { .. } => "none",
+        Metric::TrecEval { measure, .. } => trec_measures::discount(*measure),
     }
 }

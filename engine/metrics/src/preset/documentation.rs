@@ -34,7 +34,7 @@ const PRESETS: [(&str, Preset); 6] = [
     ("quepid", Preset::Quepid),
 ];
 
-const METRICS: [&str; 15] = [
+const METRICS: [&str; 26] = [
     "nDCG@10",
     "nDCG(dcg='exp-log2')@10",
     "R@10",
@@ -50,6 +50,17 @@ const METRICS: [&str; 15] = [
     "infAP",
     "Judged@10",
     "NumRet(rel=1)",
+    "IPrec@0.1",
+    "11pt_avg",
+    "SetP(relative=True)",
+    "SetF",
+    "SetAP",
+    "P(relative=True)@10",
+    "Rprec(mult=0.5)",
+    "Utility",
+    "G",
+    "nDCG_rel",
+    "Rndcg",
 ];
 
 fn page() -> Result<String, std::fmt::Error> {

@@ -20,6 +20,7 @@ pub(crate) mod rank_biased_precision;
 pub(crate) mod recall;
 pub(crate) mod reciprocal_rank;
 pub(crate) mod success;
+mod trec_eval;
 
 pub use average_precision::average_precision;
 pub use binary_preference::binary_preference;
@@ -36,3 +37,4 @@ pub use rank_biased_precision::{RbpGain, rank_biased_precision, rank_biased_prec
 pub use recall::recall;
 pub use reciprocal_rank::reciprocal_rank;
 pub use success::success;
+pub use trec_eval::TrecMeasure;

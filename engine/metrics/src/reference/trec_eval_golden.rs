@@ -17,10 +17,30 @@ fn metric_name(measure: &str) -> Option<String> {
         ("num_ret", "NumRet"),
         ("num_rel", "NumRel"),
         ("num_rel_ret", "NumRelRet"),
-        ("set_recall", "R@1000"),
+        ("set_recall", "SetR"),
+        ("set_P", "SetP"),
+        ("set_relative_P", "SetP(relative=True)"),
+        ("set_map", "SetAP"),
+        ("set_F", "SetF"),
+        ("11pt_avg", "11pt_avg"),
+        ("utility", "Utility"),
+        ("G", "G"),
+        ("binG", "binG"),
+        ("ndcg_rel", "nDCG_rel"),
+        ("Rndcg", "Rndcg"),
+        ("num_nonrel_judged_ret", "NumNonRel"),
     ];
     if let Some((_, name)) = plain.iter().find(|(theirs, _)| *theirs == measure) {
         return Some((*name).to_owned());
+    }
+    if let Some(level) = measure.strip_prefix("iprec_at_recall_") {
+        return Some(format!("IPrec@{level}"));
+    }
+    if let Some(multiple) = measure.strip_prefix("Rprec_mult_") {
+        return Some(format!("Rprec(mult={multiple})"));
+    }
+    if let Some(cutoff) = measure.strip_prefix("relative_P_") {
+        return Some(format!("P(relative=True)@{cutoff}"));
     }
     let cut = [("P_", "P"), ("recall_", "R"), ("ndcg_cut_", "nDCG"), ("map_cut_", "AP"), ("success_", "Success")];
     cut.iter().find_map(|(prefix, name)| {
@@ -46,7 +66,7 @@ fn values_equal_the_printed_ones() {
         assert_close(found, expected, 5.0001e-5, line);
         compared += 1;
     }
-    assert_eq!(compared, 4 * (4 + 1 + 6 + 9 + 9 + 9 + 9 + 3));
+    assert_eq!(compared, 4 * (4 + 1 + 6 + 9 + 9 + 9 + 9 + 3 + 11 + 11 + 10 + 9));
 }
 
 /// The residual and the unjudged share, which are no metrics of their own here.
