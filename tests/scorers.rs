@@ -85,6 +85,20 @@ const LOWER: &str = "00";
 const HIGHER: &str = "01";
 const NEVER: &str = "0";
 
+/// Returns the component; nothing makes it trap.
+pub(crate) fn component() -> Vec<u8> {
+    component_with("", "", "")
+}
+
+/// Returns the component with code of one's own: definitions of the module, and what comes first in `describe` and `score`.
+pub(crate) fn component_with(definitions: &str, at_describe: &str, at_score: &str) -> Vec<u8> {
+    let text = FIRST_RANK.replace("HIGHER", HIGHER).replace("TRAP", NEVER).replace("AGGREGATE", definitions);
+    let text = text.replace("(result i32) (i32.const 64))", &format!("(result i32) {at_describe} (i32.const 64))"));
+    let begins = "(local.set $len (i32.load (local.get $batch)))";
+    let text = text.replace(begins, &format!("{at_score} {begins}"));
+    rematch_engine::score::wasm::pack(&wat::parse_str(text).expect("a module")).expect("a component")
+}
+
 /// Adds the component as the scorer `rank`, with `keys` of its own.
 fn add_scorer(bench: &Workbench, better: &str, trap: &str, keys: &str) {
     add(bench, &FIRST_RANK.replace("HIGHER", better).replace("TRAP", trap).replace("AGGREGATE", ""), keys);

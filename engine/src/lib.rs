@@ -52,6 +52,7 @@ pub mod report;
 pub mod forecast;
 pub mod verify;
 
+pub mod outbound;
 pub mod rows;
 pub mod storage;
 pub mod store;

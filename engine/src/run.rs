@@ -22,6 +22,7 @@ use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
 use crate::compare::{self, Arm, gates};
 use crate::event::{Event, Listener, RunState};
+use crate::outbound::Outbound;
 use crate::replay::cache::RankingCache;
 use crate::replay::remote::{Secrets, no_secrets};
 use crate::replay::{Pipeline, ReplayError, Workspace};
@@ -101,6 +102,9 @@ pub struct Surroundings {
     pub rankings: Option<Arc<RankingCache>>,
     /// Looks up the environment variables that hold the credentials of retrievers.
     pub secrets: Secrets,
+    /// Whom retrievers may connect to. Whom inputs may be read from is set for the whole process, by
+    /// [`crate::storage::connect_within`].
+    pub outbound: Outbound,
 }
 
 impl Surroundings {
@@ -119,6 +123,7 @@ impl Surroundings {
             plugins,
             rankings: None,
             secrets: no_secrets(),
+            outbound: Outbound::default(),
         }
     }
 
@@ -286,6 +291,7 @@ impl Run {
             plugins: Some(Arc::clone(&self.surroundings.plugins)),
             rankings: self.surroundings.rankings.clone(),
             secrets: Arc::clone(&self.surroundings.secrets),
+            outbound: self.surroundings.outbound.clone(),
         };
         let (plan, hashes) = (Arc::clone(&self.plan), self.hashes.clone());
         let build = move || {

@@ -1,5 +1,14 @@
 //! The HTTP API, against the built binary: each test starts a server of its own on a free port of this machine.
 
 mod running;
+mod shop;
 
+mod durability;
+mod hostile;
+mod jobs;
+mod limits;
+mod native;
+mod outbound;
 mod platform;
+mod tenants;
+mod worker;

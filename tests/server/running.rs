@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ pub(super) struct Server {
     child: Child,
     address: String,
     data: PathBuf,
+    log: Arc<Mutex<String>>,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -69,6 +71,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("a server that listens").unwrap();
@@ -79,8 +82,13 @@ impl Server {
             assert!(told["level"] != "ERROR", "{line}");
         };
         // Read on, so that the server never waits for room in the pipe.
-        std::thread::spawn(move || for _line in lines.map_while(Result::ok) {});
-        Self { child, address, data: data.to_owned(), _folder: folder }
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *kept.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { child, address, data: data.to_owned(), log, _folder: folder }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -93,6 +101,21 @@ impl Server {
 
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns what the server wrote to its log since it listens.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Asks the server to end, as an operator does.
+    pub(super) fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(super) fn ended(&mut self) -> ExitStatus {
+        until("the end of the server", || self.child.try_wait().unwrap())
     }
 
     /// Returns a new token of that organisation and role.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rematch_engine::outbound::Outbound;
 use rematch_engine::run::{Finished, Outcome, RunError, Shard, Surroundings};
 use rematch_engine::score::wasm::{HostSettings, PluginHost};
 
@@ -69,6 +70,7 @@ impl<'a> Worker<'a> {
             plugins,
             rankings: if self.arguments.no_cache { None } else { ranking_cache::rankings()? },
             secrets: environment::secrets(),
+            outbound: Outbound::default(),
         })
     }
 

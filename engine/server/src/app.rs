@@ -2,22 +2,34 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use bytes::Bytes;
+use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::database::{Database, DatabaseError};
-use crate::jobs::{Jobs, Kinds};
+use crate::jobs::{Jobs, Kinds, remove_leftovers};
 use crate::organisations::{RateLimits, Tokens};
 use crate::platform::error::ApiError;
-use crate::platform::{auth, listen, openapi};
+use crate::platform::frame::{Family, frame};
+use crate::platform::{auth, docs, health, listen, openapi};
 use crate::settings::Settings;
-use crate::{mixpeek, native, runloop};
+use crate::{catalog, database, mixpeek, native, organisations, runloop};
+
+/// The families that write errors in a shape of their own, wherever below their paths these come from: a handler, a missing
+/// token, a path or a method that no route has.
+const FAMILIES: &[Family] = &[];
+
+/// How often limits of requests forget whoever has gone.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +42,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The page of the documentation cannot be made, which is a bug.
+    #[error("cannot make the page of the documentation: {0}")]
+    Docs(#[from] minijinja::Error),
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -53,6 +68,7 @@ struct Parts {
     tokens: Tokens,
     rates: RateLimits,
     jobs: Jobs,
+    stopping: watch::Sender<bool>,
 }
 
 impl App {
@@ -61,14 +77,19 @@ impl App {
     /// # Errors
     ///
     /// Returns an error when the folder or the database in it cannot be used.
-    pub fn open(settings: Settings) -> Result<Self, StartError> {
-        let failed = |source| StartError::Data { path: settings.data.display().to_string(), source };
-        std::fs::create_dir_all(organisations(&settings.data)).map_err(failed)?;
+    pub fn open(mut settings: Settings) -> Result<Self, StartError> {
+        let path = settings.data.display().to_string();
+        let failed = |source| StartError::Data { path: path.clone(), source };
+        std::fs::create_dir_all(folder_of_organisations(&settings.data)).map_err(failed)?;
+        // Workers work in another folder than this process: what they are told must be absolute, and no link.
+        settings.data = settings.data.canonicalize().map_err(failed)?;
+        remove_leftovers(&folder_of_organisations(&settings.data));
         let database = Database::open(&settings.data.join("rematch.db"))?;
         let tokens = Tokens::open(database.clone(), &settings.data.join("token.key")).map_err(failed)?;
-        let jobs = Jobs::new(database.clone(), settings.queue, organisations(&settings.data), kinds());
+        let jobs = Jobs::new(database.clone(), settings.queue, folder_of_organisations(&settings.data), kinds());
         let rates = RateLimits::new(settings.rates);
-        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs })))
+        let stopping = watch::channel(false).0;
+        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs, stopping })))
     }
 
     /// Returns what the operator set.
@@ -104,35 +125,61 @@ impl App {
     /// Returns the folder of an organisation: `files/`, `jobs/` and `cache/` lie in it, and its workers see nothing else.
     #[must_use]
     pub fn root_of(&self, organisation: &str) -> PathBuf {
-        organisations(&self.0.settings.data).join(organisation)
+        folder_of_organisations(&self.0.settings.data).join(organisation)
+    }
+
+    /// Returns what becomes true when the server stops: whatever streams without an end ends then.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// Says that the server stops.
+    pub(crate) fn stop(&self) {
+        self.0.stopping.send_replace(true);
     }
 
     /// Returns every route, and the document that describes them.
-    #[must_use]
-    pub fn router(&self) -> (Router, utoipa::openapi::OpenApi) {
-        let frame = OpenApiRouter::with_openapi(openapi::Document::openapi());
-        let (guarded, document) =
-            frame.merge(native::routes()).merge(mixpeek::routes()).merge(runloop::routes()).split_for_parts();
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the page of the documentation cannot be made.
+    pub fn router(&self) -> Result<(Router, Value), StartError> {
+        let (guarded, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+            .merge(organisations::routes())
+            .merge(native::routes())
+            .merge(mixpeek::routes())
+            .merge(runloop::routes())
+            .split_for_parts();
         let guarded = guarded.layer(from_fn_with_state(self.clone(), auth::authenticate));
-        let served = document.clone();
-        let router = Router::new()
-            .merge(guarded)
-            .route("/healthz", get(async || "ok\n"))
+        let document = openapi::finished(&document);
+        let page = docs::page(&document)?;
+        let served = Bytes::from(document.to_string());
+        let open = Router::new()
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
             .route("/openapi.json", get(async move || openapi::serve(&served)))
+            .route("/docs", get(async move || docs::serve(&page)))
+            .route("/docs/style.css", get(docs::style));
+        #[cfg(feature = "prometheus")]
+        let open = open.route("/metrics", get(crate::platform::figures::serve));
+        let router = open
+            .merge(guarded)
             .fallback(async |uri: axum::http::Uri| ApiError::not_found("route", uri.path()))
             .layer(DefaultBodyLimit::max(self.settings().limits.body_bytes))
+            .layer(from_fn_with_state(FAMILIES, frame))
             .with_state(self.clone());
-        (router, document)
+        Ok((router, document))
     }
 }
 
-fn organisations(data: &Path) -> PathBuf {
+fn folder_of_organisations(data: &Path) -> PathBuf {
     data.join("organisations")
 }
 
 /// What the queue can do.
 fn kinds() -> Kinds {
-    Kinds::default()
+    Kinds::default().with(native::RunKind).with(native::RejudgeKind)
 }
 
 /// Serves until `stop` ends.
@@ -142,13 +189,45 @@ fn kinds() -> Kinds {
 /// Returns an error when the data cannot be used or the address cannot be listened at.
 pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), StartError> {
     let (address, limits) = (settings.address, settings.limits);
+    let _lock = database::lock(&settings.data)?;
     let app = App::open(settings)?;
+    if let Err(error) = catalog::sweep(&app).await {
+        tracing::warn!(code = error.code, "what was left over cannot be looked for");
+    }
+    let (router, _) = app.router()?;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let worker = tokio::spawn(app.jobs().clone().work(app.clone()));
-    let (router, _) = app.router();
-    tracing::info!(address = %listener.local_addr().unwrap_or(address), "listening");
-    listen::serve(listener, router, limits, stop).await;
+    let forgetter = tokio::spawn(forget(app.clone()));
+    greet(&app, listener.local_addr().unwrap_or(address)).await;
+    let told = async {
+        stop.await;
+        tracing::info!("stopping: requests in flight are answered");
+        app.stop();
+    };
+    listen::serve(listener, router, limits, told).await;
     app.jobs().close().await;
     worker.abort();
+    forgetter.abort();
+    tracing::info!("stopped");
     Ok(())
+}
+
+/// Says where the server listens, and what is needed to use it.
+async fn greet(app: &App, address: std::net::SocketAddr) {
+    let data = app.settings().data.display();
+    tracing::info!(%address, docs = format!("http://{address}/docs"), %data, "listening");
+    if matches!(app.tokens().any().await, Ok(false)) {
+        let command = format!("rematch token create ORGANISATION --data {data}");
+        tracing::warn!(command, "there is no token yet; this command makes one");
+    }
+    if !address.ip().is_loopback() {
+        tracing::warn!("tokens travel unencrypted: put a proxy that speaks TLS in front of this server");
+    }
+}
+
+async fn forget(app: App) {
+    loop {
+        tokio::time::sleep(FORGET_EVERY).await;
+        app.rates().forget();
+    }
 }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub worker: WorkerLimits,
     /// Limits of the queue.
     pub queue: QueueLimits,
+    /// The most that one organisation may keep: files, components and the folders of its jobs, bytes.
+    pub storage_bytes: u64,
     /// Hosts that HTTP retrievers may ask although they are private or local: `host`, `host:port`, an address or a range
     /// in CIDR notation, each optionally with `:port`.
     pub outbound_allow: Vec<String>,
@@ -40,6 +42,7 @@ impl Settings {
             rates: Rates::default(),
             worker: WorkerLimits::default(),
             queue: QueueLimits::default(),
+            storage_bytes: 100 << 30,
             outbound_allow: Vec::new(),
             allow_native_scorers: false,
             program,

@@ -7,6 +7,7 @@
 //! Not for: reading the sessions or the corpora; [`Plan::check_inputs`] only looks whether they are there.
 
 mod borrowed;
+mod confined;
 mod diagnostic;
 pub(crate) mod exposure;
 mod gate;
@@ -27,6 +28,7 @@ pub mod stages;
 pub mod statistics;
 
 pub use borrowed::{BorrowedPipeline, BorrowedPlan, BorrowedRun};
+pub use confined::{OutsideError, check_below};
 pub use diagnostic::{Diagnostic, KeyPath};
 pub use exposure::{ExposurePlan, ExposureSpec, Propensity};
 pub use gate::{GateNodes, GatePlan, Observed};

@@ -24,6 +24,7 @@ impl Kind {
             Self::Index => "check the corpus with `rematch inspect`",
             Self::Connect => "start the server, or correct host and port of the stage's `url`",
             Self::Dns => "correct the host of the stage's `url`, or the name server of this machine",
+            Self::Outbound => "name a host of the public internet, or have the server's operator allow this one",
             Self::Tls => {
                 "give the server a valid certificate, or name its authority by `certificate-authority`; \
                           for a server that speaks plain HTTP write `http://`"
@@ -48,7 +49,7 @@ impl Kind {
     }
 }
 
-const ALL: [Kind; 22] = [
+const ALL: [Kind; 23] = [
     Kind::NoQuery,
     Kind::NotRecorded,
     Kind::RecordedFailure,
@@ -56,6 +57,7 @@ const ALL: [Kind; 22] = [
     Kind::Index,
     Kind::Connect,
     Kind::Dns,
+    Kind::Outbound,
     Kind::Tls,
     Kind::Timeout,
     Kind::RateLimited,

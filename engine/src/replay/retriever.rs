@@ -180,6 +180,8 @@ pub enum RetrieveErrorKind {
     Connect,
     /// The host's name does not resolve.
     Dns,
+    /// The host is one that this process does not connect to.
+    Outbound,
     /// The server's certificate or protocol is not acceptable.
     Tls,
     /// A deadline passed.
@@ -224,6 +226,7 @@ impl RetrieveErrorKind {
             Self::Index => "index",
             Self::Connect => "connect",
             Self::Dns => "dns",
+            Self::Outbound => "outbound",
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::RateLimited => "rate_limited",

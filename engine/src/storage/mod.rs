@@ -4,7 +4,7 @@
 //! travels as a path with the same text, so that plans and messages have one type. A [`Blob`] reads ranges, [`fetch`]
 //! makes a local file of an object, and a [`PendingFile`] is complete or absent. All calls block and may be made on any
 //! thread: the requests run on a thread of their own. Credentials and endpoints come from the environment, as the stores'
-//! own tools read them. Every call of the file system has a name in [`Call`] and can be made to fail ([`failpoint`]).
+//! own tools read them, unless [`connect_within`] says whom this process may connect to. Every call of the file system has a name in [`Call`] and can be made to fail ([`failpoint`]).
 //!
 //! Not for: what the bytes mean. Readers are in [`crate::load`], run directories in [`crate::store`].
 
@@ -13,6 +13,7 @@ pub(crate) mod calls;
 mod client;
 pub mod failpoint;
 mod fetch;
+mod guarded;
 mod location;
 mod object_error;
 #[cfg(test)]
@@ -26,6 +27,9 @@ mod write;
 
 pub use blob::{Blob, BlobReader};
 pub use calls::Call;
+pub use client::connect_within;
+#[cfg(test)]
+pub(crate) use client::head_within;
 pub(crate) use fetch::{Shown, sha256_of_fetched};
 pub use fetch::{fetch, fetch_all, is_there, keep_fetched_in, local};
 pub use location::{Location, LocationError, is_url};

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use object_store::Error;
 
 use super::location::{ObjectUrl, Scheme};
+use crate::outbound::refusal_behind;
 
 /// Why an object cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub(super) fn changed(url: &ObjectUrl) -> io::Error {
 }
 
 fn advice(url: &ObjectUrl, error: &Error) -> (ErrorKind, String) {
+    if let Some(refusal) = refusal_behind(error) {
+        return (ErrorKind::PermissionDenied, refusal.to_string());
+    }
     let said = chain(error);
     let has = |fragments: &[&str]| fragments.iter().any(|fragment| said.contains(fragment));
     let bucket = &url.authority;

@@ -36,23 +36,32 @@ async fn create(arguments: CreateTokenArguments) -> Result<Exit, Failure> {
     } else {
         // The token alone on stdout, so that a script can take it.
         print(&format!("{}\n", issued.text.reveal()))?;
-        tell(&format!("{} of `{}`: it is shown this once", issued.record.id, issued.record.organisation));
+        let TokenRecord { id, organisation, role, .. } = &issued.record;
+        tell(&format!(
+            "made {id}, role `{role}` of `{organisation}`, {}; the token is shown this once",
+            state(&issued.record)
+        ));
     }
     Ok(Exit::Done)
 }
 
 async fn list(arguments: ListTokensArguments) -> Result<Exit, Failure> {
-    let tokens = open(&arguments.data.data)?;
+    let tokens = open_known(&arguments.data.data)?;
     let found = tokens.list(arguments.organisation.as_deref()).await.map_err(failure)?;
     if arguments.json {
         print_json(&found)?;
         return Ok(Exit::Done);
     }
     if found.is_empty() {
-        tell("no tokens; `rematch token create ORGANISATION` makes one");
+        let whose = arguments.organisation.as_ref().map(|name| format!(" of `{}`", visible(name))).unwrap_or_default();
+        tell(&format!("no tokens{whose}; `rematch token create ORGANISATION` makes one"));
         return Ok(Exit::Done);
     }
     let mut shown = table(&["id", "organisation", "role", "state", "name"]);
+    // An identifier is there to be copied: it is not broken over lines.
+    if let Some(ids) = shown.column_mut(0) {
+        ids.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
+    }
     for token in &found {
         let state = state(token);
         shown.add_row([&token.id, &token.organisation, token.role, &state, &visible(&token.name)]);
@@ -72,16 +81,38 @@ fn state(token: &TokenRecord) -> String {
 }
 
 async fn revoke(arguments: RevokeTokenArguments) -> Result<Exit, Failure> {
-    open(&arguments.data.data)?.revoke(None, &arguments.id).await.map_err(failure)?;
-    tell(&format!("{} is revoked", arguments.id));
+    let tokens = open_known(&arguments.data.data)?;
+    tokens.revoke(None, &arguments.id).await.map_err(|error| {
+        failure(error).with_hint("`rematch token list` shows the identifiers; the token itself is none")
+    })?;
+    if arguments.json {
+        print_json(&json!({ "id": arguments.id, "revoked": true }))?;
+    } else {
+        tell(&format!("{} is revoked; servers refuse it within a second", arguments.id));
+    }
     Ok(Exit::Done)
 }
 
 /// Tokens are made before the server runs for the first time, and while it runs.
 fn open(data: &Path) -> Result<Tokens, Failure> {
-    std::fs::create_dir_all(data)?;
+    let unusable = |error: std::io::Error| {
+        Failure::new(Exit::Usage, anyhow::anyhow!("cannot use the data directory `{}`: {error}", data.display()))
+    };
+    std::fs::create_dir_all(data).map_err(unusable)?;
     let database = Database::open(&data.join("rematch.db")).map_err(|error| Failure::new(Exit::Usage, error))?;
-    Ok(Tokens::open(database, &data.join("token.key"))?)
+    Tokens::open(database, &data.join("token.key")).map_err(unusable)
+}
+
+/// Opens data that are there: whoever lists or revokes and names another folder is to be told, and not given a new one.
+fn open_known(data: &Path) -> Result<Tokens, Failure> {
+    if data.join("rematch.db").is_file() {
+        return open(data);
+    }
+    let message = format!(
+        "no data of a server in `{}`; `--data` or REMATCH_DATA names the folder that `rematch serve` uses",
+        data.display()
+    );
+    Err(Failure::new(Exit::Usage, anyhow::anyhow!(message)))
 }
 
 fn failure(error: ApiError) -> Failure {

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::check_name;
+use super::uploads::Upload;
+use super::{Kept, check_name, storage};
 use crate::App;
+use crate::database::QueryError;
 use crate::platform::error::ApiError;
+use crate::platform::page::now_ms;
 
 /// A file of an organisation. A name is given once: other content takes another name, or a removal first.
 #[derive(Debug, Clone)]
@@ -41,12 +44,7 @@ pub fn place(app: &App, organisation: &str, name: &str) -> Result<PathBuf, ApiEr
 /// Returns an error when the database fails.
 pub async fn get(app: &App, organisation: &str, name: &str) -> Result<Option<FileRecord>, ApiError> {
     let (organisation, name) = (organisation.to_owned(), name.to_owned());
-    app.database()
-        .read(move |connection| {
-            let sql = "SELECT name, bytes, sha256, found, created_at FROM files WHERE organisation = ?1 AND name = ?2";
-            Ok(connection.prepare_cached(sql)?.query_row(params![organisation, name], record).optional()?)
-        })
-        .await
+    app.database().read(move |connection| Ok(find(connection, &organisation, &name)?)).await
 }
 
 /// Returns the path of a file that is there.
@@ -59,7 +57,122 @@ pub async fn path(app: &App, organisation: &str, name: &str) -> Result<PathBuf, 
     place(app, organisation, &found.name)
 }
 
-pub(super) fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<FileRecord> {
+/// Returns files by name, after that one: what comes and goes meanwhile moves no other to another page.
+///
+/// # Errors
+///
+/// Returns an error when the database fails.
+pub async fn list(
+    app: &App,
+    organisation: &str,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<FileRecord>, ApiError> {
+    let organisation = organisation.to_owned();
+    app.database()
+        .read(move |connection| {
+            let sql = "SELECT name, bytes, sha256, found, created_at FROM files \
+                       WHERE organisation = ?1 AND (?2 IS NULL OR name > ?2) ORDER BY name LIMIT ?3";
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![organisation, after, limit], record)?.collect::<Result<_, _>>()?;
+            Ok(rows)
+        })
+        .await
+}
+
+/// Keeps an upload as the file of that name. `found` is what a look into it found.
+///
+/// # Errors
+///
+/// Returns 409 when other content has the name, and 413 when the organisation keeps too much.
+pub async fn keep(
+    app: &App,
+    organisation: &str,
+    name: &str,
+    upload: Upload,
+    found: Value,
+) -> Result<(FileRecord, Kept), ApiError> {
+    let place = place(app, organisation, name)?;
+    let limit = app.settings().storage_bytes;
+    let owner = organisation.to_owned();
+    let Upload { bytes, ref sha256, .. } = upload;
+    let new = FileRecord { name: name.to_owned(), bytes, sha256: sha256.clone(), found, created_at: now_ms() };
+    app.database()
+        .write(move |connection| {
+            if let Some(known) = find(connection, &owner, &new.name)? {
+                return match known.sha256 == new.sha256 {
+                    true => Ok((known, Kept::Unchanged)),
+                    false => Err(taken(&new.name).into()),
+                };
+            }
+            storage::check(connection, &owner, new.bytes, limit)?;
+            upload.publish(&place).map_err(ApiError::internal)?;
+            let sql = "INSERT INTO files (organisation, name, bytes, sha256, found, created_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let found = new.found.to_string();
+            connection.prepare_cached(sql)?.execute(params![
+                owner,
+                new.name,
+                new.bytes,
+                new.sha256,
+                found,
+                new.created_at
+            ])?;
+            Ok((new, Kept::Created))
+        })
+        .await
+}
+
+/// Removes a file.
+///
+/// # Errors
+///
+/// Returns 404 when there is no such file, and 409 when a corpus is made of it.
+pub async fn remove(app: &App, organisation: &str, name: &str) -> Result<(), ApiError> {
+    let place = place(app, organisation, name).map_err(|_| ApiError::not_found("file", name))?;
+    let (owner, asked) = (organisation.to_owned(), name.to_owned());
+    app.database()
+        .write(move |connection| {
+            let sql = "SELECT name FROM corpora WHERE organisation = ?1 AND json_extract(body, '$.path') = ?2";
+            let corpus: Option<String> =
+                connection.prepare_cached(sql)?.query_row(params![owner, asked], |row| row.get(0)).optional()?;
+            if let Some(corpus) = corpus {
+                return Err(
+                    ApiError::conflict(format!("corpus `{corpus}` is made of `{asked}`; remove it first")).into()
+                );
+            }
+            let sql = "DELETE FROM files WHERE organisation = ?1 AND name = ?2";
+            match connection.prepare_cached(sql)?.execute(params![owner, asked])? {
+                0 => Err(ApiError::not_found("file", &asked).into()),
+                _ => Ok(()),
+            }
+        })
+        .await?;
+    let (owner, asked) = (organisation.to_owned(), name.to_owned());
+    // The row is gone for good by now. Looked at again on the thread that writes: somebody may have brought a new file.
+    app.database()
+        .write(move |connection| {
+            if find(connection, &owner, &asked)?.is_none() {
+                let _ = std::fs::remove_file(&place);
+            }
+            Ok(())
+        })
+        .await
+}
+
+fn taken(name: &str) -> ApiError {
+    ApiError::conflict(format!(
+        "there is a file `{name}` with other content; choose another name, or remove that one first: `DELETE /v1/files/{name}`"
+    ))
+}
+
+fn find(connection: &Connection, organisation: &str, name: &str) -> Result<Option<FileRecord>, QueryError> {
+    let sql = "SELECT name, bytes, sha256, found, created_at FROM files WHERE organisation = ?1 AND name = ?2";
+    Ok(connection.prepare_cached(sql)?.query_row(params![organisation, name], record).optional()?)
+}
+
+fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<FileRecord> {
     let found: String = row.get(3)?;
     Ok(FileRecord {
         name: row.get(0)?,

@@ -1,12 +1,33 @@
 //! What organisations bring, under the names by which every API family refers to it: files, corpora, components,
 //! retrievers. A benchmark that the server writes names them by the absolute paths that are given here.
+//!
+//! The database says what there is; a file without a row is left over from a server that was killed, and is swept away when
+//! the next one starts. A file gets its name within the write that makes its row, so that of two uploads under one name one
+//! comes first.
 
 pub mod components;
 pub mod corpora;
 pub mod files;
 pub mod retrievers;
+mod storage;
+mod sweep;
+mod uploads;
+
+pub use storage::{Storage, check_storage, storage};
+pub use sweep::sweep;
+pub use uploads::Upload;
+pub(crate) use uploads::hexadecimal;
 
 use crate::platform::error::ApiError;
+
+/// Whether something was made, or was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new.
+    Created,
+    /// The same was there.
+    Unchanged,
+}
 
 /// Checks a name that becomes a file's name: 1 to 128 letters, digits, `.`, `-` and `_`, and no dot in front.
 ///
@@ -14,12 +35,31 @@ use crate::platform::error::ApiError;
 ///
 /// Returns 422 for any other name.
 pub fn check_name(what: &str, name: &str) -> Result<(), ApiError> {
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    if plain && !name.starts_with('.') && (1..=128).contains(&name.len()) {
+    if is_name(name) {
         return Ok(());
     }
     let message = format!(
         "`{name}` is no name of a {what}; expected 1 to 128 letters, digits, `.`, `-` and `_`, no `.` in front"
     );
     Err(ApiError::invalid(&[what], "pattern", message))
+}
+
+/// Returns whether a text is a name by the rule of [`check_name`].
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    plain && !name.starts_with('.') && (1..=128).contains(&name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_leave_the_folder_is_no_name() {
+        for name in ["", ".", "..", ".hidden", "a/b", "../a", "/etc/passwd", "a\\b", "a b", "a\0b", "ä", "a*"] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        assert!(is_name("sessions-2026.parquet") && is_name(&"x".repeat(128)) && !is_name(&"x".repeat(129)));
+    }
 }

@@ -87,3 +87,21 @@ pub async fn put(app: &App, organisation: &str, retriever: RetrieverRecord) -> R
         })
         .await
 }
+
+/// Returns the sections of those retrievers whose identifier stands in `text`.
+///
+/// # Errors
+///
+/// Returns an error when the database fails.
+pub async fn named_in(app: &App, organisation: &str, text: &str) -> Result<Vec<Value>, ApiError> {
+    let (organisation, text) = (organisation.to_owned(), text.to_owned());
+    app.database()
+        .read(move |connection| {
+            let sql = "SELECT section FROM retrievers WHERE organisation = ?1 AND instr(?2, id) > 0 ORDER BY id";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![organisation, text], |row| row.get::<_, String>(0))?;
+            let sections: Vec<String> = rows.collect::<Result<_, _>>()?;
+            Ok(sections.iter().filter_map(|section| serde_json::from_str(section).ok()).collect())
+        })
+        .await
+}

@@ -4,13 +4,17 @@
 //! the disk, and answers only when the transaction is on it: what was acknowledged survives a kill and a power cut. Readers
 //! have connections of their own and wait for nobody.
 
+mod lock;
 mod writer;
+
+pub use lock::{Lock, lock};
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
+use tokio::sync::Semaphore;
 
 use crate::platform::error::ApiError;
 use writer::Writer;
@@ -33,11 +37,30 @@ pub struct Database {
 struct Readers {
     path: std::path::PathBuf,
     idle: Mutex<Vec<Connection>>,
+    /// One permit per connection.
+    slots: Arc<Semaphore>,
 }
+
+/// Connections that read at once; whoever comes then waits for one.
+const READERS: usize = 16;
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
+    /// Another server works with it.
+    #[error("another server works with the data in `{path}`; end it, or name another folder by `--data`")]
+    Busy {
+        /// The folder.
+        path: String,
+    },
+    /// It cannot be told whether another server works with it.
+    #[error("cannot lock the data in `{path}`: {source}")]
+    Lock {
+        /// The folder.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// SQLite says so.
     #[error("cannot open the database `{path}`: {source}")]
     Open {
@@ -70,7 +93,8 @@ impl Database {
         Migrations::new(MIGRATIONS.iter().map(|sql| M::up(sql)).collect())
             .to_latest(&mut connection)
             .map_err(|source| DatabaseError::Migrate { path: path.display().to_string(), source })?;
-        let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
+        let slots = Arc::new(Semaphore::new(READERS));
+        let readers = Readers { path: path.to_owned(), idle: Mutex::default(), slots };
         Ok(Self { readers: Arc::new(readers), writer: Arc::new(Writer::start(connection)) })
     }
 
@@ -85,7 +109,10 @@ impl Database {
         F: FnOnce(&Connection) -> Result<T, QueryError> + Send + 'static,
     {
         let readers = Arc::clone(&self.readers);
+        let slot = Arc::clone(&readers.slots).acquire_owned().await.map_err(ApiError::internal)?;
         let found = tokio::task::spawn_blocking(move || {
+            // Held by the work and not by the caller, who may be gone before it ends.
+            let _slot = slot;
             let connection = readers.take()?;
             let found = read(&connection);
             readers.give_back(connection);
@@ -159,5 +186,57 @@ impl From<QueryError> for ApiError {
             QueryError::Sqlite(error) => Self::internal(error),
             QueryError::Refused(error) => *error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn readers_see_what_was_acknowledged_and_the_file_stays_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db")).unwrap();
+        for number in 0..50_i64 {
+            let write = move |connection: &Connection| {
+                let sql = "INSERT INTO organisations (id, created_at) VALUES (?1, 0)";
+                Ok(connection.execute(sql, [number.to_string()])?)
+            };
+            database.write(write).await.unwrap();
+            let count = |connection: &Connection| {
+                Ok(connection.query_row("SELECT count(*) FROM organisations", [], |row| row.get::<_, i64>(0))?)
+            };
+            assert_eq!(database.read(count).await.unwrap(), number + 1);
+        }
+        let check = |connection: &Connection| {
+            Ok(connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?)
+        };
+        assert_eq!(database.read(check).await.unwrap(), "ok");
+        assert!(database.readers.idle.lock().unwrap().len() <= READERS);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn more_readers_than_connections_wait_for_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db")).unwrap();
+        let all = (0..100).map(|_| {
+            let database = database.clone();
+            let slow = |connection: &Connection| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                Ok(connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)
+            };
+            tokio::spawn(async move { database.read(slow).await.unwrap() })
+        });
+        let read = futures::future::join_all(all).await;
+        assert!(read.into_iter().all(|read| read.unwrap() == 1));
+        assert!(database.readers.idle.lock().unwrap().len() <= READERS);
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db")).unwrap();
+        let write = |connection: &Connection| Ok(connection.execute("DELETE FROM organisations", [])?);
+        assert!(database.read(write).await.is_err());
     }
 }

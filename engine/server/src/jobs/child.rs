@@ -1,24 +1,30 @@
 //! A worker, seen from the server: a child process that is told one order and answers in lines.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
+use super::death::Death;
+use super::process::{LINE_BYTES, Process};
 use crate::App;
 use crate::platform::error::ApiError;
 use crate::settings::WorkerLimits;
-use crate::worker::{Limits, Message, Order, Task, WORKER_COMMAND};
+use crate::worker::{Limits, Message, Order, Task};
 
 /// How long a worker may take to end by itself once it was told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of what a worker writes to stderr that are kept for the log.
-const LOG_BYTES: u64 = 64 << 10;
+/// The shortest time between two words of a worker about its progress that are passed on; workers themselves wait longer.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Other words of a worker that are passed on. A run says a dozen; a worker that was taken over must not fill the database.
+const MOST_WORDS: u32 = 1000;
+
+/// Bytes of a message that is no answer; longer ones are dropped, and longer reasons of failures cut.
+const WORD_BYTES: usize = 8 << 10;
 
 /// Starts workers for one organisation.
 pub struct Worker {
@@ -49,13 +55,17 @@ pub enum WorkerError {
         /// How long it may run.
         limit: Duration,
     },
-    /// The process ended without a word: a limit of memory or processor time, or a crash.
-    #[error(
-        "the process that did it ended without an answer ({status}): it took more memory or processor time than it may, or crashed on its input"
-    )]
+    /// The process was ended from outside: another attempt may fare better.
+    #[error("the process that did it ended without an answer: {death}")]
     Died {
         /// How it ended.
-        status: String,
+        death: Death,
+    },
+    /// The process ended without an answer, and would again: a limit of memory or processor time, or a crash.
+    #[error("the process that did it ended without an answer: {death}")]
+    Broke {
+        /// How it ended.
+        death: Death,
     },
     /// The server itself failed.
     #[error("the server failed")]
@@ -68,6 +78,12 @@ impl From<ApiError> for WorkerError {
             return Self::Server(error);
         }
         Self::Failed { code: error.code.to_owned(), message: error.message }
+    }
+}
+
+impl From<Death> for WorkerError {
+    fn from(death: Death) -> Self {
+        if death.may_pass() { Self::Died { death } } else { Self::Broke { death } }
     }
 }
 
@@ -86,7 +102,7 @@ impl WorkerError {
             Self::Stopped => "cancelled",
             Self::Failed { code, .. } => code,
             Self::TooLong { .. } => "timeout",
-            Self::Died { .. } => "worker_died",
+            Self::Died { death } | Self::Broke { death } => death.code(),
             Self::Server(_) => "internal",
         };
         json!({ "code": code, "message": self.to_string() })
@@ -100,7 +116,10 @@ impl From<WorkerError> for ApiError {
         match error {
             WorkerError::Failed { message, .. } => Self::bad_request(message),
             WorkerError::TooLong { .. } => Self::new(StatusCode::BAD_REQUEST, "timeout", error.to_string()),
-            WorkerError::Died { .. } => Self::new(StatusCode::BAD_REQUEST, "worker_died", error.to_string()),
+            WorkerError::Died { ref death } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, death.code(), error.to_string())
+            }
+            WorkerError::Broke { ref death } => Self::new(StatusCode::BAD_REQUEST, death.code(), error.to_string()),
             WorkerError::Server(error) => error,
             WorkerError::Stopped => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping"),
         }
@@ -138,7 +157,8 @@ impl Worker {
     /// Returns why there is no answer.
     pub async fn answer(&self, order: &Order) -> Result<Value, WorkerError> {
         let (_never, stopped) = watch::channel(false);
-        let (heard, _nobody) = mpsc::channel(1);
+        // Without a receiver nothing waits for room.
+        let (heard, _) = mpsc::channel(1);
         self.run(order, stopped, heard).await
     }
 
@@ -153,89 +173,129 @@ impl Worker {
         mut stopped: watch::Receiver<bool>,
         heard: mpsc::Sender<Message>,
     ) -> Result<Value, WorkerError> {
-        let mut child = self.start(order).await?;
-        let mut lines = lines(&mut child)?;
-        let log = tokio::spawn(log_of(child.stderr.take()));
-        let deadline = tokio::time::Instant::now() + self.time;
-        let mut asked_to_stop = false;
+        let limits = Limits::of(&self.limits, self.time);
+        let started = Process::start(&self.program, &self.root, order.temporary_files().as_deref());
+        let mut process = started.map_err(ApiError::internal)?;
+        let mut deadline = Instant::now() + self.time;
+        let told = self.told(order, limits)?;
         let mut ended = None;
-        let patience = tokio::time::sleep(Duration::MAX.min(Duration::from_secs(86400 * 365)));
-        tokio::pin!(patience);
+        let mut patience = None;
+        let mut ration = Ration::default();
+        if tokio::time::timeout_at(deadline, process.tell(&told)).await.is_err() {
+            return Err(self.too_long(process).await);
+        }
         loop {
+            let until = patience.unwrap_or(deadline).min(deadline);
             tokio::select! {
-                line = lines.next_line() => match line {
-                    Ok(Some(line)) => match serde_json::from_str(&line) {
+                line = process.next_line() => match line {
+                    Ok(Some(line)) => match serde_json::from_slice(&line) {
                         Ok(Message::Done(outcome)) => ended = Some(Ok(outcome)),
-                        Ok(Message::Failed { code, message }) => ended = Some(Err(WorkerError::Failed { code, message })),
+                        Ok(Message::Failed { code, message }) => {
+                            ended = Some(Err(WorkerError::Failed { code, message: beginning(message) }));
+                        }
                         // Nobody may be listening.
-                        Ok(message) => drop(heard.send(message).await),
-                        Err(error) => tracing::warn!(%error, "a worker wrote what is no message"),
+                        Ok(message) if ration.allows(&message, line.len()) => drop(heard.send(message).await),
+                        Ok(_) => {}
+                        Err(error) => ration.complain(&error),
                     },
-                    _ => break,
+                    Ok(None) => break,
+                    Err(_) => {
+                        end(process).await?;
+                        return Err(Death::Answer { limit_bytes: LINE_BYTES }.into());
+                    }
                 },
-                () = tokio::time::sleep_until(deadline) => {
-                    let _ = child.kill().await;
-                    return Err(WorkerError::TooLong { limit: self.time });
+                () = tokio::time::sleep_until(until) => {
+                    if patience.is_none() && ended.is_none() {
+                        return Err(self.too_long(process).await);
+                    }
+                    break;
                 }
-                () = &mut patience => { let _ = child.kill().await; }
-                () = wish(&mut stopped), if !asked_to_stop => {
-                    asked_to_stop = true;
-                    ask_to_stop(&child);
-                    patience.as_mut().reset(tokio::time::Instant::now() + PATIENCE);
+                () = wish(&mut stopped), if patience.is_none() => {
+                    process.ask_to_stop();
+                    patience = Some(Instant::now() + PATIENCE);
                 }
             }
+            if ended.is_some() {
+                // Who has said the last word goes.
+                deadline = deadline.min(Instant::now() + PATIENCE);
+            }
         }
-        let status = child.wait().await.map_err(ApiError::internal)?;
-        let log = log.await.unwrap_or_default();
-        if !log.trim().is_empty() {
-            tracing::info!(worker = %status, log = log.trim(), "a worker's stderr");
-        }
+        let (status, log) = end(process).await?;
         match ended {
             Some(Ok(outcome)) => Ok(outcome),
-            _ if asked_to_stop => Err(WorkerError::Stopped),
+            _ if patience.is_some() => Err(WorkerError::Stopped),
             Some(Err(error)) => Err(error),
-            None => Err(WorkerError::Died { status: status.to_string() }),
+            None => Err(Death::of(status, &log, &limits).into()),
         }
     }
 
-    async fn start(&self, order: &Order) -> Result<Child, WorkerError> {
+    fn told(&self, order: &Order, limits: Limits) -> Result<Vec<u8>, WorkerError> {
         let task = Task {
             order: order.clone(),
             root: self.root.clone(),
             outbound_allow: self.outbound_allow.clone(),
-            limits: Limits::of(&self.limits, self.time),
+            limits,
+            server: std::process::id(),
         };
-        let mut command = Command::new(&self.program);
-        command
-            .arg(WORKER_COMMAND)
-            .env_clear()
-            .current_dir(&self.root)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().map_err(ApiError::internal)?;
-        let told = serde_json::to_vec(&task).map_err(ApiError::internal)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // It may be dead already; its silence tells that.
-            let _ = stdin.write_all(&told).await;
+        Ok(serde_json::to_vec(&task).map_err(ApiError::internal)?)
+    }
+
+    async fn too_long(&self, process: Process) -> WorkerError {
+        match end(process).await {
+            Ok(_) => WorkerError::TooLong { limit: self.time },
+            Err(error) => error,
         }
-        Ok(child)
     }
 }
 
-fn lines(child: &mut Child) -> Result<Lines<BufReader<ChildStdout>>, WorkerError> {
-    let stdout = child.stdout.take().ok_or_else(|| ApiError::internal("a worker has no stdout"))?;
-    Ok(BufReader::new(stdout).lines())
+/// Ends a process, and passes on what it said on stderr.
+async fn end(process: Process) -> Result<(std::process::ExitStatus, String), WorkerError> {
+    let (status, log) = process.end().await.map_err(ApiError::internal)?;
+    if !log.trim().is_empty() {
+        tracing::info!(worker = %status, log = log.trim(), "a worker's stderr");
+    }
+    Ok((status, log))
 }
 
-async fn log_of(stderr: Option<tokio::process::ChildStderr>) -> String {
-    let Some(mut stderr) = stderr else { return String::new() };
-    let mut kept = Vec::new();
-    let _ = (&mut stderr).take(LOG_BYTES).read_to_end(&mut kept).await;
-    // The rest is read and dropped: a full pipe would stop the worker.
-    let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&kept).into_owned()
+/// Returns the beginning of a reason: it is kept in the database.
+fn beginning(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(WORD_BYTES));
+    message
+}
+
+/// What of a worker's words is passed on.
+#[derive(Default)]
+struct Ration {
+    progress: Option<Instant>,
+    words: u32,
+    complained: bool,
+}
+
+impl Ration {
+    /// Returns whether a message of so many bytes is passed on.
+    fn allows(&mut self, message: &Message, bytes: usize) -> bool {
+        if bytes > WORD_BYTES {
+            return false;
+        }
+        if let Message::Progress { done, total, .. } = message
+            && done < total
+        {
+            let is_early = self.progress.is_some_and(|last| last.elapsed() < PROGRESS_EVERY);
+            if !is_early {
+                self.progress = Some(Instant::now());
+            }
+            return !is_early;
+        }
+        self.words = self.words.saturating_add(1);
+        self.words <= MOST_WORDS
+    }
+
+    fn complain(&mut self, error: &serde_json::Error) {
+        if !self.complained {
+            tracing::warn!(%error, "a worker wrote what is no message");
+        }
+        self.complained = true;
+    }
 }
 
 /// Ends when it is wished that the worker ends.
@@ -246,9 +306,81 @@ async fn wish(stopped: &mut watch::Receiver<bool>) {
     }
 }
 
-fn ask_to_stop(child: &Child) {
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::worker::RunOrder;
+
+    /// Does an order by a worker that is a script, and returns what was heard.
+    async fn outcome_of(script: &str, time: Duration) -> (Result<Value, WorkerError>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker.sh");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let root = folder.path().to_owned();
+        let worker = Worker { program, root, outbound_allow: Vec::new(), limits: WorkerLimits::default(), time };
+        let order =
+            Order::Run(RunOrder { benchmark: "b".into(), overrides: Vec::new(), out: "o".into(), retry_errors: false });
+        let (_never, stopped) = watch::channel(false);
+        let (heard, mut messages) = mpsc::channel(64);
+        let count = async {
+            let mut count = 0;
+            while messages.recv().await.is_some() {
+                count += 1;
+            }
+            count
+        };
+        tokio::join!(worker.run(&order, stopped, heard), count)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn each_end_of_a_worker_is_an_error_of_its_own_and_none_is_waited_for() {
+        let failed = |error: &Result<Value, WorkerError>| error.as_ref().unwrap_err().as_json()["code"].clone();
+        let (done, _) = outcome_of(r#"cat >/dev/null; echo '{"done":{"x":1}}'"#, LONG).await;
+        assert_eq!(done.unwrap(), json!({ "x": 1 }));
+        let cases = [
+            (r#"echo '{"failed":{"code":"wrong","message":"m"}}'"#, "wrong"),
+            ("echo nonsense", "worker_crashed"),
+            ("kill -KILL $$", "worker_died"),
+            ("kill -XCPU $$", "cpu_limit"),
+            ("kill -XFSZ $$", "file_limit"),
+            ("kill -SEGV $$", "worker_crashed"),
+            ("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$", "memory_limit"),
+            ("yes | tr -d '\\n'", "answer_limit"),
+        ];
+        for (script, code) in cases {
+            let (outcome, _) = outcome_of(script, LONG).await;
+            assert_eq!(failed(&outcome), code, "{script}: {outcome:?}");
+        }
+        let (outcome, _) = outcome_of("sleep 60", Duration::from_millis(200)).await;
+        assert_eq!(failed(&outcome), "timeout");
+        // It says its last word and stays.
+        let begun = Instant::now();
+        let (outcome, _) = outcome_of(r#"echo '{"done":1}'; sleep 60"#, LONG).await;
+        assert_eq!(outcome.unwrap(), json!(1));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_messages_reaches_nobody() {
+        let flood = r#"yes '{"phase":"replaying"}' | head -n 20000; echo '{"done":1}'"#;
+        let (outcome, heard) = outcome_of(flood, LONG).await;
+        assert_eq!((outcome.unwrap(), heard), (json!(1), MOST_WORDS as usize));
+        let progress = r#"yes '{"progress":{"retriever_id":"a","done":1,"total":9,"failed":0}}' | head -n 20000; echo '{"done":1}'"#;
+        let (outcome, heard) = outcome_of(progress, LONG).await;
+        assert!(outcome.is_ok() && heard < 100, "{heard}");
+        let long = r#"printf '{"phase":"'; yes x | head -n 10000 | tr -d '\n'; echo '"}'; echo '{"done":1}'"#;
+        let (outcome, heard) = outcome_of(long, LONG).await;
+        assert_eq!((outcome.unwrap(), heard), (json!(1), 0));
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_letters() {
+        let cut = beginning("\u{e9}".repeat(WORD_BYTES));
+        assert!(cut.len() <= WORD_BYTES && cut.len() > WORD_BYTES - 2);
     }
 }

@@ -1,9 +1,8 @@
 //! The journal of a job, followed from any point on.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -25,41 +24,44 @@ pub struct JobEvent {
     pub body: Value,
 }
 
-/// Wakes those who follow a job.
-#[derive(Default)]
-pub(super) struct Bells(Mutex<HashMap<String, watch::Sender<()>>>);
+/// Wakes those who follow a job. Jobs share bells, so that there are never more of them: who is woken for nothing looks and
+/// waits on.
+pub(super) struct Bells(Vec<watch::Sender<()>>);
+
+impl Default for Bells {
+    fn default() -> Self {
+        Self((0..64).map(|_| watch::channel(()).0).collect())
+    }
+}
 
 impl Bells {
+    fn of(&self, job: &str) -> Option<&watch::Sender<()>> {
+        let mut hasher = DefaultHasher::new();
+        job.hash(&mut hasher);
+        let place = hasher.finish() % self.0.len().max(1) as u64;
+        self.0.get(usize::try_from(place).unwrap_or_default())
+    }
+
     pub(super) fn ring(&self, job: &str) {
-        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody listens any more: the bell is taken down.
-        if let Some(bell) = bells.get(job)
-            && bell.send(()).is_err()
-        {
-            bells.remove(job);
+        if let Some(bell) = self.of(job) {
+            bell.send_replace(());
         }
     }
 
     pub(super) fn listen(&self, job: &str) -> watch::Receiver<()> {
-        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(job.to_owned()).or_insert_with(|| watch::channel(()).0).subscribe()
+        self.of(job).map_or_else(|| watch::channel(()).1, watch::Sender::subscribe)
     }
 }
 
-/// Writes an event down.
-pub(super) async fn append(database: &Database, job: &str, body: Value) -> Result<(), ApiError> {
-    let job = job.to_owned();
-    database
-        .write(move |connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO job_events (job, sequence, at, body) \
-                     SELECT ?1, coalesce(max(sequence), 0) + 1, ?2, ?3 FROM job_events WHERE job = ?1",
-                )?
-                .execute(params![job, now_ms(), body.to_string()])?;
-            Ok(())
-        })
-        .await
+/// Writes an event down, within a transaction: with what it tells of, or not at all.
+pub(super) fn write(connection: &Connection, job: &str, body: &Value) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO job_events (job, sequence, at, body) \
+             SELECT ?1, coalesce(max(sequence), 0) + 1, ?2, ?3 FROM job_events WHERE job = ?1",
+        )?
+        .execute(params![job, now_ms(), body.to_string()])?;
+    Ok(())
 }
 
 /// Returns the events after that one, oldest first; not all where there are many.

@@ -5,13 +5,18 @@
 //! workers with it; when it starts again, what was running is queued again and goes on where its run directory stands.
 
 mod child;
+mod death;
 mod follow;
 mod kind;
+mod process;
 mod queue;
 mod record;
+mod running;
 
 pub use child::{Worker, WorkerError};
+pub use death::Death;
 pub use follow::JobEvent;
 pub use kind::{JobKind, Kinds};
-pub use queue::Jobs;
+pub(crate) use process::remove_leftovers;
+pub use queue::{JobFilter, Jobs};
 pub use record::{Job, JobState, NewJob};

@@ -1,18 +1,24 @@
 //! Organisations own everything; tokens say which organisation asks and what it may do.
 
 mod rates;
+mod recent;
+mod routes;
 mod text;
 mod tokens;
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 pub use rates::RateLimits;
+pub use routes::routes;
 pub use text::{TokenText, parse as parse_token};
 pub use tokens::{IssuedToken, TokenRecord, Tokens};
 
 /// What a token allows; each role includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads.
     Runtime,

@@ -4,24 +4,43 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::Sha256;
 
+use super::recent::Recent;
 use super::{Principal, Role, TokenText, parse_token};
 use crate::database::{Database, QueryError};
 use crate::platform::error::ApiError;
 use crate::platform::identifier::new_id;
 use crate::platform::page::now_ms;
 
+/// How long a token is taken as valid without a look into the database. Another process may revoke it, and that is to hold
+/// within a second.
+const TRUSTED_FOR: Duration = Duration::from_millis(400);
+
+/// Characters of a token's name.
+const LONGEST_NAME: usize = 200;
+
+/// Tokens of an organisation that are valid at once.
+const MOST_TOKENS: u32 = 10_000;
+
 /// The tokens of all organisations.
 #[derive(Clone)]
 pub struct Tokens {
     database: Database,
     key: Arc<[u8; 32]>,
+    /// Who was found by the hash of a token, and until when it is valid.
+    found: Arc<Recent<[u8; 32], Holder>>,
+    /// Whether a token held, by its identifier.
+    held: Arc<Recent<String, bool>>,
 }
+
+/// Who holds a token, and until when: milliseconds since 1970.
+type Holder = (Principal, Option<i64>);
 
 /// A token as it may be shown: everything but its secret.
 #[derive(Debug, Clone, Serialize)]
@@ -58,14 +77,16 @@ impl Tokens {
     ///
     /// Returns an error when the file cannot be read or made, or has another length than a key.
     pub fn open(database: Database, key: &Path) -> io::Result<Self> {
-        Ok(Self { database, key: Arc::new(read_or_make_key(key)?) })
+        let found = Arc::new(Recent::new(TRUSTED_FOR));
+        Ok(Self { database, key: Arc::new(read_or_make_key(key)?), found, held: Arc::new(Recent::new(TRUSTED_FOR)) })
     }
 
     /// Makes a token; the organisation is made where it is new.
     ///
     /// # Errors
     ///
-    /// Returns an error when the organisation's name is no name, or the database fails.
+    /// Returns an error when the organisation's name is no name, the token's name is too long, the organisation has too many
+    /// tokens, or the database fails.
     pub async fn create(
         &self,
         organisation: &str,
@@ -74,6 +95,7 @@ impl Tokens {
         expires_at: Option<i64>,
     ) -> Result<IssuedToken, ApiError> {
         check_organisation(organisation)?;
+        check_name(name)?;
         let text = TokenText::generate(role).map_err(ApiError::internal)?;
         let record = TokenRecord {
             id: new_id("tok"),
@@ -87,6 +109,16 @@ impl Tokens {
         let (row, hash) = (record.clone(), self.hash(&text));
         self.database
             .write(move |connection| {
+                let valid: u32 = connection
+                    .prepare_cached(
+                        "SELECT count(*) FROM tokens WHERE organisation = ?1 AND revoked_at IS NULL \
+                         AND (expires_at IS NULL OR expires_at > ?2)",
+                    )?
+                    .query_row(params![row.organisation, row.created_at], |row| row.get(0))?;
+                if valid >= MOST_TOKENS {
+                    let message = format!("{valid} tokens of this organisation are valid, as many as may; revoke some");
+                    return Err(ApiError::bad_request(message).into());
+                }
                 connection
                     .prepare_cached("INSERT OR IGNORE INTO organisations (id, created_at) VALUES (?1, ?2)")?
                     .execute(params![row.organisation, row.created_at])?;
@@ -129,6 +161,54 @@ impl Tokens {
             .await
     }
 
+    /// Returns the tokens of an organisation after that one, oldest first, at most so many.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the database fails.
+    pub async fn page(&self, organisation: &str, after: &str, limit: u32) -> Result<Vec<TokenRecord>, ApiError> {
+        let (organisation, after) = (organisation.to_owned(), after.to_owned());
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT id, organisation, name, role, created_at, expires_at, revoked_at FROM tokens \
+                     WHERE organisation = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                )?;
+                let rows = statement.query_map(params![organisation, after, limit], record)?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Returns when an organisation got its first token, milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the database fails.
+    pub async fn organisation_since(&self, organisation: &str) -> Result<i64, ApiError> {
+        let organisation = organisation.to_owned();
+        self.database
+            .read(move |connection| {
+                let sql = "SELECT created_at FROM organisations WHERE id = ?1";
+                Ok(connection.prepare_cached(sql)?.query_row([organisation], |row| row.get(0))?)
+            })
+            .await
+    }
+
+    /// Returns whether there is any token that is valid now.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the database fails.
+    pub async fn any(&self) -> Result<bool, ApiError> {
+        self.database
+            .read(move |connection| {
+                let sql = "SELECT 1 FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)";
+                Ok(connection.prepare_cached(sql)?.exists([now_ms()])?)
+            })
+            .await
+    }
+
     /// Revokes a token of that organisation, or of any where `None`. Whoever holds it is refused from now on.
     ///
     /// # Errors
@@ -146,49 +226,69 @@ impl Tokens {
                     .execute(params![id, organisation, now_ms()])?;
                 if changed == 0 { Err(ApiError::not_found("token", &id).into()) } else { Ok(()) }
             })
-            .await
+            .await?;
+        self.found.clear();
+        self.held.clear();
+        Ok(())
     }
 
-    /// Returns who holds that token, where it is valid now.
+    /// Returns who holds that token, where it is valid now; of one that is revoked by another process, up to half a second
+    /// later. A text that is no token costs a checksum, any other one hash and at most one look into the database.
     ///
     /// # Errors
     ///
     /// Returns an error when the database fails.
     pub async fn look_up(&self, text: &str) -> Result<Option<Principal>, ApiError> {
         let Some(text) = parse_token(text) else { return Ok(None) };
-        let hash = self.hash(&text);
-        self.database
+        let (hash, begun) = (self.hash(&text), Instant::now());
+        if let Some((principal, expires_at)) = self.found.get(&hash) {
+            return Ok(expires_at.is_none_or(|end| end > now_ms()).then_some(principal));
+        }
+        let found = self
+            .database
             .read(move |connection| {
+                let sql = "SELECT id, organisation, role, expires_at FROM tokens \
+                           WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
                 let found = connection
-                    .prepare_cached(
-                        "SELECT id, organisation, role FROM tokens \
-                         WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
-                    )?
+                    .prepare_cached(sql)?
                     .query_row(params![hash, now_ms()], |row| {
-                        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+                        let role: String = row.get(2)?;
+                        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, role, row.get(3)?))
                     })
                     .optional()?;
-                let principal = found.and_then(|(token, organisation, role)| {
-                    Some(Principal { organisation, token, role: role.parse().ok()? })
-                });
-                Ok::<_, QueryError>(principal)
+                Ok::<_, QueryError>(found)
             })
-            .await
+            .await?;
+        let known = found.and_then(|(token, organisation, role, expires_at)| {
+            Some((Principal { organisation, token, role: role.parse().ok()? }, expires_at))
+        });
+        if let Some(known) = &known {
+            self.found.put(hash, begun, known.clone());
+        }
+        Ok(known.map(|(principal, _)| principal))
     }
 
-    /// Returns whether a token that was valid is so still.
+    /// Returns whether a token that was valid is so still; of one that was revoked by another process, up to half a second
+    /// later.
     ///
     /// # Errors
     ///
     /// Returns an error when the database fails.
     pub async fn holds(&self, principal: &Principal) -> Result<bool, ApiError> {
-        let id = principal.token.clone();
-        self.database
+        if let Some(held) = self.held.get(&principal.token) {
+            return Ok(held);
+        }
+        let (id, begun) = (principal.token.clone(), Instant::now());
+        let holds = self
+            .database
             .read(move |connection| {
-                let sql = "SELECT 1 FROM tokens WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+                let sql = "SELECT 1 FROM tokens \
+                           WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
                 Ok(connection.prepare_cached(sql)?.exists(params![id, now_ms()])?)
             })
-            .await
+            .await?;
+        self.held.put(principal.token.clone(), begun, holds);
+        Ok(holds)
     }
 
     /// The keyed hash by which a token is found. Its look-up needs no constant time: who does not know the key cannot
@@ -212,6 +312,15 @@ fn record(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
         expires_at: row.get(5)?,
         revoked_at: row.get(6)?,
     })
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let length = name.chars().count();
+    if length <= LONGEST_NAME && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message = format!("expected a name of at most {LONGEST_NAME} characters without control characters");
+    Err(ApiError::invalid(&["body", "name"], "length", message))
 }
 
 /// An organisation's name is a folder's name too.

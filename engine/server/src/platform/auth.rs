@@ -1,21 +1,30 @@
 //! Who asks, and what they may do.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
 
 use super::error::ApiError;
 use crate::App;
 use crate::organisations::{Principal, Role};
 
+/// How often it is asked whether the token of an open stream holds: revocation is to end it within a second.
+const ASKED_EVERY: Duration = Duration::from_millis(300);
+
 /// The middleware of every route that needs a token: looks it up and hands on the [`Principal`].
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
     match principal(&app, request.headers()).await {
         Ok(principal) => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
+            tracing::Span::current().record("organisation", principal.organisation.as_str());
+            request.extensions_mut().insert(principal.clone());
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(principal);
+            response
         }
         Err(error) => error.into_response(),
     }
@@ -33,12 +42,39 @@ pub async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, ApiE
     Ok(principal)
 }
 
+/// Ends a stream when the token with which it was asked for is revoked or expires, within a second, and when the server
+/// stops: for answers that stay open, such as server-sent events.
+pub fn while_the_token_holds<S: Stream>(
+    app: &App,
+    principal: &Principal,
+    stream: S,
+) -> impl Stream<Item = S::Item> + use<S> {
+    let (tokens, principal, mut stopping) = (app.tokens().clone(), principal.clone(), app.stopping());
+    stream.take_until(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(ASKED_EVERY) => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            // A database that does not answer says nothing for the token either.
+            if !tokens.holds(&principal).await.unwrap_or(false) {
+                return;
+            }
+        }
+    })
+}
+
+/// Returns the one token that a request presents. One that presents two different ones is refused: whoever checks it in
+/// front of us may have looked at the other.
 fn presented(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+    let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
-    }
-    headers.get("x-api-key")?.to_str().ok().map(str::trim)
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let keys = headers.get_all("x-api-key").iter().map(|value| value.to_str().ok().map(str::trim));
+    let mut tokens = bearers.chain(keys);
+    let first = tokens.next()??;
+    tokens.all(|other| other == Some(first)).then_some(first)
 }
 
 fn unauthorized() -> ApiError {
@@ -89,5 +125,73 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         allowed(parts, Role::Admin).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Instant;
+
+    use futures::stream;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    /// Counts what comes of an endless stream until it ends.
+    async fn drained(app: &App, principal: &Principal) -> usize {
+        let ticks = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Some(((), ()))
+        });
+        while_the_token_holds(app, principal, ticks).count().await
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_ends_within_a_second_of_its_tokens_revocation_and_when_the_server_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Settings::new(folder.path().to_owned(), PathBuf::new())).unwrap();
+        let issued = app.tokens().create("acme", "", Role::Runtime, None).await.unwrap();
+        let principal = app.tokens().look_up(issued.text.reveal()).await.unwrap().unwrap();
+        // Another process revokes it: this one's memory of it does not know.
+        let key = folder.path().join("token.key");
+        let elsewhere = crate::organisations::Tokens::open(app.database().clone(), &key).unwrap();
+        let revoked = async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            elsewhere.revoke(None, &issued.record.id).await.unwrap();
+            Instant::now()
+        };
+        let (count, at) = tokio::join!(drained(&app, &principal), revoked);
+        assert!(at.elapsed() < Duration::from_secs(1), "{:?}", at.elapsed());
+        assert!(count > 20, "{count} came before");
+        let second = app.tokens().create("acme", "", Role::Runtime, None).await.unwrap();
+        let principal = app.tokens().look_up(second.text.reveal()).await.unwrap().unwrap();
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            app.stop();
+        };
+        let begun = Instant::now();
+        tokio::join!(drained(&app, &principal), stop);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_token_is_read_from_either_header_and_two_different_ones_from_none() {
+        let of = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            presented(&headers).map(ToOwned::to_owned)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[("authorization", "Bearer a")]).as_deref(), Some("a"));
+        assert_eq!(of(&[("authorization", "bearer  a ")]).as_deref(), Some("a"));
+        assert_eq!(of(&[("x-api-key", "a")]).as_deref(), Some("a"));
+        assert_eq!(of(&[("authorization", "Bearer a"), ("x-api-key", "a")]).as_deref(), Some("a"));
+        assert_eq!(of(&[("authorization", "Bearer a"), ("x-api-key", "b")]), None);
+        assert_eq!(of(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]), None);
+        assert_eq!(of(&[("authorization", "Basic a"), ("x-api-key", "a")]), None);
+        assert_eq!(of(&[("authorization", "Bearer")]), None);
     }
 }

@@ -27,7 +27,7 @@ pub struct ApiError {
 }
 
 /// A field of a request that is wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// Where it stands, `body.session_filter.min_interactions`, from the outside in.
     pub location: Vec<String>,
@@ -125,10 +125,16 @@ pub type Shape = fn(&ApiError) -> Value;
 
 /// Writes errors of the routes below it as the family writes them: a middleware for [`axum::middleware::from_fn`].
 pub async fn in_shape(shape: Shape, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    reshaped(shape, next.run(request).await)
+}
+
+/// Returns an answer whose error, where it is one, is written in that shape.
+pub(super) fn reshaped(shape: Shape, response: Response) -> Response {
     let Some(error) = response.extensions().get::<ApiError>().cloned() else { return response };
-    let mut shaped = (error.status, axum::Json(shape(&error))).into_response();
-    finish(&mut shaped, &error);
-    shaped.extensions_mut().insert(error);
-    shaped
+    let (mut head, _) = response.into_parts();
+    let (written, body) = (error.status, axum::Json(shape(&error))).into_response().into_parts();
+    // Others may have added headers meanwhile; what describes the old body goes.
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.extend(written.headers);
+    Response::from_parts(head, body)
 }

@@ -2,11 +2,10 @@
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use super::body::Upload;
 use super::error::ApiError;
 use crate::App;
 
@@ -18,12 +17,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, app).await.map_err(|rejection| {
-            let status = rejection.status();
-            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "bad_request" };
-            ApiError::new(status, code, rejection.body_text())
-        })?;
-        json(&body, app.settings().limits.json_depth).map(Self)
+        let limits = app.settings().limits;
+        let body = Upload::limited(request.into_body(), limits.body_bytes as u64).collect().await?;
+        json(&body, limits.json_depth).map(Self)
     }
 }
 
@@ -110,6 +106,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]

@@ -1,65 +1,117 @@
 //! The listener: HTTP/1.1 and HTTP/2 with prior knowledge on one port, with a time limit for everything a client may
 //! withhold.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
 
+use super::body::Paced;
+use super::connection::{Activity, Answer, Watch, Watched};
 use crate::settings::RequestLimits;
+
+/// Streams of one HTTP/2 connection.
+const STREAMS: u32 = 128;
+
+/// Open files that are no connections: the database, workers' pipes, run directories.
+const OTHER_FILES: u64 = 256;
 
 /// Serves until `stop` ends; requests in flight are then answered, for as long as the limits allow.
 pub async fn serve(listener: TcpListener, router: Router, limits: RequestLimits, stop: impl Future<Output = ()>) {
-    let builder = Arc::new(builder(limits));
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    tokio::pin!(stop);
-    loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut stop => break,
-        };
-        let Ok((stream, peer)) = accepted else {
-            // Out of files, or the client is gone: others may still be served.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+    let limits = RequestLimits { connections: connections(limits.connections), ..limits };
+    let (told, closing) = watch::channel(false);
+    let door =
+        Door { builder: builder(limits), router, limits, slots: Arc::new(Semaphore::new(limits.connections)), closing };
+    tokio::select! {
+        () = door.accept(&listener) => {}
+        () = stop => {}
+    }
+    drop((listener, door));
+    let _ = told.send(true);
+    tokio::select! {
+        // Every connection holds a receiver.
+        () = told.closed() => {}
+        () = tokio::time::sleep(limits.shutdown) => tracing::warn!("requests were cut off at shutdown"),
+    }
+}
+
+struct Door {
+    builder: Builder<TokioExecutor>,
+    router: Router,
+    limits: RequestLimits,
+    slots: Arc<Semaphore>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Door {
+    async fn accept(&self, listener: &TcpListener) {
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => self.admit(stream, slot),
+                // Out of files, or the client is gone: others may still be served.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let activity = Activity::new();
+        let (router, limits, requests) = (self.router.clone(), self.limits, Arc::clone(&activity));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let in_flight = requests.begin(request.version() == Version::HTTP_2);
+            let answered = router.clone().oneshot(request.map(|body| Paced::new(body, limits.body_pause)));
+            async move {
+                let response = answered.await?;
+                Ok::<_, Infallible>(response.map(|body| Answer::new(body, in_flight)))
+            }
+        });
+        let socket = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
+        let connection = self.builder.serve_connection(socket, service).into_owned();
+        let watch = Watch { activity, limits, slots: Arc::clone(&self.slots), closing: self.closing.clone() };
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "a connection ended");
+            if let Err(error) = watch.attend(connection).await {
+                tracing::debug!(%error, "a connection was cut off");
             }
             drop(slot);
         });
-    }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(limits.shutdown) => tracing::warn!("requests were cut off at shutdown"),
     }
 }
 
 fn builder(limits: RequestLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_read).keep_alive(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.idle / 3)
         .keep_alive_timeout(limits.header_read)
-        .max_concurrent_streams(128);
+        .max_concurrent_streams(STREAMS);
     builder
+}
+
+/// Returns how many connections there may be: as many as is wished, and as the system's limit of open files leaves, which is
+/// raised as far as it may be.
+fn connections(wished: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let needed = (wished as u64).saturating_add(OTHER_FILES);
+    let files = limit.maximum.map_or(needed, |most| most.min(needed)).max(limit.current.unwrap_or(u64::MAX));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum: limit.maximum });
+    let files = if raised.is_ok() { files } else { limit.current.unwrap_or(files) };
+    let possible = usize::try_from(files.saturating_sub(OTHER_FILES).max(16)).unwrap_or(wished);
+    if possible < wished {
+        tracing::warn!(connections = possible, wished, "the limit of open files allows fewer connections");
+    }
+    wished.min(possible)
 }

@@ -1,16 +1,37 @@
 //! The child process in which everything that a tenant sent is read: this same program, started again with limits that the
 //! kernel holds, told one [`Task`] on stdin, answering in lines of JSON on stdout.
 
+mod component;
+mod confine;
+mod inspect;
 mod limits;
+mod names;
+mod native_scorer;
 mod order;
+mod place;
+mod query;
+mod rejudge;
 mod run;
+mod written;
 
 use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rematch_engine::sandbox::{Compiler, HostSettings, PluginHost};
+use rematch_engine::storage;
 use serde_json::Value;
+
+use self::confine::{Confinement, Ground, confine};
+
+pub use component::ComponentOrder;
+pub use inspect::InspectOrder;
+pub use native_scorer::NativeScorerOrder;
+pub use query::QueryOrder;
+pub(crate) use query::{TABLES, json_of};
+pub use rejudge::RejudgeOrder;
+pub use written::{Catalogue, CheckOrder, Forecasting, Written};
 
 pub use order::{Limits, Message, Order, RunOrder, Task};
 
@@ -43,8 +64,7 @@ pub fn main(compiler: Compiler) {
         .map_err(|error| Failure::new("internal", error))
         .and_then(|_| serde_json::from_slice::<Task>(&told).map_err(|error| Failure::new("internal", error)))
         .and_then(|task| {
-            limits::set(&task.limits).map_err(|error| Failure::new("internal", error))?;
-            do_task(task, compiler, &outlet)
+            catch_unwind(AssertUnwindSafe(|| begin(task, compiler, &outlet))).unwrap_or_else(|_| Err(panicked()))
         });
     match done {
         Ok(outcome) => outlet.say(&Message::Done(outcome)),
@@ -52,10 +72,44 @@ pub fn main(compiler: Compiler) {
     }
 }
 
+/// What panicked has said so on stderr, for the log; a stranger is told no more.
+fn panicked() -> Failure {
+    Failure::new("internal", "the engine failed on this input; that is a bug of it")
+}
+
+/// Sets the limits, and only then looks at what the task is about.
+fn begin(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::new("internal", format!("a worker cannot be confined: {error}"));
+    limits::set(&task.limits).map_err(|error| failed(&error))?;
+    if !limits::is_child_of(task.server) {
+        return Err(Failure::new("internal", "the server that asked is gone"));
+    }
+    if let Order::NativeScorer(order) = &task.order {
+        return native_scorer::run(&task, order);
+    }
+    let ground = Ground { root: &task.root, runs_own_files: false };
+    if confine(&ground).map_err(|error| failed(&error))? == Confinement::None {
+        // Nothing is left to do when stderr is gone.
+        let _ = writeln!(
+            std::io::stderr(),
+            "this kernel has no Landlock: workers are confined to a folder by checks alone"
+        );
+    }
+    storage::connect_within(task.outbound()?);
+    do_task(task, compiler, outlet)
+}
+
 fn do_task(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failure> {
     let plugins = plugin_host(&task.root, compiler)?;
     match task.order.clone() {
         Order::Run(order) => run::run(&task, &order, plugins, outlet),
+        Order::NativeScorer(order) => native_scorer::run(&task, &order),
+        Order::Inspect(order) => inspect::inspect(&order),
+        Order::Component(order) => component::describe(&order, &plugins),
+        Order::Check(order) => written::check(&task, &order, &plugins),
+        Order::Rejudge(order) => rejudge::rejudge(&task, &order, plugins, outlet),
+        Order::Query(order) => query::query(&task, &order),
     }
 }
 

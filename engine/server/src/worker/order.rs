@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rematch_engine::benchmark::Plan;
+use rematch_engine::outbound::{Allowed, Outbound};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::{CheckOrder, ComponentOrder, Failure, InspectOrder, NativeScorerOrder, QueryOrder, RejudgeOrder};
 use crate::settings::WorkerLimits;
 
 /// All that a worker is told.
@@ -19,6 +22,29 @@ pub struct Task {
     pub outbound_allow: Vec<String>,
     /// What the kernel holds it to.
     pub limits: Limits,
+    /// The process of the server: who is not its child any more does nothing.
+    pub server: u32,
+}
+
+impl Task {
+    /// Returns whom the worker may connect to.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for an entry of the operator's list that names no host.
+    pub fn outbound(&self) -> Result<Outbound, Failure> {
+        let allowed = self.outbound_allow.iter().map(|text| text.parse::<Allowed>()).collect::<Result<Vec<_>, _>>();
+        allowed.map(Outbound::public_and).map_err(|error| Failure::new("internal", error))
+    }
+
+    /// Checks that a plan names no file outside of the organisation's folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the first one that does.
+    pub fn check_paths(&self, plan: &Plan) -> Result<(), Failure> {
+        plan.check_below(&self.root).map_err(|error| Failure::new("invalid_benchmark", error))
+    }
 }
 
 /// One thing to do.
@@ -27,6 +53,27 @@ pub struct Task {
 pub enum Order {
     /// Runs a benchmark, or goes on with it. Its outcome is `{"run_id", "state"}`; the artefacts lie in the run directory.
     Run(RunOrder),
+    /// Runs a program that a tenant brought. Its outcome is `{"exit_code", "stdout", "stderr", "timed_out"}`.
+    NativeScorer(NativeScorerOrder),
+    /// Looks into an uploaded file. Its outcome is the inspection.
+    Inspect(InspectOrder),
+    /// Checks and compiles an uploaded component, and asks it what it is. Its outcome is `{"inspection", "description"}`.
+    Component(ComponentOrder),
+    /// Checks a benchmark before it is queued. Its outcome is `{"benchmark", "summary", "forecast"}` or `{"mistake"}`.
+    Check(CheckOrder),
+    /// Judges finished runs anew, or against each other: a run that replays nothing. Its outcome is that of [`Self::Run`].
+    Rejudge(RejudgeOrder),
+    /// Answers a query over the tables of a finished run. Its outcome is `{"columns", "rows", "truncated"}`.
+    Query(QueryOrder),
+}
+
+impl Order {
+    /// Returns where its temporary files lie, when that is not in the organisation's folder: a program that runs as nobody
+    /// reaches no folder below one of root's.
+    pub(crate) fn temporary_files(&self) -> Option<PathBuf> {
+        let is_scorer = matches!(self, Self::NativeScorer(_));
+        (is_scorer && rustix::process::geteuid().is_root()).then(std::env::temp_dir)
+    }
 }
 
 /// A benchmark to run.
@@ -53,7 +100,12 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Open files.
     pub open_files: u64,
+    /// Processes and threads of this user, whoever started them.
+    pub processes: u64,
 }
+
+/// Threads and processes of a user while a worker is there. It ends a bomb, and must be above all that runs anyway.
+const PROCESSES: u64 = 16 << 10;
 
 impl Limits {
     /// Returns the limits of something that may take that long.
@@ -64,6 +116,7 @@ impl Limits {
             cpu_seconds: limits.job_cpu.min(time.saturating_mul(8)).as_secs().max(1),
             file_bytes: limits.file_bytes,
             open_files: limits.open_files,
+            processes: PROCESSES,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A benchmark, run in a worker.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::event::{Event, Listener};
 use rematch_engine::run::{self, Outcome, Surroundings};
 use rematch_engine::sandbox::PluginHost;
+use rematch_engine::store::{RunDirectory, StoreError};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,16 +18,34 @@ use super::{Failure, Message, Outlet, RunOrder, Task};
 /// Between two words about the progress of a retriever.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
+/// How long a worker of a server that was killed may take to die.
+const PREDECESSOR: Duration = Duration::from_secs(20);
+
 pub(super) fn run(task: &Task, order: &RunOrder, plugins: Arc<PluginHost>, outlet: &Outlet) -> Result<Value, Failure> {
     let source = SpecSource::read(&order.benchmark, &order.overrides).map_err(wrong)?;
     let plan = Plan::resolve(&source).map_err(wrong)?;
+    task.check_paths(&plan)?;
     plan.check_inputs(&source).map_err(wrong)?;
+    drive(task, plan, &order.out, order.retry_errors, plugins, outlet)
+}
+
+/// Runs a plan, or goes on with it, in that run directory.
+pub(super) fn drive(
+    task: &Task,
+    plan: Plan,
+    out: &Path,
+    retry_errors: bool,
+    plugins: Arc<PluginHost>,
+    outlet: &Outlet,
+) -> Result<Value, Failure> {
+    wait_for_predecessor(out);
     let listener = Arc::new(Told { outlet: outlet.clone(), last: Mutex::new(Instant::now()) });
     let stop = plugins.stop();
     let surroundings = Surroundings {
-        out: Some(order.out.clone()),
+        out: Some(out.to_owned()),
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
-        retry_errors: order.retry_errors,
+        retry_errors,
+        outbound: task.outbound()?,
         stop: Arc::clone(&stop),
         ..Surroundings::new(listener, plugins)
     };
@@ -49,6 +69,14 @@ pub(super) fn run(task: &Task, order: &RunOrder, plugins: Arc<PluginHost>, outle
 
 fn wrong(mistake: rematch_engine::benchmark::Diagnostic) -> Failure {
     Failure::new("invalid_benchmark", mistake)
+}
+
+/// Waits while another process works in the run directory: the worker of a server that was killed takes a moment to die.
+fn wait_for_predecessor(out: &Path) {
+    let begun = Instant::now();
+    while begun.elapsed() < PREDECESSOR && matches!(RunDirectory::attach(out), Err(StoreError::Locked { .. })) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 async fn stop_on_signal(stop: Arc<AtomicBool>) {

@@ -122,7 +122,7 @@ impl<'a> Resources<'a> {
             }
             StageKind::Rerank(RerankPlan { by: Reranker::Http(http), top }) => {
                 let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
-                let reranker = HttpReranker::build(http, policy, &self.workspace.secrets);
+                let reranker = HttpReranker::build(http, policy, &self.workspace.secrets, &self.workspace.outbound);
                 let reranker = reranker.map_err(|source| http_error(plan, stage, source))?;
                 Arc::new(Rerank { by: Reranks::Http(Box::new(reranker)), top: *top })
             }
@@ -188,7 +188,8 @@ impl<'a> Resources<'a> {
 
     fn http(&self, plan: &PipelinePlan, stage: &StagePlan, http: &HttpPlan) -> Result<HttpRetriever, ReplayError> {
         let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
-        HttpRetriever::build(http, policy, &self.workspace.secrets).map_err(|source| http_error(plan, stage, source))
+        let Workspace { secrets, outbound, .. } = self.workspace;
+        HttpRetriever::build(http, policy, secrets, outbound).map_err(|source| http_error(plan, stage, source))
     }
 
     fn index(&mut self, plan: &PipelinePlan, corpus: &CorpusPlan) -> Result<Arc<CorpusIndex>, ReplayError> {

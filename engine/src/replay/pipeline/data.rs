@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ReplayError;
 use super::build::{CorpusKey, Resources, key};
+use super::{ReplayError, Workspace};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::{PostgresPlan, SqlPlan, StagePlan, VectorPlan};
 use crate::replay::Retriever;
@@ -63,8 +63,8 @@ impl Resources<'_> {
         postgres: &PostgresPlan,
     ) -> Result<Arc<dyn Retriever>, ReplayError> {
         let policy = Arc::new(Policy::new(&postgres.policy, plan.concurrency));
-        let secrets = &self.workspace.secrets;
-        let retriever = PostgresRetriever::build(postgres, policy, plan.concurrency, secrets);
+        let Workspace { secrets, outbound, .. } = self.workspace;
+        let retriever = PostgresRetriever::build(postgres, policy, plan.concurrency, secrets, outbound);
         Ok(Arc::new(retriever.map_err(|source| ReplayError::Postgres {
             retriever: plan.id.clone(),
             stage: stage.name.clone(),

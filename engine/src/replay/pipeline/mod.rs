@@ -22,6 +22,7 @@ use super::remote::{Secrets, no_secrets};
 use super::stages::{Answered, Flight, Source, Stage, Stages};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::OnStageError;
+use crate::outbound::Outbound;
 use crate::sandbox::PluginHost;
 use crate::session::Session;
 
@@ -41,7 +42,7 @@ pub struct Pipeline {
 }
 
 /// Where retrievers may put what they need, how much memory they may take for it, what runs their components, what is known
-/// from earlier runs, and who knows their credentials.
+/// from earlier runs, who knows their credentials, and whom they may connect to.
 #[derive(Clone)]
 pub struct Workspace {
     /// A folder of this machine for files that nobody needs after the run.
@@ -54,6 +55,8 @@ pub struct Workspace {
     pub rankings: Option<Arc<RankingCache>>,
     /// Looks up the environment variables that hold credentials.
     pub secrets: Secrets,
+    /// Whom retrievers may connect to.
+    pub outbound: Outbound,
 }
 
 impl Workspace {
@@ -61,11 +64,12 @@ impl Workspace {
     pub const MEMORY_BYTES: usize = 256 << 20;
 }
 
-/// The system's folder for temporary files, and no credentials.
+/// The system's folder for temporary files, no credentials, and everybody to connect to.
 impl Default for Workspace {
     fn default() -> Self {
         let (scratch, memory_bytes) = (std::env::temp_dir(), Self::MEMORY_BYTES);
-        Self { scratch, memory_bytes, plugins: None, rankings: None, secrets: no_secrets() }
+        let (secrets, outbound) = (no_secrets(), Outbound::default());
+        Self { scratch, memory_bytes, plugins: None, rankings: None, secrets, outbound }
     }
 }
 

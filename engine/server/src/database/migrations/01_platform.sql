@@ -29,11 +29,17 @@ CREATE TABLE jobs (
     attempts INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     started_at INTEGER,
+    -- When its last attempt was begun: whose turn was longest ago is next.
+    begun_at INTEGER,
     ended_at INTEGER,
     failure TEXT,
-    outcome TEXT
+    outcome TEXT,
+    -- What lies in its folder, measured when it ended.
+    bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX jobs_by_state ON jobs (state, organisation, id);
+CREATE INDEX jobs_by_turn ON jobs (organisation, begun_at);
+CREATE INDEX jobs_by_age ON jobs (organisation, id);
 CREATE INDEX jobs_by_organisation ON jobs (organisation, kind, id);
 
 CREATE TABLE job_events (

@@ -43,3 +43,14 @@ CREATE TABLE retrievers (
     updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX retrievers_by_organisation ON retrievers (organisation, namespace, id);
+
+-- What was submitted under an `Idempotency-Key`: the same request again is the same job.
+CREATE TABLE submissions (
+    organisation TEXT NOT NULL,
+    key TEXT NOT NULL,
+    -- Of the request's body, in hexadecimal digits.
+    sha256 TEXT NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    PRIMARY KEY (organisation, key)
+) STRICT;
+CREATE INDEX submissions_by_job ON submissions (job);

@@ -9,6 +9,7 @@ use rustls::CertificateError;
 
 use super::client::causes;
 use crate::benchmark::PolicyPlan;
+use crate::outbound::{OutboundError, refusal_behind};
 use crate::replay::RetrieveErrorKind as Kind;
 use crate::replay::remote::{AttemptError, Redaction, Retry, retry_after};
 
@@ -16,6 +17,13 @@ use crate::replay::remote::{AttemptError, Redaction, Retry, retry_after};
 pub(super) fn of_request(error: reqwest::Error, target: &str, policy: &PolicyPlan) -> AttemptError {
     let error = error.without_url();
     let words = causes_below(&error);
+    match refusal_behind(&error) {
+        // A name may resolve again.
+        None | Some(OutboundError::Unresolved { .. }) => {}
+        Some(refusal) => {
+            return AttemptError::lasting(Kind::Outbound, format!("{target} is not asked: {refusal}"));
+        }
+    }
     if error.is_timeout() && error.is_connect() {
         let limit = policy.connect_timeout;
         let message =

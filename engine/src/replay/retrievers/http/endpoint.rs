@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::authorization::Credentials;
 use super::classify::{of_status, snippet};
-use super::client::client;
+use super::client::Clients;
 use super::exchange::{Answer, Exchange, Prepared};
 use super::server_timing::server_timings;
 use super::variables::Subject;
 use super::{Extraction, HttpError, HttpPart, RequestTemplates};
 use crate::benchmark::stages::http::HttpPlan;
+use crate::outbound::Outbound;
 use crate::replay::remote::{AttemptError, Done, Policy, Redaction, Secrets};
 use crate::replay::{RetrieveError, RetrieveErrorKind, Timing};
 use crate::session::Hit;
@@ -41,21 +42,23 @@ pub(super) struct Asked {
 const LARGE: usize = 1 << 20;
 
 impl Endpoint {
-    /// Builds the endpoint of `plan`; `hits` where it re-ranks. `resolver` takes the place of the system's name resolution.
+    /// Builds the endpoint of `plan`; `hits` where it re-ranks. `resolver` takes the place of the system's name resolution
+    /// where `outbound` lets everybody be asked.
     pub(super) fn build(
         plan: &HttpPlan,
         policy: Arc<Policy>,
         secrets: &Secrets,
         hits: bool,
         resolver: Option<Arc<dyn Resolve>>,
+        outbound: &Outbound,
     ) -> Result<Self, HttpError> {
         let method = Method::from_bytes(plan.method.as_bytes())
             .map_err(|_| HttpError::new(HttpPart::Method, format!("`{}` is not a method", plan.method)))?;
         let credentials = Credentials::look_up(&plan.auth, secrets)?;
-        let client = client(plan, &method, resolver)?;
+        let clients = Clients::new(plan, &method, resolver, outbound)?;
         Ok(Self {
             templates: RequestTemplates::compile(plan, hits)?,
-            exchange: Exchange::new(plan, client, method, credentials)?,
+            exchange: Exchange::new(plan, clients, method, credentials)?,
             extraction: Arc::new(Extraction::compile(plan)?),
             policy,
         })

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Body, Client, Method, Request, Response, StatusCode};
+use reqwest::{Body, Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::authorization::Credentials;
 use super::classify::{of_body, of_request};
+use super::client::{Clients, NoClient};
 use super::template::Rendered;
 use super::{HttpError, HttpPart};
 use crate::benchmark::PolicyPlan;
@@ -21,7 +22,7 @@ use crate::replay::{RetrieveError, RetrieveErrorKind};
 /// What every request of an endpoint has in common.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    client: Client,
+    clients: Clients,
     method: Method,
     headers: HeaderMap,
     credentials: Credentials,
@@ -56,7 +57,7 @@ pub(super) struct Answer {
 impl Exchange {
     pub(super) fn new(
         plan: &HttpPlan,
-        client: Client,
+        clients: Clients,
         method: Method,
         credentials: Credentials,
     ) -> Result<Self, HttpError> {
@@ -72,7 +73,7 @@ impl Exchange {
             headers.insert(CONTENT_TYPE, HeaderValue::try_from(plan.content_type.as_str()).map_err(failed)?);
         }
         headers.extend(credentials.header.clone());
-        Ok(Self { client, method, headers, credentials, policy: plan.policy.clone() })
+        Ok(Self { clients, method, headers, credentials, policy: plan.policy.clone() })
     }
 
     pub(super) fn credentials(&self) -> &Credentials {
@@ -107,8 +108,14 @@ impl Exchange {
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = prepared.body.clone().map(Body::from);
         let target = &prepared.target;
+        let client = self.clients.of(&prepared.url).map_err(|none| match none {
+            NoClient::Refused(refusal) => {
+                AttemptError::lasting(RetrieveErrorKind::Outbound, format!("{target} is not asked: {refusal}"))
+            }
+            NoClient::Unmade(error) => AttemptError::lasting(RetrieveErrorKind::Internal, format!("{target}: {error}")),
+        })?;
         let response =
-            self.within_read_timeout(self.client.execute(request), || format!("{target}: no answer began")).await?;
+            self.within_read_timeout(client.execute(request), || format!("{target}: no answer began")).await?;
         let mut response = response.map_err(|error| of_request(error, target, &self.policy))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let body = self.read(response, target, status).await?;

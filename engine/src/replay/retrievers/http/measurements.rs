@@ -9,13 +9,14 @@ use super::faults::asking::{plan, policy};
 use super::faults::server::{Connection, FaultServer, good};
 use crate::benchmark::PolicyPlan;
 use crate::benchmark::stages::http::HttpPlan;
+use crate::outbound::Outbound;
 use crate::replay::remote::{Policy, no_secrets};
 use crate::replay::{Pipeline, Replayer, Retriever};
 use crate::session::Session;
 
 fn built(plan: &HttpPlan, concurrency: NonZeroUsize) -> HttpRetriever {
     let policy = Arc::new(Policy::new(&plan.policy, concurrency));
-    HttpRetriever::build(plan, policy, &no_secrets()).unwrap()
+    HttpRetriever::build(plan, policy, &no_secrets(), &Outbound::default()).unwrap()
 }
 
 fn session(number: usize) -> Session {

@@ -7,12 +7,13 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::authorization::Credentials;
-use super::client::client;
+use super::client::Clients;
 use super::exchange::Exchange;
 use super::server_timing::server_timings;
 use super::variables::Subject;
 use super::{HttpError, HttpPart, RequestTemplates};
 use crate::benchmark::stages::http::HttpPlan;
+use crate::outbound::Outbound;
 use crate::replay::remote::Secrets;
 use crate::replay::{RetrieveError, RetrieveErrorKind, Timing};
 use crate::session::Session;
@@ -55,10 +56,10 @@ pub(crate) async fn ask_once(
     let credentials = Credentials::look_up(&plan.auth, secrets).map_err(unmade)?;
     let method = Method::from_bytes(plan.method.as_bytes())
         .map_err(|error| unmade(HttpError::new(HttpPart::Method, error.to_string())))?;
-    let client = client(plan, &method, None).map_err(unmade)?;
+    let clients = Clients::new(plan, &method, None, &Outbound::default()).map_err(unmade)?;
     let rendered =
         RequestTemplates::compile(plan, false).map_err(unmade)?.render(&Subject { session, depth, hits: None })?;
-    let exchange = Exchange::new(plan, client, method, credentials).map_err(unmade)?;
+    let exchange = Exchange::new(plan, clients, method, credentials).map_err(unmade)?;
     let prepared = exchange.prepare(rendered)?;
     let redact = |text: &str| exchange.credentials().redaction.redact(text).into_owned();
     let (start, limit) = (Instant::now(), plan.policy.timeout);

@@ -10,6 +10,7 @@ use super::HttpError;
 use super::endpoint::{Asked, Endpoint};
 use super::variables::Subject;
 use crate::benchmark::stages::http::HttpPlan;
+use crate::outbound::Outbound;
 use crate::replay::remote::{Policy, Secrets};
 use crate::replay::reranked::with_the_rest;
 use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Transform};
@@ -26,13 +27,19 @@ impl HttpReranker {
     /// The kind of the stage.
     pub const KIND: &'static str = "rerank";
 
-    /// Builds the re-ranker of `plan`. It connects to nothing; credentials are looked up in `secrets`.
+    /// Builds the re-ranker of `plan`, which connects to whom `outbound` lets it. It connects to nothing yet; credentials are
+    /// looked up in `secrets`.
     ///
     /// # Errors
     ///
     /// Returns the setting that cannot be fulfilled, credentials that are not there among them.
-    pub fn build(plan: &HttpPlan, policy: Arc<Policy>, secrets: &Secrets) -> Result<Self, HttpError> {
-        Ok(Self { endpoint: Endpoint::build(plan, policy, secrets, true, None)? })
+    pub fn build(
+        plan: &HttpPlan,
+        policy: Arc<Policy>,
+        secrets: &Secrets,
+        outbound: &Outbound,
+    ) -> Result<Self, HttpError> {
+        Ok(Self { endpoint: Endpoint::build(plan, policy, secrets, true, None, outbound)? })
     }
 }
 

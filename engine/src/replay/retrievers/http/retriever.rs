@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[cfg(test)]
 use reqwest::dns::Resolve;
 
 use super::HttpError;
 use super::endpoint::{Asked, Endpoint};
 use super::variables::Subject;
 use crate::benchmark::stages::http::HttpPlan;
+use crate::outbound::Outbound;
 use crate::replay::remote::{Policy, Secrets};
 use crate::replay::{RetrieveError, Retrieved, Retriever};
 use crate::session::Session;
@@ -23,22 +25,29 @@ impl HttpRetriever {
     /// The kind of the stage.
     pub const KIND: &'static str = "http";
 
-    /// Builds the retriever of `plan`. It connects to nothing; credentials are looked up in `secrets`.
+    /// Builds the retriever of `plan`, which connects to whom `outbound` lets it. It connects to nothing yet; credentials are
+    /// looked up in `secrets`.
     ///
     /// # Errors
     ///
     /// Returns the setting that cannot be fulfilled, credentials that are not there among them.
-    pub fn build(plan: &HttpPlan, policy: Arc<Policy>, secrets: &Secrets) -> Result<Self, HttpError> {
-        Self::build_resolving(plan, policy, secrets, None)
+    pub fn build(
+        plan: &HttpPlan,
+        policy: Arc<Policy>,
+        secrets: &Secrets,
+        outbound: &Outbound,
+    ) -> Result<Self, HttpError> {
+        Ok(Self { endpoint: Endpoint::build(plan, policy, secrets, false, None, outbound)? })
     }
 
+    #[cfg(test)]
     pub(super) fn build_resolving(
         plan: &HttpPlan,
         policy: Arc<Policy>,
         secrets: &Secrets,
         resolver: Option<Arc<dyn Resolve>>,
     ) -> Result<Self, HttpError> {
-        Ok(Self { endpoint: Endpoint::build(plan, policy, secrets, false, resolver)? })
+        Ok(Self { endpoint: Endpoint::build(plan, policy, secrets, false, resolver, &Outbound::default())? })
     }
 }
 

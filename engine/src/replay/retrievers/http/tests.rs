@@ -15,6 +15,7 @@ use super::{Extraction, HttpReranker, HttpRetriever};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::http::{AbsentHits, AuthPlan, HttpPlan, TimingPlan, TimingUnit, UserPlan};
 use crate::benchmark::stages::{StageKind, StagePlan};
+use crate::outbound::Outbound;
 use crate::replay::contract;
 use crate::replay::remote::{Policy, Secrets, no_secrets};
 use crate::replay::{RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Transform};
@@ -38,7 +39,7 @@ async fn mirror() -> FaultServer {
 
 fn built(plan: &HttpPlan, secrets: &Secrets) -> HttpRetriever {
     let policy = Arc::new(Policy::new(&plan.policy, NonZeroUsize::new(4).unwrap()));
-    HttpRetriever::build(plan, policy, secrets).unwrap()
+    HttpRetriever::build(plan, policy, secrets, &Outbound::default()).unwrap()
 }
 
 async fn sent(plan: &HttpPlan, session: &Session) -> Result<String, RetrieveError> {
@@ -296,7 +297,7 @@ async fn a_reranker_sends_the_hits_and_takes_their_new_order() {
         r#"{"q": {{ query }}, "ids": {{ hits | map(attribute="item_id") | list }}, "n": {{ hits | length }}}"#.into(),
     );
     let policy = Arc::new(Policy::new(&plan.policy, NonZeroUsize::MIN));
-    let reranker = HttpReranker::build(&plan, policy.clone(), &no_secrets()).unwrap();
+    let reranker = HttpReranker::build(&plan, policy.clone(), &no_secrets(), &Outbound::default()).unwrap();
     let hit = |item: &str, score| Hit { item_id: item.into(), score };
     let hits = vec![hit("a", Some(3.0)), hit("b", Some(2.0)), hit("c", None)];
     let Retrieved { hits, attempts, latency, .. } = reranker.transform(&session(), hits, 10).await.unwrap();
@@ -307,7 +308,7 @@ async fn a_reranker_sends_the_hits_and_takes_their_new_order() {
     assert_eq!((nothing.attempts, nothing.latency, server.requests()), (1, Some(Duration::ZERO), 1));
     let stranger = reranker.transform(&session(), vec![hit("x", None)], 10).await.unwrap_err();
     assert_eq!(stranger.kind, RetrieveErrorKind::Extraction);
-    assert!(HttpRetriever::build(&plan, policy, &no_secrets()).is_err(), "a source has no hits");
+    assert!(HttpRetriever::build(&plan, policy, &no_secrets(), &Outbound::default()).is_err(), "a source has no hits");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::parameters::TextParameter;
 use super::rows::RowColumns;
 use crate::benchmark::stages::{Parameter, PostgresPlan, QueryText};
 use crate::load::LoadError;
+use crate::outbound::{Outbound, OutboundError};
 use crate::replay::remote::{AttemptError, Done, Policy, SecretError, Secrets};
 use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
@@ -36,6 +37,12 @@ pub enum PostgresError {
     /// Credentials are missing.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The server may not be connected to.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// The URL names a socket of this machine, and not everybody may be connected to.
+    #[error("a socket of this machine is not connected to from here; name a host")]
+    Socket,
     /// The certificate authorities cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -70,18 +77,21 @@ impl std::fmt::Debug for PostgresRetriever {
 }
 
 impl PostgresRetriever {
-    /// Returns a retriever that keeps up to `concurrency` connections. It connects to nothing yet.
+    /// Returns a retriever that keeps up to `concurrency` connections to a server that `outbound` lets it connect to. It
+    /// connects to nothing yet; where not everybody may be connected to, it resolves the server's name, once and for all.
     ///
     /// # Errors
     ///
-    /// Returns an error when the URL, credentials or certificate authorities are missing or unreadable.
+    /// Returns an error when the URL, credentials or certificate authorities are missing or unreadable, or when the server may
+    /// not be connected to.
     pub fn build(
         plan: &PostgresPlan,
         policy: Arc<Policy>,
         concurrency: NonZeroUsize,
         secrets: &Secrets,
+        outbound: &Outbound,
     ) -> Result<Self, PostgresError> {
-        let connections = Connections::new(plan, concurrency.get(), secrets)?;
+        let connections = Connections::new(plan, concurrency.get(), secrets, outbound)?;
         let text = QueryText::parse(&plan.query).map_err(PostgresError::Query)?;
         Ok(Self { connections, policy, query: text.numbered(), parameters: text.parameters().to_vec() })
     }

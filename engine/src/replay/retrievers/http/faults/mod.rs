@@ -6,6 +6,7 @@ mod body;
 mod connect;
 mod connection;
 mod http2;
+mod outbound;
 pub(super) mod server;
 mod status;
 mod time;

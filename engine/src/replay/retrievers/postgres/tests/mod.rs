@@ -14,6 +14,7 @@ use server::Server;
 use super::{PostgresError, PostgresRetriever};
 use crate::benchmark::stages::{PostgresPlan, PostgresServer, SslMode};
 use crate::benchmark::{PolicyPlan, TimeSpan};
+use crate::outbound::Outbound;
 use crate::replay::remote::{Policy, Secrets, no_secrets};
 use crate::replay::{Retriever, contract};
 use crate::session::Session;
@@ -43,7 +44,13 @@ fn plan(url: &str, query: &str) -> PostgresPlan {
 
 fn build(plan: &PostgresPlan, secrets: &Secrets) -> Result<PostgresRetriever, PostgresError> {
     let concurrency = NonZeroUsize::new(2).unwrap();
-    PostgresRetriever::build(plan, Arc::new(Policy::new(&plan.policy, concurrency)), concurrency, secrets)
+    PostgresRetriever::build(
+        plan,
+        Arc::new(Policy::new(&plan.policy, concurrency)),
+        concurrency,
+        secrets,
+        &Outbound::default(),
+    )
 }
 
 fn session(query: &str, inputs: &str) -> Session {

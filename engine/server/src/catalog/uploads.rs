@@ -1,0 +1,102 @@
+//! A body on its way to the disk.
+
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+
+use crate::App;
+use crate::platform::error::ApiError;
+
+/// A body that was received in full and is on the disk, in a folder of its own that goes when this is dropped.
+#[derive(Debug)]
+pub struct Upload {
+    folder: TempDir,
+    name: String,
+    /// Its size, bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its content, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Upload {
+    /// Receives a body as a file of that name, of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns 413 for a larger body, 408 for one that stops coming and 400 for one that breaks off.
+    pub async fn receive(app: &App, organisation: &str, name: &str, body: Body, limit: u64) -> Result<Self, ApiError> {
+        let folder = uploads(&app.root_of(organisation));
+        tokio::fs::create_dir_all(&folder).await.map_err(ApiError::internal)?;
+        let folder = tempfile::tempdir_in(&folder).map_err(ApiError::internal)?;
+        let mut file = tokio::fs::File::create(folder.path().join(name)).await.map_err(ApiError::internal)?;
+        let (mut bytes, mut hash) = (0_u64, Sha256::new());
+        let mut chunks = body.into_data_stream();
+        let pause = app.settings().limits.body_pause;
+        loop {
+            let next = tokio::time::timeout(pause, chunks.next()).await;
+            let next = next.map_err(|_| {
+                let message = format!("the body stopped coming for {} s", pause.as_secs());
+                ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+            })?;
+            let Some(chunk) = next else { break };
+            let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
+            bytes = bytes.saturating_add(chunk.len() as u64);
+            if bytes > limit {
+                return Err(too_large(limit));
+            }
+            hash.update(&chunk);
+            file.write_all(&chunk).await.map_err(full)?;
+        }
+        file.flush().await.map_err(full)?;
+        file.sync_all().await.map_err(full)?;
+        Ok(Self { folder, name: name.to_owned(), bytes, sha256: hexadecimal(&hash.finalize()) })
+    }
+
+    /// Returns where it lies.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join(&self.name)
+    }
+
+    /// Gives it its place, durably; what lies there is replaced.
+    pub(super) fn publish(&self, place: &Path) -> std::io::Result<()> {
+        let folder = place.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        std::fs::rename(self.path(), place)?;
+        std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+/// Returns the folder of what is on its way, in that root.
+pub(super) fn uploads(root: &Path) -> PathBuf {
+    root.join("uploads")
+}
+
+fn too_large(limit: u64) -> ApiError {
+    let message = format!("the body has more than {limit} bytes, the most that may be sent here");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+}
+
+fn full(error: std::io::Error) -> ApiError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        tracing::error!("no room is left for uploads");
+        let message = "the server has no room left for this; remove files or runs, or ask its operator for more";
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "storage_full", message);
+    }
+    ApiError::internal(error)
+}
+
+/// Returns bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,46 @@
+//! One server at a time: a second one over the same data would take the first one's running jobs for its own.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::DatabaseError;
+
+/// Held as long as a server works with the data. The system takes it back from a process that dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Takes the data in a folder for this process; the folder is made where it is not there.
+///
+/// # Errors
+///
+/// Returns an error when another server works with it, or when that cannot be told.
+pub fn lock(folder: &Path) -> Result<Lock, DatabaseError> {
+    let path = || folder.display().to_string();
+    let failed = |source| DatabaseError::Lock { path: path(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let file = File::create(folder.join(".lock")).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Lock { _file: file }),
+        Err(Errno::AGAIN) => Err(DatabaseError::Busy { path: path() }),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_server_is_told_and_the_next_one_is_let_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(matches!(lock(folder.path()), Err(DatabaseError::Busy { .. })));
+        drop(first);
+        lock(folder.path()).unwrap();
+    }
+}

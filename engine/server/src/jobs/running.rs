@@ -1,0 +1,256 @@
+//! What runs: who is next, what becomes of whoever was begun, and what a server does that stops or starts again.
+//!
+//! A job's state and the event that tells of it are written in one transaction: a server that is killed between any two
+//! steps leaves a journal that says what the row says.
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use super::child::{Worker, WorkerError};
+use super::{Job, JobState, Jobs, follow};
+use crate::App;
+use crate::platform::error::ApiError;
+use crate::platform::page::now_ms;
+use crate::worker::Message;
+
+/// How often it is tried to write down the end of a job, a second apart.
+const TRIES: u32 = 10;
+
+impl Jobs {
+    /// Works until the server stops. Jobs that ran when the last server died are queued again first.
+    pub async fn work(self, app: App) {
+        if let Err(error) = self.recover().await {
+            tracing::error!(code = error.code, "interrupted jobs cannot be queued again");
+        }
+        let mut closing = self.0.closing.subscribe();
+        loop {
+            let Ok(permit) = Arc::clone(&self.0.workers).acquire_owned().await else { return };
+            let job = loop {
+                if *closing.borrow_and_update() {
+                    return;
+                }
+                match self.begin_next().await {
+                    Ok(Some(job)) => break job,
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(code = error.code, "the next job cannot be read"),
+                }
+                tokio::select! {
+                    () = self.0.wake.notified() => {}
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    _ = closing.changed() => {}
+                }
+            };
+            let (jobs, app) = (self.clone(), app.clone());
+            tokio::spawn(async move {
+                jobs.do_one(&app, job).await;
+                drop(permit);
+                jobs.0.wake.notify_one();
+            });
+        }
+    }
+
+    /// Ends every worker; their jobs are queued again and go on when a server starts again. Returns when all have ended.
+    pub async fn close(&self) {
+        self.0.closing.send_replace(true);
+        for stop in self.running().values() {
+            stop.send_replace(true);
+        }
+        let all = u32::try_from(self.0.limits.workers.get()).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.0.workers.acquire_many(all)).await;
+    }
+
+    /// Says of every job that ran when the last server died what becomes of it.
+    async fn recover(&self) -> Result<(), ApiError> {
+        let attempts = self.0.limits.attempts;
+        self.0
+            .database
+            .write(move |connection| {
+                let sql = format!("SELECT {} FROM jobs WHERE state = 'running'", Job::COLUMNS);
+                let interrupted: Vec<Job> =
+                    connection.prepare(&sql)?.query_map([], Job::of)?.collect::<Result<_, _>>()?;
+                for job in &interrupted {
+                    if job.cancelling {
+                        write_end(connection, job, JobState::Cancelled, None, None, 0)?;
+                    } else if job.attempts >= attempts {
+                        let message = "the server died too often while this ran; `retry` begins it again";
+                        let failure = json!({ "code": "interrupted", "message": message });
+                        write_end(connection, job, JobState::Failed, Some(failure), None, 0)?;
+                    } else {
+                        write_queued(connection, job, job.attempts, "the server died; it goes on where it was")?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Takes the next job: of the organisation with the fewest that run, and whose turn is longest ago among those; its
+    /// oldest.
+    async fn begin_next(&self) -> Result<Option<Job>, ApiError> {
+        let begun = self.0.database.write(|connection| Ok(begin(connection)?)).await?;
+        if let Some(job) = &begun {
+            self.0.bells.ring(&job.id);
+        }
+        Ok(begun)
+    }
+
+    async fn do_one(&self, app: &App, job: Job) {
+        let (stop, stopped) = watch::channel(false);
+        self.running().insert(job.id.clone(), stop.clone());
+        // Whoever wished the end of this job before it stood in the list found nobody to tell.
+        let is_wished = matches!(self.get(&job.organisation, &job.id).await, Ok(Some(now)) if now.cancelling);
+        if is_wished || *self.0.closing.borrow() {
+            stop.send_replace(true);
+        }
+        let ended = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().await;
+        let ended = ended.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
+        self.running().remove(&job.id);
+        for _ in 0..TRIES {
+            match self.conclude(&job, &ended).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::error!(job = job.id, code = error.code, "the end of a job cannot be written down");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        self.0.bells.ring(&job.id);
+    }
+
+    async fn attempt(&self, app: &App, job: &Job, stopped: watch::Receiver<bool>) -> Result<Value, WorkerError> {
+        let kind = self.0.kinds.get(&job.kind).ok_or_else(|| WorkerError::unknown_kind(&job.kind))?;
+        let folder = self.folder(&job.organisation, &job.id);
+        tokio::fs::create_dir_all(&folder).await.map_err(ApiError::internal)?;
+        let order = kind.prepare(app, job, &folder).await?;
+        let worker = Worker::of_job(app, &job.organisation);
+        let (heard, mut messages) = mpsc::channel(64);
+        let (outcome, ()) = tokio::join!(worker.run(&order, stopped, heard), async {
+            while let Some(message) = messages.recv().await {
+                self.heard(job, message).await;
+            }
+        });
+        let outcome = outcome?;
+        Ok(kind.conclude(app, job, &folder, outcome).await?)
+    }
+
+    async fn heard(&self, job: &Job, message: Message) {
+        let body = message.as_event();
+        let phase = body.get("phase").and_then(Value::as_str).map(ToOwned::to_owned);
+        let id = job.id.clone();
+        let written = self.0.database.write(move |connection| {
+            if let Some(phase) = phase {
+                connection.prepare_cached("UPDATE jobs SET phase = ?2 WHERE id = ?1")?.execute([&id, &phase])?;
+            }
+            Ok(follow::write(connection, &id, &body)?)
+        });
+        match written.await {
+            Ok(()) => self.0.bells.ring(&job.id),
+            Err(error) => tracing::error!(job = job.id, code = error.code, "an event of a job cannot be written down"),
+        }
+    }
+
+    /// Writes down what became of an attempt.
+    async fn conclude(&self, job: &Job, ended: &Result<Value, WorkerError>) -> Result<(), ApiError> {
+        let closing = *self.0.closing.borrow();
+        let attempts = self.0.limits.attempts;
+        let folder = self.folder(&job.organisation, &job.id);
+        let bytes = tokio::task::spawn_blocking(move || bytes_in(&folder)).await.unwrap_or_default();
+        let (outcome, failure, died, stopped) = match ended {
+            Ok(outcome) => (Some(outcome.clone()), None, false, false),
+            Err(error) => {
+                let failure = self.without_root(&job.organisation, error.as_json());
+                (None, Some(failure), matches!(error, WorkerError::Died { .. }), matches!(error, WorkerError::Stopped))
+            }
+        };
+        let job = job.clone();
+        self.0
+            .database
+            .write(move |connection| {
+                if let Some(outcome) = outcome {
+                    return Ok(write_end(connection, &job, JobState::Completed, None, Some(outcome), bytes)?);
+                }
+                let sql = "SELECT cancelling FROM jobs WHERE id = ?1";
+                let cancelling: bool = connection.prepare_cached(sql)?.query_row([&job.id], |row| row.get(0))?;
+                let written = match (stopped || died, cancelling) {
+                    (true, true) => write_end(connection, &job, JobState::Cancelled, None, None, bytes),
+                    // A server that is stopped in good order costs no attempt.
+                    (true, false) if closing => {
+                        write_queued(connection, &job, job.attempts.saturating_sub(1), "the server stops")
+                    }
+                    (true, false) if died && job.attempts < attempts => {
+                        write_queued(connection, &job, job.attempts, "the worker died; it is tried again")
+                    }
+                    _ => write_end(connection, &job, JobState::Failed, failure, None, bytes),
+                };
+                Ok(written?)
+            })
+            .await
+    }
+
+    /// Returns a failure whose words do not say where on this machine the organisation's folder lies.
+    fn without_root(&self, organisation: &str, mut failure: Value) -> Value {
+        let root = format!("{}/", self.0.folder.join(organisation).display());
+        if let Some(Value::String(message)) = failure.get_mut("message") {
+            *message = message.replace(&root, "");
+        }
+        failure
+    }
+}
+
+fn begin(connection: &Connection) -> rusqlite::Result<Option<Job>> {
+    let sql = format!(
+        "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, ?1), begun_at = ?1 \
+         WHERE id = (SELECT min(queued.id) FROM jobs AS queued WHERE queued.state = 'queued' \
+           GROUP BY queued.organisation ORDER BY \
+           (SELECT count(*) FROM jobs AS r WHERE r.state = 'running' AND r.organisation = queued.organisation), \
+           (SELECT coalesce(max(s.begun_at), 0) FROM jobs AS s WHERE s.organisation = queued.organisation), \
+           min(queued.id) LIMIT 1) \
+         RETURNING {}",
+        Job::COLUMNS
+    );
+    let begun = connection.prepare_cached(&sql)?.query_row([now_ms()], Job::of).optional()?;
+    if let Some(job) = &begun {
+        follow::write(connection, &job.id, &json!({ "type": "state", "state": "running", "phase": job.phase }))?;
+    }
+    Ok(begun)
+}
+
+fn write_queued(connection: &Connection, job: &Job, attempts: u32, reason: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE jobs SET state = 'queued', attempts = ?2 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![job.id, attempts])?;
+    follow::write(connection, &job.id, &json!({ "type": "state", "state": "queued", "reason": reason }))
+}
+
+fn write_end(
+    connection: &Connection,
+    job: &Job,
+    state: JobState,
+    failure: Option<Value>,
+    outcome: Option<Value>,
+    bytes: u64,
+) -> rusqlite::Result<()> {
+    let event = json!({ "type": "state", "state": state.name(), "failure": failure });
+    let text = |value: Option<Value>| value.map(|value| value.to_string());
+    let sql = "UPDATE jobs SET state = ?2, ended_at = ?3, failure = ?4, outcome = ?5, bytes = ?6 WHERE id = ?1";
+    let ended = params![job.id, state.name(), now_ms(), text(failure), text(outcome), bytes];
+    connection.prepare_cached(sql)?.execute(ended)?;
+    follow::write(connection, &job.id, &event)
+}
+
+/// Returns what lies in a folder, bytes. What cannot be looked at counts nothing.
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}

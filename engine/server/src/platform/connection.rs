@@ -1,0 +1,313 @@
+//! One connection: what its client does, and how long it may do nothing.
+//!
+//! hyper limits the time of an HTTP/1 header only, and cannot tell an idle connection from one that withholds a header; before
+//! the first 24 bytes, and in HTTP/2, it limits nothing. So the socket, the requests and the watch share an [`Activity`].
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::{Body, Frame, SizeHint};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Connection;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::settings::RequestLimits;
+
+/// How often a connection is looked at; so much later than the limits say it ends.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The patience with silent clients while nearly all connections are taken.
+const PATIENCE_OF_A_CROWD: Duration = Duration::from_secs(1);
+
+/// What goes on in a connection.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Requests whose answers are not complete.
+    in_flight: usize,
+    /// Whether a whole header has come yet.
+    served: bool,
+    http2: bool,
+    /// When the connection was accepted, or the last answer was complete.
+    waiting_since: Instant,
+    /// When the first byte came after that.
+    begun_at: Option<Instant>,
+    /// Since when the client has not taken anything of an answer.
+    blocked_since: Option<Instant>,
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        let waiting_since = Instant::now();
+        let state =
+            State { in_flight: 0, served: false, http2: false, waiting_since, begun_at: None, blocked_since: None };
+        Arc::new(Self(Mutex::new(state)))
+    }
+
+    /// Notes that a whole header came; the request is in flight until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>, http2: bool) -> InFlight {
+        let mut state = self.state();
+        state.in_flight += 1;
+        state.served = true;
+        state.http2 = http2;
+        InFlight(Arc::clone(self))
+    }
+
+    /// Returns what the client does too slowly, where it does.
+    fn overdue(&self, now: Instant, limits: &RequestLimits, crowded: bool) -> Option<&'static str> {
+        let state = self.state();
+        let longer = |since: Instant, limit| now.saturating_duration_since(since) > limit;
+        let patience = |limit: Duration| if crowded { limit.min(PATIENCE_OF_A_CROWD) } else { limit };
+        if state.blocked_since.is_some_and(|since| longer(since, limits.idle)) {
+            return Some("takes no answer");
+        }
+        if state.in_flight > 0 {
+            return None;
+        }
+        match (state.served, state.begun_at) {
+            (false, _) => longer(state.waiting_since, patience(limits.header_read)).then_some("sends no request"),
+            // In HTTP/2 bytes come without a request too.
+            (true, Some(begun)) if !state.http2 => {
+                longer(begun, patience(limits.header_read)).then_some("does not end its header")
+            }
+            (true, _) => longer(state.waiting_since, patience(limits.idle)).then_some("is idle"),
+        }
+    }
+
+    fn received(&self, now: Instant) {
+        let mut state = self.state();
+        if state.in_flight == 0 && state.begun_at.is_none() {
+            state.begun_at = Some(now);
+        }
+    }
+
+    fn wrote(&self, now: Instant, taken: bool) {
+        let mut state = self.state();
+        state.blocked_since = if taken { None } else { state.blocked_since.or(Some(now)) };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.waiting_since = Instant::now();
+        state.begun_at = None;
+    }
+}
+
+/// An answer's body, whose request is in flight until it is sent or given up.
+pub(super) struct Answer<B> {
+    body: B,
+    _in_flight: InFlight,
+}
+
+impl<B> Answer<B> {
+    pub(super) fn new(body: B, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: in_flight }
+    }
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A socket that notes what it reads and writes.
+pub(super) struct Watched {
+    pub(super) stream: TcpStream,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.received(Instant::now());
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.activity.wrote(Instant::now(), written.is_ready());
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.activity.wrote(Instant::now(), written.is_ready());
+        written
+    }
+}
+
+/// What a connection is held to.
+pub(super) struct Watch {
+    pub(super) activity: Arc<Activity>,
+    pub(super) limits: RequestLimits,
+    pub(super) slots: Arc<Semaphore>,
+    /// Set when the server stops.
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+impl Watch {
+    /// Serves a connection until it ends, its client is too slow, or the server stops and it is answered.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the connection broke.
+    pub(super) async fn attend<S, B>(
+        self,
+        connection: Connection<'static, TokioIo<Watched>, S, TokioExecutor>,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    where
+        S: hyper::service::Service<
+                hyper::Request<hyper::body::Incoming>,
+                Response = hyper::Response<B>,
+                Error = std::convert::Infallible,
+            >,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Self { activity, limits, slots, mut closing } = self;
+        // Few slots are left: who keeps one without a use has to leave sooner then.
+        let is_crowded = || slots.available_permits().saturating_mul(10) < limits.connections;
+        let mut connection = pin!(connection);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut warned = false;
+        let mut told = false;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => return ended,
+                _ = tick.tick() => match activity.overdue(Instant::now(), &limits, is_crowded()) {
+                    None => warned = false,
+                    Some(what) if warned => return Err(format!("the client {what}").into()),
+                    Some(_) => {
+                        // A farewell first, where the protocol has one; a request that comes meanwhile is answered.
+                        connection.as_mut().graceful_shutdown();
+                        warned = true;
+                    }
+                },
+                _ = closing.wait_for(|closing| *closing), if !told => {
+                    connection.as_mut().graceful_shutdown();
+                    told = true;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> RequestLimits {
+        RequestLimits {
+            header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            ..RequestLimits::default()
+        }
+    }
+
+    fn after(seconds: u64) -> Instant {
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_connection_without_a_request_is_overdue_after_the_header_limit() {
+        let activity = Activity::new();
+        assert_eq!(activity.overdue(after(9), &limits(), false), None);
+        assert_eq!(activity.overdue(after(9), &limits(), true), Some("sends no request"), "others want to come in");
+        activity.received(after(9));
+        assert_eq!(activity.overdue(after(11), &limits(), false), Some("sends no request"), "a byte buys no time");
+    }
+
+    #[test]
+    fn an_answered_connection_may_lie_idle_but_not_withhold_the_rest_of_a_header() {
+        let activity = Activity::new();
+        let request = activity.begin(false);
+        assert_eq!(activity.overdue(after(3600), &limits(), true), None, "a request is in flight");
+        drop(request);
+        assert_eq!(activity.overdue(after(70), &limits(), false), None);
+        assert_eq!(activity.overdue(after(77), &limits(), false), Some("is idle"));
+        activity.received(after(50));
+        assert_eq!(activity.overdue(after(59), &limits(), false), None);
+        assert_eq!(activity.overdue(after(62), &limits(), false), Some("does not end its header"));
+    }
+
+    #[test]
+    fn pings_of_http2_begin_no_header() {
+        let activity = Activity::new();
+        drop(activity.begin(true));
+        activity.received(after(0));
+        assert_eq!(activity.overdue(after(60), &limits(), false), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_no_answer_is_overdue_although_its_request_is_in_flight() {
+        let activity = Activity::new();
+        let _request = activity.begin(false);
+        activity.wrote(after(0), false);
+        activity.wrote(after(70), false);
+        assert_eq!(activity.overdue(after(76), &limits(), false), Some("takes no answer"));
+        activity.wrote(after(76), true);
+        assert_eq!(activity.overdue(after(77), &limits(), false), None);
+    }
+}

@@ -1,0 +1,42 @@
+//! A look into a file that somebody brought.
+
+use std::path::PathBuf;
+
+use rematch_engine::load;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Failure;
+
+/// A file to look into.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InspectOrder {
+    /// Where it lies. Its name is part of what tells its format.
+    pub path: PathBuf,
+}
+
+pub(super) fn inspect(order: &InspectOrder) -> Result<Value, Failure> {
+    let inspection = load::inspect(&order.path).map_err(|error| {
+        let folder = order.path.parent().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+        Failure::new("unreadable_file", in_full(&error).replace(&folder, ""))
+    })?;
+    let mut found = serde_json::to_value(&inspection).map_err(|error| Failure::new("internal", error))?;
+    if let Value::Object(members) = &mut found {
+        members.remove("path");
+    }
+    Ok(found)
+}
+
+/// Returns an error with its sources in one line.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let said = inner.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = inner.source();
+    }
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(2000).collect()
+}

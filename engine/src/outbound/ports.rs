@@ -1,0 +1,58 @@
+//! Ports of services that are no search engines, and that speak to whoever sends them lines of text.
+
+/// Of the fetch standard's bad ports those of services in use, and databases and control planes that ask for no password.
+const SERVICES: [(u16, &str); 48] = [
+    (1, "tcpmux"),
+    (7, "echo"),
+    (9, "discard"),
+    (11, "systat"),
+    (13, "daytime"),
+    (15, "netstat"),
+    (17, "qotd"),
+    (19, "chargen"),
+    (20, "FTP"),
+    (21, "FTP"),
+    (22, "SSH"),
+    (23, "telnet"),
+    (25, "SMTP"),
+    (37, "time"),
+    (43, "whois"),
+    (53, "DNS"),
+    (69, "TFTP"),
+    (79, "finger"),
+    (110, "POP3"),
+    (111, "portmap"),
+    (113, "ident"),
+    (119, "NNTP"),
+    (123, "NTP"),
+    (135, "RPC"),
+    (139, "NetBIOS"),
+    (143, "IMAP"),
+    (161, "SNMP"),
+    (179, "BGP"),
+    (389, "LDAP"),
+    (427, "SLP"),
+    (445, "SMB"),
+    (465, "SMTP"),
+    (512, "exec"),
+    (513, "login"),
+    (514, "shell"),
+    (515, "a printer"),
+    (587, "SMTP"),
+    (636, "LDAP"),
+    (873, "rsync"),
+    (993, "IMAP"),
+    (995, "POP3"),
+    (2049, "NFS"),
+    (2375, "Docker"),
+    (2379, "etcd"),
+    (3306, "MySQL"),
+    (6379, "Redis"),
+    (10250, "Kubernetes"),
+    (11211, "memcached"),
+];
+
+/// Returns whose port it is where nobody is asked at it.
+pub(super) fn service(port: u16) -> Option<&'static str> {
+    SERVICES.iter().find(|(known, _)| *known == port).map(|(_, service)| *service)
+}
