@@ -7,6 +7,7 @@ mod durability;
 mod hostile;
 mod jobs;
 mod limits;
+mod mixpeek;
 mod native;
 mod outbound;
 mod platform;

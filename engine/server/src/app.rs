@@ -179,7 +179,11 @@ fn folder_of_organisations(data: &Path) -> PathBuf {
 
 /// What the queue can do.
 fn kinds() -> Kinds {
-    Kinds::default().with(native::RunKind).with(native::RejudgeKind)
+    Kinds::default()
+        .with(native::RunKind)
+        .with(native::RejudgeKind)
+        .with(mixpeek::benchmarks::job::RetrieverBenchmark)
+        .with(mixpeek::evaluations::job::RetrieverEvaluation)
 }
 
 /// Serves until `stop` ends.

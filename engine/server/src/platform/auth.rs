@@ -71,8 +71,9 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let keys = headers.get_all("x-api-key").iter().map(|value| value.to_str().ok().map(str::trim));
-    let mut tokens = bearers.chain(keys);
+    // Clients of published retrievers have a name of their own for the key.
+    let keys = ["x-api-key", "x-public-api-key"].into_iter().flat_map(|name| headers.get_all(name).iter());
+    let mut tokens = bearers.chain(keys.map(|value| value.to_str().ok().map(str::trim)));
     let first = tokens.next()??;
     tokens.all(|other| other == Some(first)).then_some(first)
 }

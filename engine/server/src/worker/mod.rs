@@ -3,6 +3,7 @@
 
 mod component;
 mod confine;
+mod evaluate;
 mod inspect;
 mod limits;
 mod names;
@@ -12,6 +13,7 @@ mod place;
 mod query;
 mod rejudge;
 mod run;
+mod search;
 mod written;
 
 use std::io::{Read, Write};
@@ -26,6 +28,7 @@ use serde_json::Value;
 use self::confine::{Confinement, Ground, confine};
 
 pub use component::ComponentOrder;
+pub use evaluate::{EvaluateOrder, EvaluateOutcome, EvaluatedQuery, Measure, f_measure};
 pub use inspect::InspectOrder;
 pub use native_scorer::NativeScorerOrder;
 pub use query::QueryOrder;
@@ -34,6 +37,7 @@ pub use rejudge::RejudgeOrder;
 pub use written::{Catalogue, CheckOrder, Forecasting, Written};
 
 pub use order::{Limits, Message, Order, RunOrder, Task};
+pub use search::{FoundHit, SearchInputs, SearchOrder, SearchOutcome, SearchedStage};
 
 /// The hidden subcommand of this program that is a worker.
 pub const WORKER_COMMAND: &str = "worker";
@@ -105,6 +109,8 @@ fn do_task(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Fai
     match task.order.clone() {
         Order::Run(order) => run::run(&task, &order, plugins, outlet),
         Order::NativeScorer(order) => native_scorer::run(&task, &order),
+        Order::Search(order) => search::search(&task, &order, plugins),
+        Order::Evaluate(order) => evaluate::evaluate(&task, &order, plugins, outlet),
         Order::Inspect(order) => inspect::inspect(&order),
         Order::Component(order) => component::describe(&order, &plugins),
         Order::Check(order) => written::check(&task, &order, &plugins),

@@ -8,7 +8,10 @@ use rematch_engine::outbound::{Allowed, Outbound};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CheckOrder, ComponentOrder, Failure, InspectOrder, NativeScorerOrder, QueryOrder, RejudgeOrder};
+use super::{
+    CheckOrder, ComponentOrder, EvaluateOrder, Failure, InspectOrder, NativeScorerOrder, QueryOrder, RejudgeOrder,
+    SearchOrder,
+};
 use crate::settings::WorkerLimits;
 
 /// All that a worker is told.
@@ -55,6 +58,10 @@ pub enum Order {
     Run(RunOrder),
     /// Runs a program that a tenant brought. Its outcome is `{"exit_code", "stdout", "stderr", "timed_out"}`.
     NativeScorer(NativeScorerOrder),
+    /// Asks a retriever one search, or checks it. Its outcome is a [`SearchOutcome`](super::SearchOutcome).
+    Search(SearchOrder),
+    /// Measures a retriever by judged queries. Its outcome is an [`EvaluateOutcome`](super::EvaluateOutcome).
+    Evaluate(EvaluateOrder),
     /// Looks into an uploaded file. Its outcome is the inspection.
     Inspect(InspectOrder),
     /// Checks and compiles an uploaded component, and asks it what it is. Its outcome is `{"inspection", "description"}`.

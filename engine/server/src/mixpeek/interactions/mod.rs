@@ -1,0 +1,5 @@
+//! Interactions: what users did with what retrievers answered.
+
+pub mod model;
+pub mod routes;
+pub mod store;

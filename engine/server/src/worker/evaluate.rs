@@ -1,0 +1,240 @@
+//! A retriever against judged queries, in a worker.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rematch_engine::benchmark::spec::{SessionFormat, SessionsPath};
+use rematch_engine::load::SessionReader;
+use rematch_engine::replay::{Pipeline, Replayer, Workspace};
+use rematch_engine::sandbox::PluginHost;
+use rematch_engine::session::{Ranking, Session};
+use rematch_metrics::{GainFunction, Metric, RankedGrades};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::search::{planned, scratch, told};
+use super::{Failure, Message, Outlet, Task};
+
+/// Queries that are asked together.
+const TOGETHER: usize = 256;
+
+/// An evaluation to make.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EvaluateOrder {
+    /// The retriever's section of a benchmark file.
+    pub retriever: Value,
+    /// The section `corpus`; those that the retriever uses are enough.
+    pub corpora: Map<String, Value>,
+    /// The queries: sessions with judgments, as JSONL. A session's identifier is the query's.
+    pub sessions: PathBuf,
+    /// Cutoffs, ascending.
+    pub cutoffs: Vec<NonZeroUsize>,
+    /// What is measured.
+    pub measures: Vec<Measure>,
+}
+
+/// What is measured, always down to a cutoff. An item with a grade above 0 is relevant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Relevant items among the first k, over k.
+    Precision,
+    /// Relevant items among the first k, over all relevant ones.
+    Recall,
+    /// Harmonic mean of precision and recall.
+    F1,
+    /// The same with recall weighing twice as much as precision.
+    F2,
+    /// Average precision, trec_eval's `map_cut`.
+    Map,
+    /// nDCG with linear gain, trec_eval's `ndcg_cut`.
+    Ndcg,
+    /// Reciprocal rank of the first relevant item.
+    Mrr,
+}
+
+impl Measure {
+    /// Every measure.
+    pub const ALL: [Self; 7] = [Self::Precision, Self::Recall, Self::F1, Self::F2, Self::Map, Self::Ndcg, Self::Mrr];
+
+    /// Returns its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::F1 => "f1",
+            Self::F2 => "f2",
+            Self::Map => "map",
+            Self::Ndcg => "ndcg",
+            Self::Mrr => "mrr",
+        }
+    }
+
+    /// Returns its value for one query, `None` where it is undefined.
+    fn evaluate(self, grades: &RankedGrades<'_>, cutoff: NonZeroUsize) -> Option<f64> {
+        let value = |name: &str| {
+            let metric: Metric = format!("{name}@{cutoff}").parse().ok()?;
+            metric.evaluate(grades, GainFunction::Linear)
+        };
+        match self {
+            Self::Precision => value("P"),
+            Self::Recall => value("R"),
+            Self::F1 => Some(f_measure(1.0, value("P")?, value("R")?)),
+            Self::F2 => Some(f_measure(2.0, value("P")?, value("R")?)),
+            Self::Map => value("AP"),
+            Self::Ndcg => value("nDCG"),
+            Self::Mrr => value("RR"),
+        }
+    }
+}
+
+/// Returns van Rijsbergen's F: recall weighs `beta` times as much as precision. 0 where both are.
+#[must_use]
+pub fn f_measure(beta: f64, precision: f64, recall: f64) -> f64 {
+    let weighted = beta * beta * precision + recall;
+    if weighted > 0.0 { (1.0 + beta * beta) * precision * recall / weighted } else { 0.0 }
+}
+
+/// What an evaluation found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EvaluateOutcome {
+    /// Means over the queries that were evaluated, by cutoff and measure; empty where none was.
+    pub by_cutoff: BTreeMap<usize, BTreeMap<String, f64>>,
+    /// What became of each query, in their order.
+    pub queries: Vec<EvaluatedQuery>,
+}
+
+/// What became of one query.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EvaluatedQuery {
+    /// Which one.
+    pub query_id: String,
+    /// Why it does not count; `None` where it does.
+    pub skipped: Option<String>,
+    /// Hits that came back.
+    pub retrieved: Option<usize>,
+}
+
+pub(super) fn evaluate(
+    task: &Task,
+    order: &EvaluateOrder,
+    plugins: Arc<PluginHost>,
+    outlet: &Outlet,
+) -> Result<Value, Failure> {
+    let scratch = scratch(task)?;
+    let depth = order.cutoffs.iter().copied().max().unwrap_or(NonZeroUsize::MIN);
+    let plan = planned(&order.retriever, &order.corpora, depth, scratch.path())?;
+    let workspace = Workspace { scratch: scratch.path().to_owned(), plugins: Some(plugins), ..Workspace::default() };
+    let built = Pipeline::build(&[plan], &workspace).map_err(|error| told("invalid_retriever", &error))?;
+    let pipeline = built.into_iter().next().ok_or_else(|| Failure::new("internal", "no pipeline was built"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("internal", error))?;
+    outlet.say(&Message::Phase("replaying".to_owned()));
+    let replayer = Replayer::new(Arc::new(pipeline));
+    let mut sums = Sums::default();
+    let sessions = SessionsPath::Files(vec![order.sessions.to_string_lossy().into_owned()]);
+    let mut reader = SessionReader::open(&sessions, Some(SessionFormat::Jsonl)).map_err(unreadable)?;
+    loop {
+        let chunk: Vec<Session> = reader.by_ref().take(TOGETHER).collect::<Result<_, _>>().map_err(unreadable)?;
+        if chunk.is_empty() {
+            break;
+        }
+        let chunk: Arc<[Session]> = chunk.into();
+        let answers = runtime
+            .block_on(replayer.replay(Arc::clone(&chunk), depth.get()))
+            .map_err(|error| told("search_failed", &error))?;
+        let rankings = answers.to_rankings().map_err(|error| Failure::new("internal", error))?;
+        for (session, ranking) in chunk.iter().zip(&rankings) {
+            sums.add(order, session, ranking);
+        }
+    }
+    serde_json::to_value(sums.outcome()).map_err(|error| Failure::new("internal", error))
+}
+
+fn unreadable(error: impl ToString) -> Failure {
+    Failure::new("internal", error)
+}
+
+#[derive(Default)]
+struct Sums {
+    values: BTreeMap<(usize, Measure), (f64, u64)>,
+    queries: Vec<EvaluatedQuery>,
+}
+
+impl Sums {
+    fn add(&mut self, order: &EvaluateOrder, session: &Session, ranking: &Ranking) {
+        let skipped = match &ranking.error {
+            Some(error) => Some(error.clone()),
+            None if ranking.failed() => Some("the search failed".to_owned()),
+            None if !session.judgments.iter().any(|judgment| judgment.grade > 0.0) => {
+                Some("no document is relevant to the query".to_owned())
+            }
+            None => None,
+        };
+        let retrieved = (!ranking.failed()).then_some(ranking.hits.len());
+        if skipped.is_none() {
+            self.measure(order, session, ranking);
+        }
+        self.queries.push(EvaluatedQuery { query_id: session.session_id.clone(), skipped, retrieved });
+    }
+
+    fn measure(&mut self, order: &EvaluateOrder, session: &Session, ranking: &Ranking) {
+        let grades: BTreeMap<&str, f64> =
+            session.judgments.iter().map(|judgment| (judgment.item_id.as_str(), f64::from(judgment.grade))).collect();
+        let ranked: Vec<Option<f64>> =
+            ranking.hits.iter().map(|hit| grades.get(hit.item_id.as_str()).copied()).collect();
+        let judged: Vec<f64> = grades.values().copied().collect();
+        let grades = RankedGrades { ranked: &ranked, judged: &judged };
+        for cutoff in &order.cutoffs {
+            for measure in &order.measures {
+                if let Some(value) = measure.evaluate(&grades, *cutoff) {
+                    let (sum, count) = self.values.entry((cutoff.get(), *measure)).or_default();
+                    *sum += value;
+                    *count += 1;
+                }
+            }
+        }
+    }
+
+    fn outcome(self) -> EvaluateOutcome {
+        let mut by_cutoff: BTreeMap<usize, BTreeMap<String, f64>> = BTreeMap::new();
+        for ((cutoff, measure), (sum, count)) in self.values {
+            by_cutoff.entry(cutoff).or_default().insert(measure.name().to_owned(), sum / count as f64);
+        }
+        EvaluateOutcome { by_cutoff, queries: self.queries }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(measure: Measure, ranked: &[Option<f64>], judged: &[f64], cutoff: usize) -> f64 {
+        measure.evaluate(&RankedGrades { ranked, judged }, NonZeroUsize::new(cutoff).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn measures_are_those_of_the_engine() {
+        // Relevant items stand at the ranks 1 and 3; a third one was not returned.
+        let (ranked, judged) = ([Some(1.0), None, Some(1.0)], [1.0, 1.0, 1.0]);
+        assert_eq!(value(Measure::Precision, &ranked, &judged, 5), 0.4);
+        assert_eq!(value(Measure::Recall, &ranked, &judged, 5), 2.0 / 3.0);
+        assert!((value(Measure::F1, &ranked, &judged, 5) - 0.5).abs() < 1e-12);
+        assert!((value(Measure::F2, &ranked, &judged, 5) - 5.0 * 0.4 * (2.0 / 3.0) / (1.6 + 2.0 / 3.0)).abs() < 1e-12);
+        assert!((value(Measure::Map, &ranked, &judged, 5) - (1.0 + 2.0 / 3.0) / 3.0).abs() < 1e-12);
+        assert_eq!(value(Measure::Mrr, &ranked, &judged, 5), 1.0);
+        let ideal = 1.0 + 1.0 / 3.0_f64.log2() + 0.5;
+        assert!((value(Measure::Ndcg, &ranked, &judged, 5) - 1.5 / ideal).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_found_is_zero() {
+        assert_eq!(value(Measure::F1, &[], &[1.0], 5), 0.0);
+        assert_eq!(f_measure(1.0, 0.0, 0.0), 0.0);
+    }
+}
