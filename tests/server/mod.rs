@@ -11,5 +11,6 @@ mod mixpeek;
 mod native;
 mod outbound;
 mod platform;
+mod runloop;
 mod tenants;
 mod worker;

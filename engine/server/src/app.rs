@@ -26,7 +26,10 @@ use crate::{catalog, database, mixpeek, native, organisations, runloop};
 
 /// The families that write errors in a shape of their own, wherever below their paths these come from: a handler, a missing
 /// token, a path or a method that no route has.
-const FAMILIES: &[Family] = &[];
+const FAMILIES: &[Family] = &[
+    Family { prefixes: &mixpeek::PREFIXES, shape: mixpeek::refusal::shape },
+    Family { prefixes: &runloop::PREFIXES, shape: runloop::errors::body },
+];
 
 /// How often limits of requests forget whoever has gone.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -149,7 +152,7 @@ impl App {
             .merge(organisations::routes())
             .merge(native::routes())
             .merge(mixpeek::routes())
-            .merge(runloop::routes())
+            .merge(runloop::routes(self))
             .split_for_parts();
         let guarded = guarded.layer(from_fn_with_state(self.clone(), auth::authenticate));
         let document = openapi::finished(&document);
@@ -184,6 +187,7 @@ fn kinds() -> Kinds {
         .with(native::RejudgeKind)
         .with(mixpeek::benchmarks::job::RetrieverBenchmark)
         .with(mixpeek::evaluations::job::RetrieverEvaluation)
+        .with(runloop::Scoring)
 }
 
 /// Serves until `stop` ends.

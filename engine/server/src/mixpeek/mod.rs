@@ -24,7 +24,6 @@ pub mod page;
 pub mod refusal;
 pub mod scope;
 
-use axum::middleware::from_fn;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::App;
@@ -42,5 +41,4 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(evaluations::dataset_routes::routes())
         .merge(evaluations::routes::routes())
         .merge(evaluations::score::routes())
-        .layer(from_fn(refusal::shaped))
 }

@@ -1,14 +1,11 @@
 //! Errors in the family's shape.
 
-use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::platform::error::{ApiError, in_shape};
+use crate::platform::error::ApiError;
 
 /// An error, as every route of this family answers it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -71,11 +68,6 @@ pub enum Refusals {
     /// The server is stopping.
     #[response(status = 503)]
     Unavailable(#[to_schema] ErrorResponse),
-}
-
-/// Writes errors of the routes below it in the family's shape.
-pub async fn shaped(request: Request, next: Next) -> Response {
-    in_shape(shape, request, next).await
 }
 
 /// Returns an error's body as the family writes it.

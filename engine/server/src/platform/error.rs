@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -84,7 +82,7 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The shape of the native API, RFC 9457; [`in_shape`] writes another.
+    /// The shape of the native API, RFC 9457; [`crate::platform::frame`] writes others.
     fn into_response(self) -> Response {
         let mut body = json!({
             "type": "about:blank",
@@ -122,11 +120,6 @@ fn finish(response: &mut Response, error: &ApiError) {
 
 /// How an API family writes an error's body.
 pub type Shape = fn(&ApiError) -> Value;
-
-/// Writes errors of the routes below it as the family writes them: a middleware for [`axum::middleware::from_fn`].
-pub async fn in_shape(shape: Shape, request: Request, next: Next) -> Response {
-    reshaped(shape, next.run(request).await)
-}
 
 /// Returns an answer whose error, where it is one, is written in that shape.
 pub(super) fn reshaped(shape: Shape, response: Response) -> Response {

@@ -13,6 +13,7 @@ mod place;
 mod query;
 mod rejudge;
 mod run;
+mod score;
 mod search;
 mod written;
 
@@ -34,6 +35,7 @@ pub use native_scorer::NativeScorerOrder;
 pub use query::QueryOrder;
 pub(crate) use query::{TABLES, json_of};
 pub use rejudge::RejudgeOrder;
+pub use score::{RunToScore, ScoreFailure, ScoreOrder, ScoredRun, ScoredSession};
 pub use written::{Catalogue, CheckOrder, Forecasting, Written};
 
 pub use order::{Limits, Message, Order, RunOrder, Task};
@@ -111,6 +113,7 @@ fn do_task(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Fai
         Order::NativeScorer(order) => native_scorer::run(&task, &order),
         Order::Search(order) => search::search(&task, &order, plugins),
         Order::Evaluate(order) => evaluate::evaluate(&task, &order, plugins, outlet),
+        Order::Score(order) => score::score(&task, &order, &plugins, outlet),
         Order::Inspect(order) => inspect::inspect(&order),
         Order::Component(order) => component::describe(&order, &plugins),
         Order::Check(order) => written::check(&task, &order, &plugins),

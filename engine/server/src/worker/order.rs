@@ -62,6 +62,8 @@ pub enum Order {
     Search(SearchOrder),
     /// Measures a retriever by judged queries. Its outcome is an [`EvaluateOutcome`](super::EvaluateOutcome).
     Evaluate(EvaluateOrder),
+    /// Runs benchmarks of which the scores of each session are wanted. Its outcome is a list of [`super::ScoredRun`].
+    Score(super::ScoreOrder),
     /// Looks into an uploaded file. Its outcome is the inspection.
     Inspect(InspectOrder),
     /// Checks and compiles an uploaded component, and asks it what it is. Its outcome is `{"inspection", "description"}`.

@@ -1,0 +1,185 @@
+//! Searches under a scoring contract: runs of which every session's scores are wanted, and not the comparison.
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rematch_engine::rows::{rankings_from_batch, rankings_to_batch, scores_from_batch};
+use rematch_engine::sandbox::PluginHost;
+use rematch_engine::schema;
+use rematch_engine::session::{Hit, Ranking, ScorerResult};
+use rematch_engine::store::{RunDirectory, StoreError, TableWriter, layout};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Failure, Outlet, RunOrder, Task, run};
+
+/// Rankings of a row group.
+const ROWS_PER_GROUP: usize = 1024;
+
+/// Runs to do, one after the other. The outcome is a list of [`ScoredRun`], one for each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoreOrder {
+    /// The runs.
+    pub runs: Vec<RunToScore>,
+}
+
+/// A run of which the scores of the baseline's sessions are wanted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunToScore {
+    /// The benchmark file.
+    pub benchmark: PathBuf,
+    /// The run directory.
+    pub out: PathBuf,
+    /// A ranking per line, and the table that the benchmark reads them from, which is made of them.
+    pub recording: Option<(PathBuf, PathBuf)>,
+    /// How often sessions that failed are tried again.
+    pub retries: u32,
+    /// How long it may take, seconds.
+    pub seconds: f64,
+    /// Hits of each ranking that are wanted.
+    pub hits: usize,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ScoredRun {
+    /// Why not all sessions are there.
+    pub failure: Option<ScoreFailure>,
+    /// The sessions that are.
+    pub sessions: Vec<ScoredSession>,
+}
+
+/// Why a run did not come to an end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoreFailure {
+    /// A stable identifier of the kind of failure; `timeout` where it took too long.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A session's ranking and its scores.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoredSession {
+    /// The session.
+    pub session_id: String,
+    /// The weighted mean of the scorers' values, where all have one.
+    pub scenario_score: Option<f64>,
+    /// What each scorer said, in the contract's order.
+    pub scorers: Vec<ScorerResult>,
+    /// The first hits.
+    pub hits: Vec<Hit>,
+    /// Time of the answer, nanoseconds.
+    pub latency_ns: i64,
+    /// The kind of failure, where the retriever failed.
+    pub error_kind: Option<String>,
+    /// The failure in words.
+    pub error: Option<String>,
+}
+
+pub(super) fn score(
+    task: &Task,
+    order: &ScoreOrder,
+    plugins: &Arc<PluginHost>,
+    outlet: &Outlet,
+) -> Result<Value, Failure> {
+    let mut scored = Vec::with_capacity(order.runs.len());
+    for one in &order.runs {
+        let failure = match do_one(task, one, plugins, outlet) {
+            Ok(()) => None,
+            Err(Failure { code, message }) => Some(ScoreFailure { code: code.to_owned(), message }),
+        };
+        // A scorer that fails on every session fails its run; what it said of each is there all the same.
+        let sessions = read(&one.out, one.hits).unwrap_or_default();
+        scored.push(ScoredRun { failure, sessions });
+    }
+    Ok(json!(scored))
+}
+
+fn do_one(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Outlet) -> Result<(), Failure> {
+    if let Some((lines, table)) = &one.recording {
+        record(lines, table).map_err(|error| Failure::new("internal", error))?;
+    }
+    let expired = Arc::new(AtomicBool::new(false));
+    let stop = plugins.stop();
+    let (done, waits) = channel::<()>();
+    let limit = Duration::try_from_secs_f64(one.seconds).unwrap_or(Duration::MAX);
+    let watch = {
+        let (expired, stop) = (Arc::clone(&expired), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            if waits.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                expired.store(true, Ordering::SeqCst);
+                stop.store(true, Ordering::SeqCst);
+            }
+        })
+    };
+    let ended = attempts(task, one, plugins, outlet);
+    drop(done);
+    let _ = watch.join();
+    if expired.load(Ordering::SeqCst) {
+        // The next run may go on.
+        stop.store(false, Ordering::SeqCst);
+        if ended.is_err() {
+            return Err(Failure::new("timeout", format!("stopped after {} s, the limit", one.seconds)));
+        }
+    }
+    ended
+}
+
+fn attempts(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Outlet) -> Result<(), Failure> {
+    let order = |retry_errors| RunOrder {
+        benchmark: one.benchmark.clone(),
+        overrides: Vec::new(),
+        out: one.out.clone(),
+        retry_errors,
+    };
+    run::run(task, &order(false), Arc::clone(plugins), outlet)?;
+    for _ in 0..one.retries {
+        let failed = read(&one.out, 0).is_ok_and(|sessions| sessions.iter().any(|one| one.error_kind.is_some()));
+        if !failed {
+            break;
+        }
+        run::run(task, &order(true), Arc::clone(plugins), outlet)?;
+    }
+    Ok(())
+}
+
+/// Reads what the parts of the baseline say, whether or not the run was finished.
+fn read(out: &Path, hits: usize) -> Result<Vec<ScoredSession>, StoreError> {
+    let (directory, ..) = RunDirectory::view(out)?;
+    let mut sessions = Vec::new();
+    for (pipeline, chunk) in directory.parts()?.into_iter().filter(|(pipeline, _)| *pipeline == 0) {
+        let part = layout::part(pipeline, chunk);
+        let rankings = directory.rows(&part, rankings_from_batch)?;
+        let scores = directory.rows(&part, |batch| scores_from_batch(batch, &[]))?;
+        for (mut ranking, score) in rankings.into_iter().zip(scores) {
+            ranking.hits.truncate(hits);
+            let Ranking { session_id, hits, latency_ns, error_kind, error, .. } = ranking;
+            let (scenario_score, scorers) = (score.scenario_score, score.scorers);
+            sessions.push(ScoredSession { session_id, scenario_score, scorers, hits, latency_ns, error_kind, error });
+        }
+    }
+    Ok(sessions)
+}
+
+/// A ranking that was brought along, as the server writes it.
+#[derive(Debug, Deserialize)]
+struct Line {
+    session_id: String,
+    hits: Vec<Hit>,
+}
+
+fn record(lines: &Path, table: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut rankings = Vec::new();
+    for line in std::io::BufReader::new(std::fs::File::open(lines)?).lines() {
+        let Line { session_id, hits } = serde_json::from_str(&line?)?;
+        rankings.push(Ranking { session_id, retriever_id: "recorded".to_owned(), hits, ..Ranking::default() });
+    }
+    let mut writer = TableWriter::create(table, Arc::clone(&schema::RANKINGS), ROWS_PER_GROUP)?;
+    writer.write(&rankings_to_batch(&rankings)?)?;
+    Ok(writer.finish()?)
+}
