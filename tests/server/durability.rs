@@ -10,7 +10,7 @@ use reqwest::blocking::{Client, Response};
 use serde_json::{Value, json};
 
 use super::running::{Server, until};
-use super::shop::{Shop, benchmark};
+use super::shop::{Shop, benchmark, registered};
 use crate::sample;
 
 /// Servers killed where nothing else is said; `REMATCH_SERVER_KILLS` is another number.
@@ -21,6 +21,7 @@ const KILLS: u64 = 6;
 struct Acknowledged {
     files: BTreeMap<String, String>,
     removed: Vec<String>,
+    retrievers: Vec<String>,
     runs: Vec<String>,
     cancelled: Vec<String>,
 }
@@ -62,6 +63,7 @@ fn whatever_is_acknowledged_survives_a_kill_and_what_ran_goes_on() {
         let cancelled = run["state"] == "cancelled";
         assert!(run["state"] == "completed" || interrupted || cancelled, "{run}");
     }
+    assert!(!acknowledged.retrievers.is_empty() && !acknowledged.files.is_empty() && !acknowledged.runs.is_empty());
     // Nothing lies there that no row speaks of.
     let files = std::fs::read_dir(data.join("organisations/acme/files")).unwrap().count();
     let listed = server.get("/v1/files?limit=1000", &token).expect(200)["items"].as_array().unwrap().len();
@@ -88,8 +90,13 @@ fn load(address: &str, token: &str, client: u64, acknowledged: &Mutex<Acknowledg
             acknowledged.lock().unwrap().files.remove(&name);
             let removed = http.delete(url(&format!("files/{name}"))).bearer_auth(token).send();
             if removed.is_ok_and(|answer| answer.status() == 204) {
-                acknowledged.lock().unwrap().removed.push(name);
+                acknowledged.lock().unwrap().removed.push(name.clone());
             }
+        }
+        let sent = http.post(url("retrievers")).bearer_auth(token).body(registered(&name).to_string()).send();
+        if let Some(made) = sent.ok().filter(|answer| answer.status() == 200).and_then(json_of) {
+            let id = made["retriever_id"].as_str().unwrap().to_owned();
+            acknowledged.lock().unwrap().retrievers.push(id);
         }
         let body = json!({ "toml": benchmark(), "overrides": ["sessions.sample.count=50", format!("seed={client}")] });
         let posted = http.post(url("runs")).bearer_auth(token).body(body.to_string()).send();
@@ -121,6 +128,9 @@ fn check(server: &Server, token: &str, acknowledged: &Acknowledged) {
     }
     for name in &acknowledged.removed {
         assert_eq!(server.get(&format!("/v1/files/{name}"), token).status, 404, "{name}");
+    }
+    for id in &acknowledged.retrievers {
+        server.get(&format!("/v1/retrievers/{id}"), token).expect(200);
     }
     for id in &acknowledged.runs {
         let run = server.get(&format!("/v1/runs/{id}"), token).expect(200);

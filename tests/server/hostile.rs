@@ -61,11 +61,11 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A line of five gigabytes in five megabytes: members of gzip stand one after another.
+/// A line of two gigabytes in two megabytes: members of gzip stand one after another.
 fn bomb() -> Vec<u8> {
     let member = gzip(&vec![b'a'; 64 << 20]);
     let mut bomb = gzip(b"{\"session_id\":\"");
-    (0..80).for_each(|_| bomb.extend_from_slice(&member));
+    (0..32).for_each(|_| bomb.extend_from_slice(&member));
     bomb
 }
 
@@ -278,13 +278,13 @@ fn bad_files_are_kept_or_refused_and_the_server_stays_well() {
 
 #[test]
 fn a_file_that_takes_all_memory_is_refused_with_the_reason() {
-    let server = Server::start();
+    let server = Server::start_with(&["--worker-memory", "512MiB"]);
     let token = server.token("acme", "ci");
     let before = resident_kib(server.pid());
     let refused = put(&server, &token, "/v1/files/bomb.jsonl.gz", bomb());
     assert!(matches!(refused.status, 400 | 422), "{refused:?}");
     let why = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert!(why.contains("memory") || why.contains("limit") || why.contains("stopped after"), "{why}");
+    assert!(why.contains("more than the 512 MiB of memory that it may take"), "{why}");
     assert_well(&server, &token, before);
 }
 
@@ -319,9 +319,20 @@ fn components_that_describe_themselves_well_and_score_badly_fail_their_run_only(
         ("traps", "unreachable"),
         ("eats-memory", "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable"),
         ("returns-nowhere", "(return (i32.const -4))"),
+        // They bide their time: the first look has fewer sessions.
+        ("traps-later", "(if (i32.gt_u (i32.load (local.get $batch)) (i32.const 8)) (then unreachable))"),
+        ("spins-later", "(if (i32.gt_u (i32.load (local.get $batch)) (i32.const 8)) (then (loop $on (br $on))))"),
     ];
+    let mut refused = 0;
     for (name, at_score) in scored {
-        put(&server, &token, &format!("/v1/components/{name}/1.0.0"), component_with("", "", at_score)).expect(201);
+        let brought = put(&server, &token, &format!("/v1/components/{name}/1.0.0"), component_with("", "", at_score));
+        if brought.status == 422 {
+            // Some are found out by the first look already.
+            assert!(name != "good" && brought.body.contains("unusable_component"), "{brought:?}");
+            refused += 1;
+            continue;
+        }
+        brought.expect(201);
         let benchmark = sample::BENCHMARK
             .replace("sessions.jsonl", "files/sessions.jsonl")
             .replace("products.jsonl", "files/products.jsonl");
@@ -332,11 +343,15 @@ fn components_that_describe_themselves_well_and_score_badly_fail_their_run_only(
             let run = server.get(&path, &token).expect(200);
             matches!(run["state"].as_str(), Some("completed" | "failed")).then_some(run)
         });
-        assert_eq!(ended["state"] == "completed", name == "good", "{name}: {ended}");
+        // A batch that fails is tried in parts, which those that wait for a large one let pass.
+        let may_complete = name == "good" || name.ends_with("later");
+        assert!(ended["state"] == "failed" || may_complete, "{name}: {ended}");
         assert_eq!(ended["attempts"], 1, "what fails by itself is not tried again: {ended}");
-        if name != "good" {
+        if ended["state"] == "failed" {
+            assert!(name != "good");
             assert!(ended["failure"]["message"].as_str().is_some_and(|why| why.len() > 20), "{ended}");
         }
     }
+    assert!(refused < scored.len() - 1, "one at least must be met in a run");
     assert_eq!(server.send_bytes("GET", "/healthz", &[], None).status, 200);
 }

@@ -100,6 +100,42 @@ fn a_run_is_cancelled_while_it_waits_and_while_it_runs_and_goes_on_when_it_is_tr
 }
 
 #[test]
+fn a_run_whose_process_is_told_to_end_by_somebody_else_is_begun_anew() {
+    let silent = Silent::start();
+    let shop = Shop::open_with(&["--workers", "1", "--allow-outbound", &silent.address]);
+    let id = run_that_waits(&shop, &silent);
+    let run = || shop.get(&format!("/v1/runs/{id}")).expect(200);
+    until("the run to begin", || (run()["phase"] == "replaying").then_some(()));
+    for worker in children(shop.server.pid()) {
+        let told = std::process::Command::new("kill").args(["-TERM", &worker.to_string()]).status();
+        assert!(told.unwrap().success());
+    }
+    let again = until("the second attempt", || Some(run()).filter(|run| run["attempts"] == 2));
+    assert_eq!((&again["state"], &again["failure"]), (&json!("running"), &Value::Null), "{again}");
+    let events = shop.events(&id, None, 8);
+    assert!(events.iter().any(|(_, event)| event["state"] == "queued" && event["reason"] != Value::Null), "{events:?}");
+    // What a list shows of a run is what the run shows of itself.
+    let listed = shop.get("/v1/runs").expect(200)["items"][0].clone();
+    assert_eq!(
+        (&listed["name"], &listed["summary"], &listed["runs"]),
+        (&json!("waits"), &again["summary"], &json!([]))
+    );
+    assert_eq!(shop.post(&format!("/v1/runs/{id}/cancel"), &json!({})).status, 200);
+    assert_eq!(shop.ended(&id)["state"], "cancelled");
+}
+
+/// Returns the processes that a process has started.
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line.split_whitespace().eq(["PPid:", &parent.to_string()]))
+    };
+    numbers.filter(is_child).collect()
+}
+
+#[test]
 fn one_organisation_with_many_runs_does_not_keep_another_from_being_next() {
     let shop = Shop::open_with(&["--workers", "1"]);
     let many: Vec<String> = (0..12).map(|_| shop.run(&["sessions.sample.count=20"])).collect();
@@ -169,7 +205,7 @@ fn run_that_waits(shop: &Shop, silent: &Silent) -> String {
 #[test]
 fn a_second_server_over_the_same_data_is_refused() {
     let server = Server::start();
-    let second =
-        crate::rematch::rematch(["serve", "--listen", "127.0.0.1:0", "--data", server.data().to_str().unwrap()]);
-    second.exits(2).complains(&["another server works with the data"]);
+    let data = server.data().to_str().unwrap();
+    let second = crate::rematch::rematch(["serve", "--listen", "127.0.0.1:0", "--data", data]);
+    assert!(second.exits(2).stderr.contains("another server works with the data"));
 }

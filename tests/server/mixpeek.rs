@@ -12,7 +12,7 @@ use super::running::{Answer, Server, until};
 use crate::rematch::{binary, workspace};
 
 /// A client of one organisation in one namespace.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     server: &'a Server,
     token: String,
     namespace: &'static str,
@@ -20,7 +20,7 @@ struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    fn new(server: &'a Server, organisation: &str, namespace: &'static str) -> Self {
+    pub(super) fn new(server: &'a Server, organisation: &str, namespace: &'static str) -> Self {
         Self { server, token: server.token(organisation, "ci"), namespace, agent: "test" }
     }
 
@@ -31,11 +31,11 @@ impl<'a> Client<'a> {
         self.server.send_bytes(method, &format!("/v1{path}"), &headers, body)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(super) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, None)
     }
 
-    fn post(&self, path: &str, body: Value) -> Answer {
+    pub(super) fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, Some(&body))
     }
 
@@ -44,7 +44,7 @@ impl<'a> Client<'a> {
     }
 
     /// Brings the shop's products.
-    fn with_products(self) -> Self {
+    pub(super) fn with_products(self) -> Self {
         let products = std::fs::read(workspace().join("data/shop/products.jsonl")).unwrap();
         let bearer = format!("Bearer {}", self.token);
         let body = Some(("application/octet-stream", products));
@@ -57,7 +57,7 @@ impl<'a> Client<'a> {
     }
 
     /// Registers a retriever by BM25 over the products, and returns its identifier.
-    fn retriever(&self, name: &str, title: f64) -> String {
+    pub(super) fn retriever(&self, name: &str, title: f64) -> String {
         let made = self.post("/retrievers", bm25(name, title)).expect(200);
         made["retriever_id"].as_str().unwrap().to_owned()
     }
@@ -70,7 +70,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn ended(&self, path: &str) -> Value {
+    pub(super) fn ended(&self, path: &str) -> Value {
         until("the end of a job", || {
             let found = self.get(path).expect(200);
             ["completed", "failed"].contains(&found["status"].as_str().unwrap()).then_some(found)
@@ -90,7 +90,7 @@ fn bm25(name: &str, title: f64) -> Value {
     json!({ "retriever_name": name, "stages": [stage], "collection_identifiers": ["products"] })
 }
 
-fn shop() -> Vec<Session> {
+pub(super) fn shop() -> Vec<Session> {
     let path = workspace().join("data/shop/sessions.parquet").to_string_lossy().into_owned();
     let sessions = SessionReader::open(&SessionsPath::Files(vec![path]), None).unwrap();
     sessions.map(Result::unwrap).collect()
@@ -120,7 +120,7 @@ fn jiff(milliseconds: i64) -> String {
 }
 
 /// Runs a benchmark file by the command line, and returns its report.
-fn by_hand(benchmark: &Path) -> Value {
+pub(super) fn by_hand(benchmark: &Path) -> Value {
     let out = tempfile::tempdir().unwrap();
     let run =
         Command::new(binary()).arg("run").arg(benchmark).arg("--out").arg(out.path().join("run")).output().unwrap();
@@ -137,12 +137,14 @@ fn a_benchmark_says_what_the_command_line_says_of_its_own_file() {
     let range = json!({ "start": "2026-01-01T00:00:00+00:00", "end": "2026-02-01T00:00:00Z" });
     let weights = json!({ "weights": { "click": 1.0, "purchase": 5.0 } });
     let filter = json!({ "time_range": range, "sample_strategy": "stratified", "interaction_weights": weights });
+    let mut echoed = filter.clone();
+    echoed["min_interactions"] = json!(1);
     let done = client.benchmark(json!({
         "benchmark_name": "title boost", "baseline_retriever_id": baseline, "candidate_retriever_ids": [candidate],
         "session_count": 200, "session_filter": filter,
     }));
     assert_eq!(done["status"], "completed", "{done}");
-    assert_eq!(done["session_filter"]["sample_strategy"], "stratified");
+    assert_eq!(done["session_filter"], echoed);
     let id = done["benchmark_id"].as_str().unwrap();
     let report = by_hand(&server.data().join(format!("organisations/acme/jobs/{id}/benchmark.yaml")));
     let results = done["results"].as_array().unwrap();
@@ -178,6 +180,80 @@ fn a_benchmark_says_what_the_command_line_says_of_its_own_file() {
     assert_eq!((answer.status, answer.body.as_str()), (204, ""));
     back.get(&format!("/retrievers/benchmarks/{id}")).expect(404);
     assert!(!server.data().join(format!("organisations/acme/jobs/{id}")).exists());
+}
+
+#[test]
+fn every_condition_of_a_filter_leaves_out_what_it_should() {
+    let server = Server::start();
+    let client = Client::new(&server, "acme", "shop").with_products();
+    let (flat, title) = (client.retriever("flat", 1.0), client.retriever("title", 3.0));
+    let hits = client.post(&format!("/retrievers/{flat}/execute"), json!({ "inputs": { "query": "desk lamp" } }));
+    let hits = hits.expect(200)["documents"].clone();
+    let act = |session: &str, retriever: &str, kinds: Value, hit: usize, day: u32| {
+        let body = json!({
+            "feature_id": hits[hit]["document_id"], "interaction_type": kinds, "position": hit, "session_id": session,
+            "execution_id": format!("logged-{session}"), "retriever_id": retriever,
+            "query_snapshot": { "query": "desk lamp" }, "occurred_at": format!("2026-01-{day:02}T00:00:00Z"),
+        });
+        client.post("/retrievers/interactions", body).expect(200);
+    };
+    act("one", &flat, json!(["click", "long_view"]), 0, 1);
+    act("two", &title, json!(["click"]), 1, 2);
+    act("two", &title, json!(["purchase"]), 2, 2);
+    act("bad", &title, json!(["skip"]), 3, 3);
+    // This one says not what was asked.
+    let mute = json!({ "feature_id": "p1", "interaction_type": ["click"], "position": 0, "session_id": "mute" });
+    client.post("/retrievers/interactions", mute).expect(200);
+    // Returns the sessions in which the candidate can be compared, and what was left out.
+    let replayed = |filter: Value| {
+        let done = client.benchmark(json!({
+            "benchmark_name": "b", "baseline_retriever_id": flat, "candidate_retriever_ids": [title],
+            "session_filter": filter,
+        }));
+        assert_eq!(done["status"], "completed", "{done}");
+        let metrics = &done["results"][1]["metrics"];
+        let signs =
+            ["improved", "degraded", "neutral"].map(|word| metrics[format!("sessions_{word}")].as_u64().unwrap());
+        let mut exclusions = done["exclusions"].clone();
+        assert_eq!(exclusions.as_object_mut().unwrap().remove("interaction_without_query"), Some(json!(1)));
+        (signs.iter().sum::<u64>(), exclusions)
+    };
+    // A session of which nothing speaks for a document has no nDCG; a weight makes it speak.
+    assert_eq!(replayed(json!({})), (2, json!({})));
+    assert_eq!(replayed(json!({ "interaction_weights": { "weights": { "skip": 1.0 } } })), (3, json!({})));
+    let left_out = |what: &str, count: u32| json!({ format!("session_filter.{what}"): count });
+    assert_eq!(replayed(json!({ "retriever_ids": [flat] })), (1, left_out("retriever-ids", 2)));
+    assert_eq!(replayed(json!({ "interaction_types": ["purchase", "skip"] })), (1, left_out("interaction-types", 1)));
+    assert_eq!(replayed(json!({ "min_interactions": 2 })), (1, left_out("min-interactions", 2)));
+    let until = |end: &str| replayed(json!({ "time_range": { "end": end } }));
+    assert_eq!(until("2026-01-02T00:00:00Z"), (2, left_out("time-range", 1)));
+    assert_eq!(until("2026-01-01T23:59:59.999Z"), (1, left_out("time-range", 2)));
+}
+
+#[test]
+fn a_candidate_that_answers_nothing_is_compared_with_nothing() {
+    let server = Server::start();
+    let client = Client::new(&server, "acme", "shop").with_products();
+    let (flat, title) = (client.retriever("flat", 1.0), client.retriever("title", 3.0));
+    // What the shop's users ask is no number.
+    let query = "SELECT item_id, CAST($query AS INT) AS score FROM products ORDER BY score DESC, item_id LIMIT $depth";
+    let parameters = json!({ "corpora": ["products"], "query": query });
+    let stage = json!({ "stage_name": "wrong", "config": { "stage_id": "sql", "parameters": parameters } });
+    let made = client.post("/retrievers", json!({ "retriever_name": "mute", "stages": [stage] })).expect(200);
+    let mute = made["retriever_id"].as_str().unwrap().to_owned();
+    client.record(&shop()[..60]);
+    let done = client.benchmark(json!({
+        "benchmark_name": "b", "baseline_retriever_id": flat, "candidate_retriever_ids": [mute, title],
+    }));
+    assert_eq!(done["status"], "completed", "{done}");
+    let compared = done["comparison"]["comparisons"].as_array().unwrap();
+    assert_eq!(
+        (&compared[0]["candidate_retriever_id"], &compared[1]["candidate_retriever_id"]),
+        (&json!(mute), &json!(title))
+    );
+    assert_eq!((&compared[0]["ndcg_delta"], &compared[0]["p_value"]), (&json!({}), &Value::Null));
+    assert!(done["comparison"]["recommendation"].as_str().unwrap().contains(&format!("`{mute}` answered no session")));
+    assert!(done["results"][1]["metrics"]["mean_rank_clicked"].as_f64().unwrap() > 10.0, "{}", done["results"][1]);
 }
 
 /// Every member that the API has is the report's.
@@ -225,11 +301,10 @@ fn a_benchmark_that_cannot_be_is_refused_or_fails_with_a_reason() {
     let foreign = with(json!({ "candidate_retriever_ids": [theirs] })).expect(404);
     assert_eq!(foreign["error"]["message"], format!("no retriever `{theirs}`"));
 
-    client.record(&shop()[..6]);
     let failed = client.benchmark(body.clone());
     assert_eq!((&failed["status"], &failed["results"]), (&json!("failed"), &Value::Null), "{failed}");
-    assert!(failed["error_message"].as_str().unwrap().contains("needs at least 10"), "{failed}");
-    client.record(&shop()[6..60]);
+    assert!(failed["error_message"].as_str().unwrap().contains("no interactions are recorded"), "{failed}");
+    client.record(&shop()[..60]);
     let filtered = client.benchmark({
         let mut body = body.clone();
         body["session_filter"] = json!({ "taxonomy_node_ids": ["nowhere"] });
@@ -360,9 +435,29 @@ fn a_search_is_answered_recorded_filtered_paged_and_streamed() {
     let second = execute(second).expect(200);
     assert_eq!(second["documents"][0], found["documents"][2]);
     assert_eq!((&second["pagination"]["has_next"], &second["pagination"]["page_number"]), (&json!(true), &json!(2)));
-    let next = json!({ "method": "cursor", "limit": 1, "cursor": second["pagination"]["next_cursor"] });
-    let third = execute(json!({ "inputs": { "q": "desk lamp" }, "pagination": next })).expect(200);
-    assert_eq!(third["documents"][0], found["documents"][4]);
+    let keys = |answer: &Value| answer["pagination"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&second), ["has_next", "method", "page_number", "page_size", "returned", "total"]);
+    let expected =
+        json!({ "method": "cursor", "limit": 5, "returned": 5, "total": 6, "cursor": "offset:5", "has_next": true });
+    assert_eq!(found["pagination"], expected);
+    let next = |method: &str, key: &str, at: &Value| {
+        let page = json!({ "method": method, "limit": 1, key: at });
+        execute(json!({ "inputs": { "q": "desk lamp" }, "pagination": page })).expect(200)
+    };
+    let third = next("cursor", "cursor", &json!("offset:3"));
+    assert_eq!(third["documents"][0], found["documents"][3]);
+    assert_eq!(next("cursor", "cursor", &third["pagination"]["cursor"])["documents"][0], found["documents"][4]);
+    for (method, key) in [("scroll", "scroll_id"), ("keyset", "after")] {
+        let first = next(method, key, &Value::Null);
+        assert_eq!(keys(&first).len(), 6, "{first}");
+        assert_eq!(next(method, key, &first["pagination"][key])["documents"][0], found["documents"][1], "{method}");
+    }
+    let last = json!({ "inputs": { "query": "desk lamp" }, "limit": 500 });
+    assert_eq!(execute(last).expect(200)["pagination"]["cursor"], Value::Null);
+    let large = |page: Value| execute(json!({ "inputs": { "query": "desk lamp" }, "pagination": page })).expect(422);
+    large(json!({ "method": "cursor", "limit": 501 }));
+    large(json!({ "method": "offset", "page_size": 501 }));
+    execute(json!({ "inputs": { "query": "desk lamp" }, "limit": 501 })).expect(422);
     let filters = json!({ "AND": [{ "field": "price", "operator": "lt", "value": 30 }] });
     let cheap = execute(json!({ "inputs": { "query": "desk lamp" }, "filters": filters, "limit": 50 })).expect(200);
     let all = execute(json!({ "inputs": { "query": "desk lamp" }, "limit": 500 })).expect(200);
@@ -389,7 +484,7 @@ fn a_search_is_answered_recorded_filtered_paged_and_streamed() {
     let list =
         |query: &str, body: Value| client.post(&format!("/retrievers/{id}/executions/list{query}"), body).expect(200);
     let every = list("?limit=2", json!({}));
-    assert_eq!((&every["pagination"]["total"], &every["pagination"]["has_next"]), (&json!(7), &json!(true)));
+    assert_eq!((&every["pagination"]["total"], &every["pagination"]["has_next"]), (&json!(13), &json!(true)));
     assert_eq!(every["results"][0]["query_summary"], "desk lamp");
     assert_eq!(list("", json!({ "status": "failed" }))["results"][0]["execution_id"], failed["execution_id"]);
     client.get(&format!("/retrievers/{id}/executions/exec_0")).expect(404);
@@ -531,127 +626,4 @@ fn a_published_retriever_takes_interactions_by_its_name() {
     // It stands in the retriever's namespace.
     let listed = client.post("/retrievers/interactions/list", json!({ "session_id": "tab-1" })).expect(200);
     assert_eq!(listed["results"][0]["interaction_id"], kept["interaction_id"]);
-}
-
-#[test]
-fn evaluations_measure_a_retriever_by_what_is_known() {
-    let server = Server::start();
-    let client = Client::new(&server, "acme", "shop").with_products();
-    let (flat, title) = (client.retriever("flat", 1.0), client.retriever("title", 3.0));
-    let judged: Vec<Session> = shop().into_iter().filter(|session| !session.judgments.is_empty()).take(60).collect();
-    let queries: Vec<Value> = judged
-        .iter()
-        .map(|session| {
-            let grades: Vec<_> = session.judgments.iter().filter(|judgment| judgment.grade > 0.0).collect();
-            let scores: serde_json::Map<String, Value> =
-                grades.iter().map(|judgment| (judgment.item_id.clone(), json!(judgment.grade as u8))).collect();
-            let relevant: Vec<&str> = grades.iter().map(|judgment| judgment.item_id.as_str()).collect();
-            json!({ "query_id": session.session_id, "query_input": { "query": session.query }, "relevant_documents": relevant, "relevance_scores": scores })
-        })
-        .collect();
-    let dataset = json!({ "dataset_name": "judged", "queries": queries, "metadata": { "by": "hand" } });
-    let made = client.post("/retrievers/evaluations/datasets", dataset.clone()).expect(200);
-    assert_eq!((&made["query_count"], &made["namespace_id"]), (&json!(60), &json!("shop")));
-    client.post("/retrievers/evaluations/datasets", dataset.clone()).expect(409);
-    client.post("/retrievers/evaluations/datasets", json!({ "dataset_name": "x", "queries": [] })).expect(422);
-    let id = made["dataset_id"].as_str().unwrap();
-    assert_eq!(client.get(&format!("/retrievers/evaluations/datasets/{id}")).expect(200), made);
-    assert_eq!(client.get("/retrievers/evaluations/datasets/judged").expect(200), made);
-    assert_eq!(client.get("/retrievers/evaluations/datasets?page_size=1").expect(200)["total"], 1);
-    client.get("/retrievers/evaluations/datasets/nothing").expect(404);
-
-    let start = |retriever: &str, body: Value| client.post(&format!("/retrievers/{retriever}/evaluations"), body);
-    let begun = start(&flat, json!({ "dataset_name": "judged" })).expect(202);
-    assert_eq!((&begun["task_type"], &begun["status"]), (&json!("retriever.evaluation"), &json!("pending")));
-    let baseline = begun["evaluation_id"].as_str().unwrap();
-    let first = client.ended(&format!("/retrievers/{flat}/evaluations/{baseline}"));
-    assert_eq!(first["status"], "completed", "{first}");
-    assert_eq!((&first["total_queries"], &first["query_count"]), (&json!(60), &json!(60)));
-    let skipped = first["skipped_queries"].as_u64().unwrap();
-    assert_eq!(first["evaluated_queries"].as_u64().unwrap() + skipped, 60);
-    assert_eq!(first["overall_metrics"], first["metrics_by_k"]["20"]);
-    assert_like_a_run(&server, &judged, &first);
-    let config = json!({ "k_values": [5], "metrics": ["ndcg", "f2"] });
-    let body = json!({ "dataset_name": id, "evaluation_config": config, "baseline_evaluation_id": baseline });
-    let second = start(&title, body).expect(202);
-    let second =
-        client.ended(&format!("/retrievers/{title}/evaluations/{}", second["evaluation_id"].as_str().unwrap()));
-    assert_eq!(second["metrics_by_k"]["5"].as_object().unwrap().keys().collect::<Vec<_>>(), ["f2", "ndcg"]);
-    assert_eq!(
-        (&second["verdict"]["primary_metric"], &second["baseline_evaluation_id"]),
-        (&json!("ndcg"), &json!(baseline))
-    );
-    assert_eq!(second["verdict"]["compared_metrics"], 1);
-    start(&title, json!({ "dataset_name": "judged", "evaluation_config": { "metrics": ["bleu"] } })).expect(422);
-    start(&title, json!({ "dataset_name": "nothing" })).expect(404);
-    start(&title, json!({ "dataset_name": "judged", "baseline_evaluation_id": "eval_0" })).expect(404);
-    start("ret_0", json!({ "dataset_name": "judged" })).expect(404);
-    client.get(&format!("/retrievers/{title}/evaluations/{baseline}")).expect(404);
-    let listed =
-        client.get(&format!("/retrievers/{flat}/evaluations?status=completed&dataset_name=judged")).expect(200);
-    assert_eq!((&listed["total"], &listed["evaluations"][0]["evaluation_id"]), (&json!(1), &json!(baseline)));
-    assert_eq!(client.get(&format!("/retrievers/{flat}/evaluations?status=failed")).expect(200)["total"], 0);
-
-    let found =
-        client.post(&format!("/retrievers/{flat}/execute"), json!({ "inputs": { "query": "desk lamp" } })).expect(200);
-    for position in 0..3 {
-        let document = &found["documents"][position]["document_id"];
-        let act = json!({ "feature_id": document, "interaction_type": ["click"], "position": position, "execution_id": found["execution_id"] });
-        client.post("/retrievers/interactions", act).expect(200);
-    }
-    let generate =
-        |body: Value| client.post(&format!("/retrievers/{flat}/evaluations/generate-from-interactions"), body);
-    assert!(generate(json!({})).expect(422)["error"]["message"].as_str().unwrap().contains("5 or more"));
-    let generated = generate(json!({ "min_interactions": 3 })).expect(200);
-    assert!(generated["dataset_name"].as_str().unwrap().starts_with(&format!("auto_{flat}_")));
-    assert_eq!(generated["queries"][0]["query_input"], json!({ "query": "desk lamp" }));
-    assert_eq!(generated["queries"][0]["relevant_documents"].as_array().unwrap().len(), 3);
-    generate(json!({ "lookback_days": 366 })).expect(422);
-
-    let map = client.get("/evaluations").expect(200);
-    assert_eq!(map["endpoints"]["score_predictions"], "POST /v1/evaluations/score");
-    let scored =
-        client.post("/evaluations/score", json!({ "predicted": ["a", "b"], "ground_truth": ["a"] })).expect(200);
-    assert_eq!((&scored["aggregate"]["precision"], &scored["count"]), (&json!(0.5), &json!(1)));
-    client.post("/evaluations/score", json!({})).expect(422);
-    let stranger = Client::new(&server, "umbrella", "shop");
-    stranger.get(&format!("/retrievers/evaluations/datasets/{id}")).expect(404);
-    stranger.get(&format!("/retrievers/{flat}/evaluations/{baseline}")).expect(404);
-}
-
-/// The evaluation's numbers are those of a run over the same judgments.
-fn assert_like_a_run(server: &Server, judged: &[Session], evaluation: &Value) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut lines = String::new();
-    for session in judged {
-        let judgments: Vec<Value> = session
-            .judgments
-            .iter()
-            .filter(|judgment| judgment.grade > 0.0)
-            .map(|judgment| json!({ "item_id": judgment.item_id, "grade": judgment.grade }))
-            .collect();
-        let line = json!({ "session_id": session.session_id, "query": session.query, "judgments": judgments });
-        lines.push_str(&format!("{line}\n"));
-    }
-    std::fs::write(folder.path().join("sessions.jsonl"), lines).unwrap();
-    let stage = json!({ "kind": "bm25", "corpus": "products", "fields": { "title": 1.0, "description": 1.0 }, "k1": 0.9, "b": 0.4 });
-    let title = json!({ "kind": "bm25", "corpus": "products", "fields": { "title": 1.0 } });
-    let benchmark = json!({
-        "name": "judged", "baseline": "flat", "candidates": ["title"], "depth": 20,
-        "sessions": { "path": "sessions.jsonl" },
-        "metrics": { "k": [5, 20], "extra": ["AP@20", "RR@20"] },
-        "corpus": { "products": { "path": server.data().join("organisations/acme/files/products.jsonl"), "id": "item_id" } },
-        "retriever": [{ "id": "flat", "stages": [stage] }, { "id": "title", "stages": [title] }],
-    });
-    std::fs::write(folder.path().join("benchmark.yaml"), benchmark.to_string()).unwrap();
-    let report = by_hand(&folder.path().join("benchmark.yaml"));
-    let scores = &report["results"][0]["scores"];
-    for (name, metric) in [("precision", "P"), ("recall", "R"), ("ndcg", "nDCG"), ("map", "AP"), ("mrr", "RR")] {
-        let (found, expected) = (&evaluation["metrics_by_k"]["20"][name], &scores[format!("{metric}@20")]["mean"]);
-        let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
-        // A run counts the precision of queries without a relevant document too.
-        if name != "precision" {
-            assert!((found - expected).abs() < 1e-9, "{name}: {found} and {expected}");
-        }
-    }
 }

@@ -4,6 +4,7 @@ mod running;
 mod shop;
 
 mod durability;
+mod evaluations;
 mod hostile;
 mod jobs;
 mod limits;

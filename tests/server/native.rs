@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::running::{Server, until};
-use super::shop::{Shop, benchmark, benchmark_as_json, put, sample};
+use super::shop::{Shop, benchmark, benchmark_as_json, put, registered, sample};
 use crate::rematch::{rematch, workspace};
 use crate::reproducible::timeless;
 use crate::workbench::Workbench;
@@ -67,6 +67,7 @@ fn files_are_kept_once_under_a_name_and_leave_when_nothing_is_made_of_them() {
     let range: Vec<(&str, &str)> = range.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let part = shop.server.send_bytes("GET", "/v1/files/products.jsonl/content", &range, None);
     assert_eq!((part.status, part.body.as_bytes()), (206, &content[10..20]));
+    assert_eq!(part.header("content-range"), Some(format!("bytes 10-19/{}", content.len()).as_str()));
 
     let used = shop.server.send("DELETE", "/v1/files/products.jsonl", &shop.token, None).expect(409);
     assert!(used["detail"].as_str().unwrap().contains("corpus `products`"), "{used}");
@@ -237,6 +238,49 @@ fn a_mistake_in_a_benchmark_is_said_with_its_key_before_anything_is_queued() {
         assert_eq!(shop.post("/v1/runs", &body).status, 422, "{body}");
     }
     assert_eq!(shop.get("/v1/runs").expect(200)["items"], json!([]));
+}
+
+#[test]
+fn a_registered_retriever_and_corpus_are_named_and_not_described() {
+    let shop = Shop::open();
+    let made = shop.post("/v1/retrievers", &registered("title")).expect(200);
+    let id = made["retriever_id"].as_str().unwrap();
+    let mut benchmark = benchmark_as_json();
+    benchmark["candidates"] = json!([id]);
+    benchmark["retriever"].as_array_mut().unwrap().truncate(1);
+    benchmark.as_object_mut().unwrap().remove("corpus");
+    let posted = shop.post("/v1/runs", &json!({ "benchmark": benchmark })).expect(201);
+    let named = shop.report(posted["id"].as_str().unwrap());
+    let described = shop.report(&shop.run(&[]));
+    // The same pipeline under another name.
+    assert_eq!(named["results"][1]["retriever_id"], id);
+    assert_eq!(named["results"][1]["scores"], described["results"][1]["scores"]);
+    let other = shop.server.token("other", "ci");
+    let foreign = shop.server.post("/v1/runs", &other, &json!({ "benchmark": benchmark })).expect(422);
+    assert_eq!(foreign["code"], "invalid_benchmark", "{foreign}");
+}
+
+#[test]
+fn a_benchmark_that_is_kept_is_run_by_its_name() {
+    let shop = Shop::open();
+    let kept = json!({ "toml": benchmark(), "overrides": ["sessions.sample.count=10"] });
+    assert_eq!(
+        shop.server.send("PUT", "/v1/specs/title", &shop.token, Some(&kept)).expect(201)["summary"]["name"],
+        "title-boost"
+    );
+    shop.server.send("PUT", "/v1/specs/title", &shop.token, Some(&kept)).expect(200);
+    let wrong = json!({ "toml": benchmark(), "overrides": ["depth=0"] });
+    shop.server.send("PUT", "/v1/specs/wrong", &shop.token, Some(&wrong)).expect(422);
+    let posted = shop.post("/v1/runs", &json!({ "spec": "title", "overrides": ["seed=5"] })).expect(201);
+    let report = shop.report(posted["id"].as_str().unwrap());
+    assert!(report["results"][0]["scores"]["nDCG@10"]["n"].as_u64().unwrap() <= 10);
+    shop.post("/v1/runs", &json!({ "spec": "wrong" })).expect(422);
+    shop.post("/v1/runs", &json!({ "spec": "title", "toml": "x" })).expect(422);
+    let listed = shop.get("/v1/specs").expect(200)["items"][0].clone();
+    assert_eq!((&listed["name"], &listed["written"]), (&json!("title"), &Value::Null));
+    assert!(shop.get("/v1/specs/title").expect(200)["written"].is_object());
+    assert_eq!(shop.server.send("DELETE", "/v1/specs/title", &shop.token, None).status, 204);
+    shop.get("/v1/specs/title").expect(404);
 }
 
 #[test]

@@ -127,3 +127,11 @@ pub(super) fn benchmark() -> String {
 pub(super) fn benchmark_as_json() -> Value {
     toml::from_str(&benchmark()).unwrap()
 }
+
+/// Returns a retriever over the sample products, as it is registered.
+pub(super) fn registered(name: &str) -> Value {
+    let parameters =
+        json!({ "corpus": "products", "fields": { "title": 3.0, "description": 1.0 }, "k1": 0.9, "b": 0.4 });
+    let stage = json!({ "stage_name": "words", "config": { "stage_id": "bm25", "parameters": parameters } });
+    json!({ "retriever_name": name, "stages": [stage], "collection_identifiers": ["products"] })
+}

@@ -1,11 +1,13 @@
 //! Every operation, asked by everybody: the matrix is made from the OpenAPI document, so that a new route is in it.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::running::Server;
+use super::shop::{benchmark, sample as sample_file};
 use crate::rematch::{binary, rematch};
 
 /// One operation of the document.
@@ -18,17 +20,234 @@ struct Operation {
     body: Option<(String, Vec<u8>)>,
 }
 
-/// How things are made whose identifiers another organisation tries: what is posted where, where the identifier stands in the
-/// answer, and the paths in which it is used.
+/// How a thing is made whose identifiers another organisation tries. Those of families that a server does not have are left
+/// out.
 struct Seed {
-    post: &'static str,
-    body: fn() -> Value,
-    id: &'static str,
-    used_in: &'static str,
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    body: fn(&Made) -> Body,
+    /// Where the identifiers of the paths stand in the answer; for things that have the names that they are given, these.
+    ids: &'static [&'static str],
+    /// How the paths begin in which it is used.
+    used_in: &'static [&'static str],
 }
 
-const SEEDS: &[Seed] =
-    &[Seed { post: "/v1/tokens", body: || json!({ "role": "ci" }), id: "/token/id", used_in: "/v1/tokens/{" }];
+/// Identifiers of what was made, by the seed's name.
+type Made = BTreeMap<&'static str, Vec<String>>;
+
+enum Body {
+    Json(Value),
+    Bytes(Vec<u8>),
+}
+
+const SEEDS: &[Seed] = &[
+    Seed {
+        name: "token",
+        method: "POST",
+        path: "/v1/tokens",
+        body: |_| Body::Json(json!({ "role": "ci" })),
+        ids: &["/token/id"],
+        used_in: &["/v1/tokens/{"],
+    },
+    Seed {
+        name: "file",
+        method: "PUT",
+        path: "/v1/files/products.jsonl",
+        body: |_| Body::Bytes(sample_file("data/shop/products.jsonl")),
+        ids: &["products.jsonl"],
+        used_in: &["/v1/files/{"],
+    },
+    Seed {
+        name: "sessions",
+        method: "PUT",
+        path: "/v1/files/sessions.parquet",
+        body: |_| Body::Bytes(sample_file("data/shop/sessions.parquet")),
+        ids: &["sessions.parquet"],
+        used_in: &["/v1/files/{"],
+    },
+    Seed {
+        name: "corpus",
+        method: "PUT",
+        path: "/v1/corpora/products",
+        body: |_| Body::Json(json!({ "path": "files/products.jsonl", "id": "item_id" })),
+        ids: &["products"],
+        used_in: &["/v1/corpora/{"],
+    },
+    Seed {
+        name: "component",
+        method: "PUT",
+        path: "/v1/components/half-life-utility/0.1.0",
+        body: |_| Body::Bytes(sample_file("plugins/half-life-utility/half-life-utility.wasm")),
+        ids: &["half-life-utility", "0.1.0"],
+        used_in: &["/v1/components/{"],
+    },
+    Seed {
+        name: "spec",
+        method: "PUT",
+        path: "/v1/specs/nightly",
+        body: |_| Body::Json(json!({ "toml": benchmark() })),
+        ids: &["nightly"],
+        used_in: &["/v1/specs/{"],
+    },
+    Seed {
+        name: "run",
+        method: "POST",
+        path: "/v1/runs",
+        body: |_| Body::Json(json!({ "toml": benchmark() })),
+        ids: &["/id"],
+        used_in: &["/v1/runs/{"],
+    },
+    Seed {
+        name: "retriever",
+        method: "POST",
+        path: "/v1/retrievers",
+        body: |_| retriever("of-the-owner"),
+        ids: &["/retriever_id"],
+        used_in: &["/v1/retrievers/{retriever_id}", "/v1/public/retrievers/{"],
+    },
+    Seed {
+        name: "candidate",
+        method: "POST",
+        path: "/v1/retrievers",
+        body: |_| retriever("another-of-the-owner"),
+        ids: &["/retriever_id"],
+        used_in: &["/v1/retrievers/{retriever_id}"],
+    },
+    Seed {
+        name: "interaction",
+        method: "POST",
+        path: "/v1/retrievers/interactions",
+        body: |_| {
+            let act = json!({ "feature_id": "p1", "interaction_type": ["click"], "position": 0, "session_id": "s1" });
+            Body::Json(act)
+        },
+        ids: &["/interaction_id"],
+        used_in: &["/v1/retrievers/interactions/{"],
+    },
+    Seed {
+        name: "retriever benchmark",
+        method: "POST",
+        path: "/v1/retrievers/benchmarks",
+        body: |made| {
+            let (baseline, candidate) = (&made["retriever"][0], &made["candidate"][0]);
+            Body::Json(json!({
+                "benchmark_name": "b", "baseline_retriever_id": baseline, "candidate_retriever_ids": [candidate]
+            }))
+        },
+        ids: &["/benchmark_id"],
+        used_in: &["/v1/retrievers/benchmarks/{"],
+    },
+    Seed {
+        name: "dataset",
+        method: "POST",
+        path: "/v1/retrievers/evaluations/datasets",
+        body: |_| {
+            let query = json!({ "query_id": "q1", "query_input": { "query": "lamp" }, "relevant_documents": ["p1"] });
+            Body::Json(json!({ "dataset_name": "of-the-owner", "queries": [query] }))
+        },
+        ids: &["/dataset_id"],
+        used_in: &["/v1/retrievers/evaluations/datasets/{"],
+    },
+    Seed {
+        name: "scenario",
+        method: "POST",
+        path: "/v1/scenarios",
+        body: |_| {
+            let scorer = json!({ "type": "custom_scorer", "custom_scorer_type": "metric:RR" });
+            Body::Json(json!({
+                "name": "lamp",
+                "input_context": { "problem_statement": "lamp" },
+                "scoring_contract": { "scoring_function_parameters": [{ "name": "rr", "weight": 1.0, "scorer": scorer }] },
+            }))
+        },
+        ids: &["/id"],
+        used_in: &["/v1/scenarios/{"],
+    },
+    Seed {
+        name: "scorer",
+        method: "POST",
+        path: "/v1/scenarios/scorers",
+        body: |_| Body::Json(json!({ "type": "metric:RR", "bash_script": "" })),
+        ids: &["/id"],
+        used_in: &["/v1/scenarios/scorers/{"],
+    },
+    Seed {
+        name: "benchmark",
+        method: "POST",
+        path: "/v1/benchmarks",
+        body: |made| Body::Json(json!({ "name": "b", "scenario_ids": made["scenario"] })),
+        ids: &["/id"],
+        used_in: &["/v1/benchmarks/{"],
+    },
+    Seed {
+        name: "benchmark run",
+        method: "POST",
+        path: "/v1/benchmarks/start_run",
+        body: |made| Body::Json(json!({ "benchmark_id": made["benchmark"][0] })),
+        ids: &["/id"],
+        used_in: &["/v1/benchmark_runs/{", "/v1/benchmarks/runs/{"],
+    },
+    Seed {
+        name: "scenario run",
+        method: "POST",
+        path: "/v1/scenarios/start_run",
+        body: |made| Body::Json(json!({ "scenario_id": made["scenario"][0] })),
+        ids: &["/id"],
+        used_in: &["/v1/scenarios/runs/{"],
+    },
+    Seed {
+        name: "devbox",
+        method: "POST",
+        path: "/v1/scenarios/start_run",
+        body: |made| Body::Json(json!({ "scenario_id": made["scenario"][0] })),
+        ids: &["/devbox_id"],
+        used_in: &["/v1/devboxes/{"],
+    },
+    Seed {
+        name: "benchmark job",
+        method: "POST",
+        path: "/v1/benchmark_jobs",
+        body: |made| {
+            let agents = json!([{ "type": "job_agent", "name": made["retriever"][0] }]);
+            Body::Json(json!({
+                "spec": { "type": "scenarios", "scenario_ids": made["scenario"], "agent_configs": agents }
+            }))
+        },
+        ids: &["/id"],
+        used_in: &["/v1/benchmark_jobs/{"],
+    },
+];
+
+fn retriever(name: &str) -> Body {
+    let parameters = json!({ "corpus": "products", "fields": { "title": 1.0 } });
+    let stage = json!({ "stage_name": "words", "config": { "stage_id": "bm25", "parameters": parameters } });
+    Body::Json(json!({ "retriever_name": name, "stages": [stage], "collection_identifiers": ["products"] }))
+}
+
+/// Requests whose bodies name what belongs to others: the seed whose identifier it is, where it is posted, and the body.
+type Nested = (&'static str, &'static str, fn(&str) -> Value);
+
+const NESTED: &[Nested] = &[
+    ("run", "/v1/compare", |id| json!({ "runs": [id, id] })),
+    (
+        "retriever",
+        "/v1/retrievers/benchmarks",
+        |id| json!({ "benchmark_name": "b", "baseline_retriever_id": id, "candidate_retriever_ids": ["ret_0"] }),
+    ),
+    ("retriever", "/v1/retrievers/interactions/list", |id| json!({ "retriever_id": id })),
+    ("scenario", "/v1/benchmarks", |id| json!({ "name": "b", "scenario_ids": [id] })),
+    ("scenario", "/v1/scenarios/start_run", |id| json!({ "scenario_id": id })),
+    ("benchmark", "/v1/benchmarks/start_run", |id| json!({ "benchmark_id": id })),
+    ("benchmark", "/v1/benchmark_runs", |id| json!({ "benchmark_ids": [id] })),
+    ("benchmark", "/v1/benchmark_jobs", |id| {
+        let agents = json!([{ "type": "job_agent", "name": "r" }]);
+        json!({ "spec": { "type": "benchmark", "benchmark_id": id, "agent_configs": agents } })
+    }),
+];
+
+/// Paths whose parameter names nothing that is made here, with the reason.
+const NOT_SEEDED: &[(&str, &str)] = &[];
 
 /// An answer: its status, and its body without what differs from request to request.
 type Seen = (u16, String);
@@ -39,9 +258,9 @@ struct Asker {
 }
 
 impl Asker {
-    fn ask(&self, operation: &Operation, token: Option<&str>, id: &str) -> Seen {
+    fn ask(&self, operation: &Operation, token: Option<&str>, ids: &[String]) -> Seen {
         let method = reqwest::Method::from_bytes(operation.method.to_uppercase().as_bytes()).unwrap();
-        let path = filled(&operation.path, id);
+        let path = filled(&operation.path, ids);
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -54,18 +273,18 @@ impl Asker {
         // What streams without an end is seen by its head.
         let streams = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
         let body = if streams { String::new() } else { answer.text().unwrap() };
-        (status, body.replace(id, "ID"))
+        (status, ids.iter().fold(body, |body, id| body.replace(id, "ID")))
     }
 }
 
-/// Returns the path with its first parameter replaced by that identifier, and any other by a plausible one.
-fn filled(path: &str, id: &str) -> String {
-    let mut first = true;
+/// Returns the path with its parameters replaced by those identifiers, and by plausible ones beyond them.
+fn filled(path: &str, ids: &[String]) -> String {
+    let mut ids = ids.iter();
     let segments = path.split('/').map(|segment| {
         let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.split('}').next()) else {
             return segment.to_owned();
         };
-        if std::mem::take(&mut first) { id.to_owned() } else { format!("{}_{:032x}", name.trim_start_matches('*'), 7) }
+        ids.next().cloned().unwrap_or_else(|| format!("{}_{:032x}", name.trim_start_matches('*'), 7))
     });
     segments.collect::<Vec<_>>().join("/")
 }
@@ -174,8 +393,7 @@ fn every_operation_refuses_every_void_token_in_the_same_words() {
     let void = [None, Some("nonsense"), Some(""), Some(&*mistyped), Some(&*revoked), Some(&*expired)];
     for operation in operations(&document) {
         let named = format!("{} {}", operation.method, operation.path);
-        let answers: Vec<Seen> =
-            void.iter().map(|token| asker.ask(&operation, *token, "some_00000000000000000000000000000000")).collect();
+        let answers: Vec<Seen> = void.iter().map(|token| asker.ask(&operation, *token, &[])).collect();
         for (token, answer) in void.iter().zip(&answers) {
             assert_eq!(answer.0, 401, "{named} with {token:?}: {}", answer.1);
             assert_eq!(answer, &answers[0], "{named}: the reason is told apart");
@@ -190,7 +408,7 @@ fn every_operation_allows_the_roles_of_its_scope_and_no_others() {
     for operation in operations(&document) {
         let least = ["read", "write", "admin"].iter().position(|scope| *scope == operation.scope).unwrap();
         for (rank, (role, token)) in roles.iter().enumerate() {
-            let (status, body) = asker.ask(&operation, Some(token), "some_00000000000000000000000000000000");
+            let (status, body) = asker.ask(&operation, Some(token), &[]);
             let named = format!("{} {} as {role}: {status} {body}", operation.method, operation.path);
             if rank < least {
                 assert_eq!(status, 403, "{named}");
@@ -206,25 +424,64 @@ fn what_belongs_to_others_is_answered_as_what_does_not_exist() {
     let (server, asker, document) = start();
     let (owner, stranger) = (server.token("acme", "admin"), server.token("other", "admin"));
     let operations = operations(&document);
+    let mut made = Made::new();
     for seed in SEEDS {
-        let seeded = server.post(seed.post, &owner, &(seed.body)());
-        assert!((200..300).contains(&seeded.status), "{}: {}", seed.post, seeded.body);
-        let id =
-            seeded.json().pointer(seed.id).and_then(Value::as_str).unwrap_or_else(|| panic!("{seeded:?}")).to_owned();
-        let unknown = unknown_like(&id);
-        let uses: Vec<&Operation> =
-            operations.iter().filter(|operation| operation.path.starts_with(seed.used_in)).collect();
-        assert!(!uses.is_empty(), "no path begins with `{}`", seed.used_in);
-        for operation in &uses {
-            let foreign = asker.ask(operation, Some(&stranger), &id);
+        let begins = |operation: &&Operation| seed.used_in.iter().any(|path| operation.path.starts_with(path));
+        let uses: Vec<&Operation> = operations.iter().filter(begins).collect();
+        if uses.is_empty() {
+            continue;
+        }
+        let ids = sow(&server, &owner, seed, &made);
+        let mut unknown = ids.clone();
+        unknown[0] = unknown_like(&ids[0]);
+        // What is put has the name that it is given, whoever else has a thing of that name.
+        for operation in uses.iter().filter(|operation| operation.method != "put") {
+            let foreign = asker.ask(operation, Some(&stranger), &ids);
             let absent = asker.ask(operation, Some(&stranger), &unknown);
             assert_eq!(foreign, absent, "{} {}", operation.method, operation.path);
             assert!((400..500).contains(&foreign.0), "{} {}: {foreign:?}", operation.method, operation.path);
         }
+        for (_, path, body) in NESTED.iter().filter(|(name, ..)| *name == seed.name) {
+            let seen = |id: &str| {
+                let answer = server.post(path, &stranger, &body(id));
+                (answer.status, answer.body.replace(id, "ID"))
+            };
+            let (foreign, absent) = (seen(&ids[0]), seen(&unknown[0]));
+            assert_eq!(foreign, absent, "{path}, with a {} of others", seed.name);
+        }
         // Whatever the stranger asked for, the owner's thing is as it was.
         for operation in uses.iter().filter(|operation| operation.method == "get" && operation.path.ends_with('}')) {
-            let own = asker.ask(operation, Some(&owner), &id);
-            assert_eq!(own.0, 200, "{}: {}", operation.path, own.1);
+            if operation.path.matches('{').count() == ids.len() {
+                let own = asker.ask(operation, Some(&owner), &ids);
+                assert_eq!(own.0, 200, "{}: {}", operation.path, own.1);
+            }
         }
+        made.insert(seed.name, ids);
+    }
+}
+
+/// Makes a thing, and returns its identifiers.
+fn sow(server: &Server, owner: &str, seed: &Seed, made: &Made) -> Vec<String> {
+    let bearer = format!("Bearer {owner}");
+    let body = match (seed.body)(made) {
+        Body::Json(body) => ("application/json", body.to_string().into_bytes()),
+        Body::Bytes(body) => ("application/octet-stream", body),
+    };
+    let sown = server.send_bytes(seed.method, seed.path, &[("authorization", &bearer)], Some(body));
+    assert!((200..300).contains(&sown.status), "{}: {}", seed.path, sown.body);
+    let id = |place: &&str| match place.starts_with('/') {
+        true => sown.json().pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("{sown:?}")).to_owned(),
+        false => (*place).to_owned(),
+    };
+    seed.ids.iter().map(id).collect()
+}
+
+#[test]
+fn every_path_with_an_identifier_is_tried_with_one_of_others() {
+    let (_server, _, document) = start();
+    for path in document["paths"].as_object().unwrap().keys().filter(|path| path.contains('{')) {
+        let seeded = SEEDS.iter().any(|seed| seed.used_in.iter().any(|prefix| path.starts_with(prefix)));
+        let excused = NOT_SEEDED.iter().any(|(prefix, reason)| path.starts_with(prefix) && !reason.is_empty());
+        assert!(seeded || excused, "`{path}` has no row: add a seed, or the reason why there is none");
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use rematch_engine::outbound::{Allowed, AllowedError};
 use rematch_server::organisations::Role;
 use rematch_server::settings::Settings;
 
@@ -38,7 +39,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log: Option<LogFormat>,
     /// A private host that HTTP retrievers may ask, such as search.internal:9200 or 10.1.0.0/16; may be given again
-    #[arg(long = "allow-outbound", value_name = "HOST[:PORT]")]
+    #[arg(long = "allow-outbound", value_name = "HOST[:PORT]", value_parser = host)]
     pub(crate) outbound_allow: Vec<String>,
     /// Run shell, command and Python scorers of scenarios, in child processes; they are refused otherwise
     #[arg(long)]
@@ -201,6 +202,11 @@ pub(crate) struct RevokeTokenArguments {
 }
 
 /// Reads how long a token lives.
+/// Checks an entry of the list of private hosts, so that a mistake in it is told before the server starts.
+fn host(text: &str) -> Result<String, AllowedError> {
+    text.parse::<Allowed>().map(|_| text.to_owned())
+}
+
 fn lifetime(text: &str) -> Result<Duration, String> {
     match age(text)? {
         Duration::ZERO => {

@@ -16,8 +16,8 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::database::{Database, DatabaseError};
-use crate::jobs::{Jobs, Kinds, remove_leftovers};
-use crate::organisations::{RateLimits, Tokens};
+use crate::jobs::{Jobs, Kinds, Seats, remove_leftovers};
+use crate::organisations::{RateLimits, Shares, Tokens};
 use crate::platform::error::ApiError;
 use crate::platform::frame::{Family, frame};
 use crate::platform::{auth, docs, health, listen, openapi};
@@ -34,11 +34,17 @@ const FAMILIES: &[Family] = &[
 /// How often limits of requests forget whoever has gone.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
+/// Requests of an organisation that are answered at once.
+const REQUESTS_AT_ONCE: usize = 256;
+
+/// Streams of events of an organisation that are open at once.
+const STREAMS_AT_ONCE: usize = 64;
+
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The folder of the data cannot be used.
-    #[error("cannot use the data directory `{path}`: {source}")]
+    #[error("cannot use the data directory `{path}`: {source}; `--data` names another")]
     Data {
         /// The folder.
         path: String,
@@ -71,6 +77,9 @@ struct Parts {
     tokens: Tokens,
     rates: RateLimits,
     jobs: Jobs,
+    seats: Arc<Seats>,
+    requests: Shares,
+    streams: Shares,
     stopping: watch::Sender<bool>,
 }
 
@@ -83,7 +92,7 @@ impl App {
     pub fn open(mut settings: Settings) -> Result<Self, StartError> {
         let path = settings.data.display().to_string();
         let failed = |source| StartError::Data { path: path.clone(), source };
-        std::fs::create_dir_all(folder_of_organisations(&settings.data)).map_err(failed)?;
+        database::make_folder(&folder_of_organisations(&settings.data)).map_err(failed)?;
         // Workers work in another folder than this process: what they are told must be absolute, and no link.
         settings.data = settings.data.canonicalize().map_err(failed)?;
         remove_leftovers(&folder_of_organisations(&settings.data));
@@ -92,7 +101,9 @@ impl App {
         let jobs = Jobs::new(database.clone(), settings.queue, folder_of_organisations(&settings.data), kinds());
         let rates = RateLimits::new(settings.rates);
         let stopping = watch::channel(false).0;
-        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs, stopping })))
+        let (requests, streams) = (Shares::new(REQUESTS_AT_ONCE), Shares::new(STREAMS_AT_ONCE));
+        let seats = Arc::default();
+        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs, seats, requests, streams, stopping })))
     }
 
     /// Returns what the operator set.
@@ -125,6 +136,24 @@ impl App {
         &self.0.jobs
     }
 
+    /// Returns the seats for workers of requests.
+    #[must_use]
+    pub fn seats(&self) -> &Arc<Seats> {
+        &self.0.seats
+    }
+
+    /// Returns how many requests of an organisation are answered at once.
+    #[must_use]
+    pub fn requests(&self) -> &Shares {
+        &self.0.requests
+    }
+
+    /// Returns how many streams of events of an organisation are open at once.
+    #[must_use]
+    pub fn streams(&self) -> &Shares {
+        &self.0.streams
+    }
+
     /// Returns the folder of an organisation: `files/`, `jobs/` and `cache/` lie in it, and its workers see nothing else.
     #[must_use]
     pub fn root_of(&self, organisation: &str) -> PathBuf {
@@ -137,8 +166,9 @@ impl App {
         self.0.stopping.subscribe()
     }
 
-    /// Says that the server stops.
+    /// Says that the server stops: streams end, and no job is begun any more.
     pub(crate) fn stop(&self) {
+        self.0.jobs.begin_no_more();
         self.0.stopping.send_replace(true);
     }
 
@@ -237,5 +267,8 @@ async fn forget(app: App) {
     loop {
         tokio::time::sleep(FORGET_EVERY).await;
         app.rates().forget();
+        app.seats().forget();
+        app.requests().forget();
+        app.streams().forget();
     }
 }

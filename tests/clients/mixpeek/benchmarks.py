@@ -78,9 +78,10 @@ def record(api, retrievers, baseline, found):
     return expected
 
 
-def by_hand(folder, expected, baseline, candidate):
-    """Returns the report of `rematch run` over the same sessions."""
-    folder = pathlib.Path(folder)
+def by_hand(folder, expected, baseline, candidate, combine):
+    """Returns the report of `rematch run` over the same sessions, with that combination of an item's weights."""
+    folder = pathlib.Path(folder) / combine
+    folder.mkdir()
     (folder / "sessions.jsonl").write_text("".join(json.dumps(session) + "\n" for session in expected))
 
     def retriever(id, name, title):
@@ -91,7 +92,7 @@ def by_hand(folder, expected, baseline, candidate):
         "baseline": baseline,
         "candidates": [candidate],
         "sessions": {"path": "sessions.jsonl", "sample": {"strategy": "random", "count": 10000}},
-        "relevance": {"weights": {"click": 1.0, "purchase": 5.0, "add_to_cart": 2.0}},
+        "relevance": {"combine": combine, "weights": {"click": 1.0, "purchase": 5.0, "add_to_cart": 2.0}},
         "metrics": {"k": [5, 10, 20], "primary": "nDCG@10"},
         "corpus": {shop.CORPUS: {"path": str(shop.PRODUCTS), "id": "item_id"}},
         "retriever": [retriever(baseline, "flat", 1.0), retriever(candidate, "title", 3.0)],
@@ -131,6 +132,25 @@ def compare(done, report, found):
         assert value == reported[name], (name, value, reported[name])
     assert compared.ndcg_delta["10"] != 0 and 0 < compared.p_value < 1, compared
     assert done.comparison.recommendation == report["comparison"]["recommendation"]
+
+
+def silent(api, retrievers, baseline, candidate):
+    """Checks that a candidate that answers nothing has its place in the comparison, and that the client reads it."""
+    id = shop.register_failing(retrievers)
+    created = api.create_benchmark_retrievers(
+        mixpeek.CreateBenchmarkRequest(
+            benchmark_name="silent", baseline_retriever_id=baseline, candidate_retriever_ids=[id, candidate], session_count=20
+        )
+    )
+    assert created.session_filter is None, created
+    done, _ = shop.ended(lambda: api.get_benchmark_retrievers(created.benchmark_id))
+    assert done.status.value == "completed", done.error_message
+    first, second = done.comparison.comparisons
+    assert (first.candidate_retriever_id, second.candidate_retriever_id) == (id, candidate), done.comparison
+    assert (first.ndcg_delta, first.recall_delta, first.p_value, first.confidence_interval) == ({}, {}, None, None), first
+    assert second.ndcg_delta and f"`{id}` answered no session" in done.comparison.recommendation, done.comparison
+    assert done.results[1].failed_sessions == 20 and done.results[1].metrics.mean_rank_clicked > 20, done.results[1]
+    api.delete_benchmark_retrievers(created.benchmark_id)
 
 
 def errors(api, baseline, candidate):
@@ -174,7 +194,7 @@ def main():
             mixpeek.CreateBenchmarkRequest(benchmark_name="too early", **request)
         )
         early, _ = shop.ended(lambda: benchmarks.get_benchmark_retrievers(early.benchmark_id))
-        assert early.status.value == "failed" and "at least 10" in early.error_message, early
+        assert early.status.value == "failed" and "no interactions are recorded" in early.error_message, early
         assert early.results is None and early.comparison is None
 
         found = sessions()
@@ -191,12 +211,17 @@ def main():
         )
         assert created is not None and created.results is None, created
         assert created.session_filter.interaction_weights.weights["purchase"] == 5.0
+        assert created.session_filter.sample_strategy == "random", created.session_filter
         done, seen = shop.ended(lambda: benchmarks.get_benchmark_retrievers(created.benchmark_id))
         assert done.status.value == "completed", done.error_message
         order = ["pending", "building_sessions", "replaying", "computing_metrics", "completed"]
         assert seen == sorted(seen, key=order.index), seen
         assert done.started_at >= done.created_at and done.completed_at >= done.started_at
-        compare(done, by_hand(folder, expected, baseline, candidate), found)
+        compare(done, by_hand(folder, expected, baseline, candidate, "sum"), found)
+        # Some items were clicked and bought, so that it matters how their weights combine.
+        strongest = by_hand(folder, expected, baseline, candidate, "max")["results"][0]["metrics"]["ndcg_at_k"]
+        assert done.results[0].metrics.ndcg_at_k["10"] != strongest["10"], strongest
+        silent(benchmarks, retrievers, baseline, candidate)
 
         page = benchmarks.list_benchmarks_retrievers(retriever_id=candidate, status="completed", page=1, page_size=1)
         assert (page.total, page.page, page.page_size) == (1, 1, 1) and page.benchmarks[0].benchmark_id == done.benchmark_id

@@ -48,9 +48,15 @@ def executions(api, id):
     found = api.execute_retriever(id, request)
     assert found.status == "completed" and found.retriever_id == id and len(found.documents) == 5, found
     assert found.stage_statistics.stages["words"].output_count == 6 and found.stage_statistics.total_time_ms > 0
+    expected = {"method": "cursor", "limit": 5, "returned": 5, "total": 6, "cursor": found.pagination["cursor"], "has_next": True}
+    assert found.pagination == expected, found.pagination
+    page = mixpeek.Pagination1(mixpeek.CursorPaginationParams(limit=2, cursor=found.pagination["cursor"]))
+    more = api.execute_retriever(id, mixpeek.ExecuteRetrieverRequest(inputs={"query": "desk lamp"}, pagination=page))
+    assert more.documents and more.documents[0] not in found.documents and more.pagination["method"] == "cursor", more
     page = mixpeek.Pagination1(mixpeek.OffsetPaginationParams(page_size=2, page_number=2))
     second = api.execute_retriever(id, mixpeek.ExecuteRetrieverRequest(inputs={"query": "desk lamp"}, pagination=page))
     assert second.documents == found.documents[2:4] and second.pagination["page_number"] == 2, second
+    assert (second.pagination["page_size"], second.pagination["returned"], second.pagination["has_next"]) == (2, 2, True)
     filters = {"AND": [{"field": "price", "operator": "lt", "value": 30}]}
     cheap = api.execute_retriever(id, mixpeek.ExecuteRetrieverRequest(inputs={"query": "desk lamp"}, filters=filters))
     assert cheap.documents and cheap.documents != found.documents
@@ -61,7 +67,7 @@ def executions(api, id):
     kept = api.get_execution_retrievers(id, found.execution_id)
     assert kept.documents == found.documents and kept.documents_retained is True and kept.completed_at >= kept.created_at
     listed = api.list_executions_retrievers(id, limit=2, list_executions_request=mixpeek.ListExecutionsRequest())
-    assert (listed.pagination.total, listed.pagination.has_next) == (3, True), listed.pagination
+    assert (listed.pagination.total, listed.pagination.has_next) == (4, True), listed.pagination
     assert listed.results[0].execution_id == found.execution_id and listed.results[0].query_summary == "desk lamp"
     shop.refused(NotFoundException, lambda: api.get_execution_retrievers(id, "exec_0"), 404)
     shop.refused(NotFoundException, lambda: api.execute_retriever("ret_0", request), 404)

@@ -65,6 +65,14 @@ def register(api, name, title):
     return made.retriever_id
 
 
+def register_failing(api):
+    """Registers a retriever that fails at every search, and returns its identifier."""
+    query = f'SELECT item_id, CAST($query AS INT) AS score FROM "{CORPUS}" ORDER BY score DESC, item_id LIMIT $depth'
+    config = {"stage_id": "sql", "parameters": {"corpora": [CORPUS], "query": query}}
+    stages = [{"stage_name": "wrong", "stage_type": "filter", "config": config}]
+    return api.create_retriever(mixpeek.CreateRetrieverRequest(retriever_name="failing", stages=stages)).retriever_id
+
+
 def ended(ask):
     """Asks until what is asked for has ended."""
     seen = []

@@ -66,7 +66,7 @@ for name, retriever in case["retrievers"].items():
     close(run.score, case["expected"][name])
     assert run.duration_ms >= 0 and run.metadata == {"retriever_id": retriever}
     # What this client does not know of is there for the older one.
-    assert len(run.scenario_runs) == len(scenarios) and run.pending_scenarios == []
+    assert len(run.scenario_runs) == len(scenarios) and run.pending_scenarios == [] and run.unscored_scenario_runs == 0
     listed = client.benchmark_runs.list_scenario_runs(run.id, limit=2, state="completed")
     assert len(listed.runs) == 2 and listed.has_more and len(list(listed)) == len(scenarios)
 
@@ -94,7 +94,14 @@ assert client.benchmark_jobs.list(search=mark).jobs[0].id == job.id
 # Every other route.
 assert client.benchmarks.retrieve(benchmark.id).name == mark
 assert [one.id for one in client.benchmarks.list(name=mark)] == [benchmark.id]
-assert all(one.is_public for one in client.benchmarks.list_public(limit=5).benchmarks)
+# This client knows no word for it any more, and the server still does.
+shown = client.scenarios.create(
+    name="for all", input_context=context(case["searches"][0]), scoring_contract=case["contract"], extra_body={"is_public": True}
+)
+offered = client.benchmarks.create(name="for all", scenario_ids=[shown.id], extra_body={"is_public": True})
+public = client.benchmarks.list_public(limit=5).benchmarks
+assert offered.id in [one.id for one in public] and all(one.is_public for one in public)
+assert benchmark.id not in [one.id for one in client.benchmarks.list_public()]
 assert client.benchmarks.update(benchmark.id, description="d").description == "d"
 assert client.benchmarks.definitions(benchmark.id, limit=2).has_more
 shorter = client.benchmarks.update_scenarios(benchmark.id, scenarios_to_remove=[first.id])
@@ -110,7 +117,9 @@ assert client.scenarios.runs.retrieve(one.id).state == "canceled"
 assert client.scenarios.retrieve(first.id).input_context.problem_statement == case["searches"][0]["query"]
 assert client.scenarios.update(first.id, metadata={"a": "c"}).metadata == {"a": "c"}
 assert len(list(client.scenarios.list(search=mark, limit=4))) == len(scenarios)
-assert all(one.is_public for one in client.scenarios.list_public())
+public = list(client.scenarios.list_public())
+assert shown.id in [one.id for one in public] and all(one.is_public for one in public)
+assert first.id not in [one.id for one in public]
 assert client.scenarios.list(benchmark_id=benchmark.id, validation_type="FORWARD").scenarios == []
 one = client.scenarios.start_run(scenario_id=first.id, metadata={"retriever_id": case["retrievers"]["prod"]}, run_name=mark)
 assert client.scenarios.runs.score_and_await(one.id, polling_config=soon).state == "scored"

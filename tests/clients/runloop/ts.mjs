@@ -54,7 +54,15 @@ const canceled = await client.benchmarks.startRun({ benchmark_id: benchmark.id }
 assert.equal((await client.benchmarkRuns.cancel(canceled.id)).state, 'canceled');
 assert.equal((await client.benchmarks.retrieve(benchmark.id)).name, mark);
 assert.equal((await all(client.benchmarks.list({ search: mark }))).length, 1);
-await all(client.benchmarks.listPublic({ limit: 100 }));
+const shown = await client.scenarios.create({
+  name: 'for all',
+  input_context: { problem_statement: searches[0].query },
+  scoring_contract: contract,
+  is_public: true,
+});
+const offered = await client.benchmarks.create({ name: 'for all', scenario_ids: [shown.id], is_public: true });
+const isAmong = (items, wanted) => items.every((item) => item.is_public) && items.some((item) => item.id === wanted.id);
+assert.ok(isAmong(await all(client.benchmarks.listPublic({ limit: 100 })), offered));
 assert.equal((await client.benchmarks.update(benchmark.id, { description: 'd' })).description, 'd');
 assert.equal((await client.benchmarks.definitions(benchmark.id)).scenarios.length, scenarios.length);
 const members = { scenarios_to_remove: [scenarios[0].id], scenarios_to_add: [scenarios[0].id] };
@@ -62,7 +70,7 @@ assert.equal((await client.benchmarks.updateScenarios(benchmark.id, members)).sc
 assert.equal((await client.scenarios.retrieve(scenarios[0].id)).status, 'active');
 assert.equal((await client.scenarios.update(scenarios[0].id, { reference_output: 'x' })).reference_output, 'x');
 assert.equal((await all(client.scenarios.list({ search: mark, limit: 2 }))).length, scenarios.length);
-await all(client.scenarios.listPublic({ limit: 100 }));
+assert.ok(isAmong(await all(client.scenarios.listPublic({ limit: 100 })), shown));
 const metadata = { retriever_id: retrievers.prod };
 let one = await client.scenarios.startRun({ scenario_id: scenarios[1].id, metadata, run_name: mark });
 assert.equal((await client.scenarios.runs.scoreAndAwait(one.id, soon)).state, 'scored');

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rematch_server::database::Database;
+use rematch_server::database::{Database, make_folder};
 use rematch_server::organisations::{TokenRecord, Tokens};
 use rematch_server::platform::error::ApiError;
 use rematch_server::platform::page::{now_ms, rfc3339};
@@ -12,6 +12,9 @@ use super::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::server_arguments::{CreateTokenArguments, ListTokensArguments, RevokeTokenArguments, TokenCommand};
 use crate::terminal::{table, trimmed, visible};
+
+/// Columns of the list of tokens.
+const WIDTH: u16 = 160;
 
 /// Does what the command line asks for.
 pub(crate) fn token(command: TokenCommand) -> Result<Exit, Failure> {
@@ -59,9 +62,7 @@ async fn list(arguments: ListTokensArguments) -> Result<Exit, Failure> {
     }
     let mut shown = table(&["id", "organisation", "role", "state", "name"]);
     // An identifier is there to be copied: it is not broken over lines.
-    if let Some(ids) = shown.column_mut(0) {
-        ids.set_constraint(comfy_table::ColumnConstraint::ContentWidth);
-    }
+    shown.set_width(WIDTH);
     for token in &found {
         let state = state(token);
         shown.add_row([&token.id, &token.organisation, token.role, &state, &visible(&token.name)]);
@@ -96,9 +97,10 @@ async fn revoke(arguments: RevokeTokenArguments) -> Result<Exit, Failure> {
 /// Tokens are made before the server runs for the first time, and while it runs.
 fn open(data: &Path) -> Result<Tokens, Failure> {
     let unusable = |error: std::io::Error| {
-        Failure::new(Exit::Usage, anyhow::anyhow!("cannot use the data directory `{}`: {error}", data.display()))
+        let message = format!("cannot use the data directory `{}`: {error}; `--data` names another", data.display());
+        Failure::new(Exit::Usage, anyhow::anyhow!(message))
     };
-    std::fs::create_dir_all(data).map_err(unusable)?;
+    make_folder(data).map_err(unusable)?;
     let database = Database::open(&data.join("rematch.db")).map_err(|error| Failure::new(Exit::Usage, error))?;
     Tokens::open(database, &data.join("token.key")).map_err(unusable)
 }

@@ -44,7 +44,7 @@ pub fn place(app: &App, organisation: &str, name: &str) -> Result<PathBuf, ApiEr
 /// Returns an error when the database fails.
 pub async fn get(app: &App, organisation: &str, name: &str) -> Result<Option<FileRecord>, ApiError> {
     let (organisation, name) = (organisation.to_owned(), name.to_owned());
-    app.database().read(move |connection| Ok(find(connection, &organisation, &name)?)).await
+    app.database().read(move |connection| find(connection, &organisation, &name)).await
 }
 
 /// Returns the path of a file that is there.

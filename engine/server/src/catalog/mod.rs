@@ -1,5 +1,5 @@
 //! What organisations bring, under the names by which every API family refers to it: files, corpora, components,
-//! retrievers. A benchmark that the server writes names them by the absolute paths that are given here.
+//! retrievers, benchmarks. A benchmark that the server writes names them by the absolute paths that are given here.
 //!
 //! The database says what there is; a file without a row is left over from a server that was killed, and is swept away when
 //! the next one starts. A file gets its name within the write that makes its row, so that of two uploads under one name one
@@ -8,11 +8,14 @@
 pub mod components;
 pub mod corpora;
 pub mod files;
+mod regular;
 pub mod retrievers;
+pub mod specs;
 mod storage;
 mod sweep;
 mod uploads;
 
+pub use regular::{is_regular, open_regular, read_regular};
 pub use storage::{Storage, check_storage, storage};
 pub use sweep::sweep;
 pub use uploads::Upload;

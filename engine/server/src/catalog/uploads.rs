@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
 use crate::App;
+use crate::platform::body;
 use crate::platform::error::ApiError;
 
 /// A body that was received in full and is on the disk, in a folder of its own that goes when this is dropped.
@@ -35,20 +35,9 @@ impl Upload {
         let folder = tempfile::tempdir_in(&folder).map_err(ApiError::internal)?;
         let mut file = tokio::fs::File::create(folder.path().join(name)).await.map_err(ApiError::internal)?;
         let (mut bytes, mut hash) = (0_u64, Sha256::new());
-        let mut chunks = body.into_data_stream();
-        let pause = app.settings().limits.body_pause;
-        loop {
-            let next = tokio::time::timeout(pause, chunks.next()).await;
-            let next = next.map_err(|_| {
-                let message = format!("the body stopped coming for {} s", pause.as_secs());
-                ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
-            })?;
-            let Some(chunk) = next else { break };
-            let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
+        let mut body = body::Upload::limited(body, limit);
+        while let Some(chunk) = body.next().await? {
             bytes = bytes.saturating_add(chunk.len() as u64);
-            if bytes > limit {
-                return Err(too_large(limit));
-            }
             hash.update(&chunk);
             file.write_all(&chunk).await.map_err(full)?;
         }
@@ -75,11 +64,6 @@ impl Upload {
 /// Returns the folder of what is on its way, in that root.
 pub(super) fn uploads(root: &Path) -> PathBuf {
     root.join("uploads")
-}
-
-fn too_large(limit: u64) -> ApiError {
-    let message = format!("the body has more than {limit} bytes, the most that may be sent here");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
 }
 
 fn full(error: std::io::Error) -> ApiError {

@@ -7,7 +7,7 @@
 mod lock;
 mod writer;
 
-pub use lock::{Lock, lock};
+pub use lock::{Lock, lock, make_folder};
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,7 +54,7 @@ pub enum DatabaseError {
         path: String,
     },
     /// It cannot be told whether another server works with it.
-    #[error("cannot lock the data in `{path}`: {source}")]
+    #[error("cannot use the data directory `{path}`: {source}; `--data` names another")]
     Lock {
         /// The folder.
         path: String,
@@ -121,6 +121,18 @@ impl Database {
         Ok(found.await.map_err(ApiError::internal)??)
     }
 
+    /// Reads on this thread, which waits meanwhile: for what must be known before a server starts.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when SQLite fails.
+    pub(crate) fn read_now<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let connection = self.readers.take()?;
+        let found = read(&connection);
+        self.readers.give_back(connection);
+        found
+    }
+
     /// Writes, all or nothing, and returns when it is on the disk.
     ///
     /// # Errors
@@ -136,7 +148,7 @@ impl Database {
 }
 
 impl Readers {
-    fn take(&self) -> Result<Connection, QueryError> {
+    fn take(&self) -> rusqlite::Result<Connection> {
         if let Some(connection) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(connection);
         }

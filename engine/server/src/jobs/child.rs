@@ -1,6 +1,7 @@
 //! A worker, seen from the server: a child process that is told one order and answers in lines.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,10 +10,11 @@ use tokio::time::Instant;
 
 use super::death::Death;
 use super::process::{LINE_BYTES, Process};
+use super::seats::{Seat, Seats};
 use crate::App;
 use crate::platform::error::ApiError;
 use crate::settings::WorkerLimits;
-use crate::worker::{Limits, Message, Order, Task};
+use crate::worker::{INTERRUPTED, Limits, Message, Order, Task};
 
 /// How long a worker may take to end by itself once it was told to.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +28,9 @@ const MOST_WORDS: u32 = 1000;
 /// Bytes of a message that is no answer; longer ones are dropped, and longer reasons of failures cut.
 const WORD_BYTES: usize = 8 << 10;
 
+/// Bytes of a worker's stderr that stand in the log.
+const LOG_BYTES: usize = 2 << 10;
+
 /// Starts workers for one organisation.
 pub struct Worker {
     program: PathBuf,
@@ -33,6 +38,9 @@ pub struct Worker {
     outbound_allow: Vec<String>,
     limits: WorkerLimits,
     time: Duration,
+    organisation: String,
+    /// Where a request takes its seat; jobs have none.
+    seats: Option<Arc<Seats>>,
 }
 
 /// Why a worker returned nothing.
@@ -67,7 +75,7 @@ pub enum WorkerError {
         /// How it ended.
         death: Death,
     },
-    /// The server itself failed.
+    /// The server itself failed, or has too much to do.
     #[error("the server failed")]
     Server(ApiError),
 }
@@ -136,7 +144,8 @@ impl Worker {
     /// Returns a worker with the limits of what a request waits for.
     #[must_use]
     pub fn of_request(app: &App, organisation: &str) -> Self {
-        Self::new(app, organisation, app.settings().worker.request_time)
+        let seats = Some(Arc::clone(app.seats()));
+        Self { seats, ..Self::new(app, organisation, app.settings().worker.request_time) }
     }
 
     fn new(app: &App, organisation: &str, time: Duration) -> Self {
@@ -147,15 +156,18 @@ impl Worker {
             outbound_allow: settings.outbound_allow.clone(),
             limits: settings.worker,
             time,
+            organisation: organisation.to_owned(),
+            seats: None,
         }
     }
 
-    /// Does an order for which a request waits.
+    /// Does an order for which a request waits, when the server has room for it.
     ///
     /// # Errors
     ///
-    /// Returns why there is no answer.
+    /// Returns why there is no answer; [`WorkerError::Server`] with 429 when too many requests wait for workers.
     pub async fn answer(&self, order: &Order) -> Result<Value, WorkerError> {
+        let _seat = self.seat().await?;
         let (_never, stopped) = watch::channel(false);
         // Without a receiver nothing waits for room.
         let (heard, _) = mpsc::channel(1);
@@ -224,8 +236,23 @@ impl Worker {
         match ended {
             Some(Ok(outcome)) => Ok(outcome),
             _ if patience.is_some() => Err(WorkerError::Stopped),
+            // Nobody here told it to stop.
+            Some(Err(WorkerError::Failed { code, .. })) if code == INTERRUPTED => {
+                Err(Death::Taken { how: "it was told to stop".to_owned() }.into())
+            }
             Some(Err(error)) => Err(error),
-            None => Err(Death::of(status, &log, &limits).into()),
+            None => {
+                tracing::warn!(worker = %status, log = shown(&log), "a worker died");
+                Err(Death::of(status, &log, &limits).into())
+            }
+        }
+    }
+
+    /// A request waits for a seat half as long as for its worker.
+    async fn seat(&self) -> Result<Option<Seat>, WorkerError> {
+        match &self.seats {
+            Some(seats) => seats.take(&self.organisation, self.time / 2).await.map(Some).map_err(WorkerError::Server),
+            None => Ok(None),
         }
     }
 
@@ -248,11 +275,17 @@ impl Worker {
     }
 }
 
+/// Returns the beginning of what a worker said on stderr: a tenant's data may have put anything into it.
+fn shown(log: &str) -> &str {
+    let log = log.trim();
+    log.get(..log.floor_char_boundary(LOG_BYTES)).unwrap_or_default()
+}
+
 /// Ends a process, and passes on what it said on stderr.
 async fn end(process: Process) -> Result<(std::process::ExitStatus, String), WorkerError> {
     let (status, log) = process.end().await.map_err(ApiError::internal)?;
     if !log.trim().is_empty() {
-        tracing::info!(worker = %status, log = log.trim(), "a worker's stderr");
+        tracing::debug!(worker = %status, log = shown(&log), "a worker's stderr");
     }
     Ok((status, log))
 }
@@ -320,7 +353,15 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let root = folder.path().to_owned();
-        let worker = Worker { program, root, outbound_allow: Vec::new(), limits: WorkerLimits::default(), time };
+        let worker = Worker {
+            program,
+            root,
+            outbound_allow: Vec::new(),
+            limits: WorkerLimits::default(),
+            time,
+            organisation: "acme".to_owned(),
+            seats: None,
+        };
         let order =
             Order::Run(RunOrder { benchmark: "b".into(), overrides: Vec::new(), out: "o".into(), retry_errors: false });
         let (_never, stopped) = watch::channel(false);
@@ -346,6 +387,7 @@ mod tests {
             (r#"echo '{"failed":{"code":"wrong","message":"m"}}'"#, "wrong"),
             ("echo nonsense", "worker_crashed"),
             ("kill -KILL $$", "worker_died"),
+            (r#"echo '{"failed":{"code":"interrupted","message":"m"}}'"#, "worker_died"),
             ("kill -XCPU $$", "cpu_limit"),
             ("kill -XFSZ $$", "file_limit"),
             ("kill -SEGV $$", "worker_crashed"),
@@ -382,5 +424,7 @@ mod tests {
     fn a_long_reason_is_cut_between_letters() {
         let cut = beginning("\u{e9}".repeat(WORD_BYTES));
         assert!(cut.len() <= WORD_BYTES && cut.len() > WORD_BYTES - 2);
+        let log = format!(" {}", "\u{e9}".repeat(LOG_BYTES));
+        assert!(shown(&log).len() <= LOG_BYTES && shown(&log).len() > LOG_BYTES - 2);
     }
 }

@@ -12,6 +12,9 @@ mod process;
 mod queue;
 mod record;
 mod running;
+mod seats;
+#[cfg(test)]
+mod tests;
 
 pub use child::{Worker, WorkerError};
 pub use death::Death;
@@ -20,3 +23,4 @@ pub use kind::{JobKind, Kinds};
 pub(crate) use process::remove_leftovers;
 pub use queue::{JobFilter, Jobs};
 pub use record::{Job, JobState, NewJob};
+pub use seats::Seats;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use close_fds::CloseFdsBuilder;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -19,6 +20,9 @@ pub(super) const LINE_BYTES: usize = 32 << 20;
 
 /// Bytes of what a worker writes to stderr that are kept for the log.
 const LOG_BYTES: u64 = 64 << 10;
+
+/// The first descriptor after stdin, stdout and stderr.
+const FIRST_OTHER: i32 = 3;
 
 /// How long the last words of a dead worker may take to arrive: what it started may hold its stderr.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,6 +46,8 @@ pub(super) struct Process {
 impl Process {
     /// Starts a worker in the organisation's folder `root`. Its temporary files lie there too, or `elsewhere`.
     pub(super) fn start(program: &Path, root: &Path, elsewhere: Option<&Path>) -> io::Result<Self> {
+        // What we opened ourselves is closed in children anyway; what somebody else left open for us is not.
+        CloseFdsBuilder::new().threadsafe(true).cloexecfrom(FIRST_OTHER);
         let folder = elsewhere.map_or_else(|| root.join(TEMPORARY), Path::to_owned);
         std::fs::create_dir_all(&folder)?;
         let temporary = tempfile::Builder::new().prefix("rematch-worker-").tempdir_in(&folder)?;

@@ -131,7 +131,26 @@ impl Jobs {
             .await
     }
 
-    /// Returns jobs of that organisation, newest first: what is submitted or removed meanwhile moves no other job to another
+    /// Returns where a job of that organisation stands, and reads no more of it.
+    async fn state(&self, organisation: &str, id: &str) -> Result<Option<JobState>, ApiError> {
+        let (organisation, id) = (organisation.to_owned(), id.to_owned());
+        self.0
+            .database
+            .read(move |connection| {
+                let sql = "SELECT state FROM jobs WHERE id = ?1 AND organisation = ?2";
+                let state =
+                    connection.prepare_cached(sql)?.query_row([id, organisation], |row| row.get::<_, String>(0));
+                Ok(state.optional()?.map(|name| JobState::of(&name)))
+            })
+            .await
+    }
+
+    /// Wishes that no further job is begun; those that run go on.
+    pub(crate) fn begin_no_more(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// Returns jobs of that organisation, newest first, of their requests `summary` and `runs` only: what is submitted or removed meanwhile moves no other job to another
     /// page.
     ///
     /// # Errors
@@ -145,7 +164,7 @@ impl Jobs {
                 let sql = format!(
                     "SELECT {} FROM jobs WHERE organisation = ?1 AND kind IN (SELECT value FROM json_each(?2)) \
                      AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
-                    Job::COLUMNS
+                    Job::LISTED_COLUMNS
                 );
                 let JobFilter { kinds, state, before, limit } = filter;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -262,7 +281,7 @@ impl Jobs {
         loop {
             bell.borrow_and_update();
             // Read before the events: whatever ended by then has written its last.
-            let ended = self.get(organisation, id).await?.is_none_or(|job| job.state.has_ended());
+            let ended = self.state(organisation, id).await?.is_none_or(JobState::has_ended);
             let events = follow::after(&self.0.database, id, after).await?;
             if ended || !events.is_empty() {
                 return Ok(events);
@@ -281,9 +300,8 @@ impl Jobs {
         let mut bell = self.0.bells.listen(id);
         loop {
             bell.borrow_and_update();
-            let job = self.get(organisation, id).await?.ok_or_else(|| ApiError::not_found("job", id))?;
-            if job.state.has_ended() {
-                return Ok(job);
+            if self.state(organisation, id).await?.is_none_or(JobState::has_ended) {
+                return self.get(organisation, id).await?.ok_or_else(|| ApiError::not_found("job", id));
             }
             let _ = tokio::time::timeout(Duration::from_secs(1), bell.changed()).await;
         }

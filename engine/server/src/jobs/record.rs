@@ -38,6 +38,11 @@ impl JobState {
         }
     }
 
+    /// Returns the state of that name; a name of another version's is a failure.
+    pub(super) fn of(name: &str) -> Self {
+        Self::ALL.into_iter().find(|known| known.name() == name).unwrap_or(Self::Failed)
+    }
+
     /// Returns whether nothing will happen any more.
     #[must_use]
     pub const fn has_ended(self) -> bool {
@@ -90,6 +95,11 @@ pub struct Job {
 impl Job {
     pub(super) const COLUMNS: &'static str = "id, organisation, kind, request, state, phase, cancelling, attempts, created_at, started_at, ended_at, failure, outcome";
 
+    /// The same for a list: a request may hold a whole benchmark, twice.
+    pub(super) const LISTED_COLUMNS: &'static str = "id, organisation, kind, \
+        json_object('summary', json_extract(request, '$.summary'), 'runs', json_extract(request, '$.runs')), \
+        state, phase, cancelling, attempts, created_at, started_at, ended_at, failure, outcome";
+
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let state: String = row.get(4)?;
         let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
@@ -98,7 +108,7 @@ impl Job {
             organisation: row.get(1)?,
             kind: row.get(2)?,
             request: json(row.get(3)?).unwrap_or_default(),
-            state: JobState::ALL.into_iter().find(|known| known.name() == state).unwrap_or(JobState::Failed),
+            state: JobState::of(&state),
             phase: row.get(5)?,
             cancelling: row.get(6)?,
             attempts: row.get(7)?,

@@ -20,16 +20,22 @@ use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 use crate::worker::Message;
 
-/// How often it is tried to write down the end of a job, a second apart.
-const TRIES: u32 = 10;
+/// The longest time between two tries of what must be written down; the first is a second.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Jobs {
     /// Works until the server stops. Jobs that ran when the last server died are queued again first.
     pub async fn work(self, app: App) {
-        if let Err(error) = self.recover().await {
-            tracing::error!(code = error.code, "interrupted jobs cannot be queued again");
-        }
         let mut closing = self.0.closing.subscribe();
+        let mut pause = Pause::default();
+        // Begun before that, a job could not be told from one that the last server began.
+        while let Err(error) = self.recover().await {
+            tracing::error!(code = error.code, "interrupted jobs cannot be queued again");
+            tokio::select! {
+                () = pause.wait() => {}
+                _ = closing.wait_for(|closing| *closing) => return,
+            }
+        }
         loop {
             let Ok(permit) = Arc::clone(&self.0.workers).acquire_owned().await else { return };
             let job = loop {
@@ -67,21 +73,23 @@ impl Jobs {
     }
 
     /// Says of every job that ran when the last server died what becomes of it.
-    async fn recover(&self) -> Result<(), ApiError> {
+    pub(super) async fn recover(&self) -> Result<(), ApiError> {
         let attempts = self.0.limits.attempts;
+        let queue = self.clone();
         self.0
             .database
             .write(move |connection| {
+                let bytes = |job: &Job| bytes_in(&queue.folder(&job.organisation, &job.id));
                 let sql = format!("SELECT {} FROM jobs WHERE state = 'running'", Job::COLUMNS);
                 let interrupted: Vec<Job> =
                     connection.prepare(&sql)?.query_map([], Job::of)?.collect::<Result<_, _>>()?;
                 for job in &interrupted {
                     if job.cancelling {
-                        write_end(connection, job, JobState::Cancelled, None, None, 0)?;
+                        write_end(connection, job, JobState::Cancelled, None, None, bytes(job))?;
                     } else if job.attempts >= attempts {
                         let message = "the server died too often while this ran; `retry` begins it again";
                         let failure = json!({ "code": "interrupted", "message": message });
-                        write_end(connection, job, JobState::Failed, Some(failure), None, 0)?;
+                        write_end(connection, job, JobState::Failed, Some(failure), None, bytes(job))?;
                     } else {
                         write_queued(connection, job, job.attempts, "the server died; it goes on where it was")?;
                     }
@@ -93,7 +101,7 @@ impl Jobs {
 
     /// Takes the next job: of the organisation with the fewest that run, and whose turn is longest ago among those; its
     /// oldest.
-    async fn begin_next(&self) -> Result<Option<Job>, ApiError> {
+    pub(super) async fn begin_next(&self) -> Result<Option<Job>, ApiError> {
         let begun = self.0.database.write(|connection| Ok(begin(connection)?)).await?;
         if let Some(job) = &begun {
             self.0.bells.ring(&job.id);
@@ -101,7 +109,7 @@ impl Jobs {
         Ok(begun)
     }
 
-    async fn do_one(&self, app: &App, job: Job) {
+    pub(super) async fn do_one(&self, app: &App, job: Job) {
         let (stop, stopped) = watch::channel(false);
         self.running().insert(job.id.clone(), stop.clone());
         // Whoever wished the end of this job before it stood in the list found nobody to tell.
@@ -112,14 +120,11 @@ impl Jobs {
         let ended = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().await;
         let ended = ended.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
         self.running().remove(&job.id);
-        for _ in 0..TRIES {
-            match self.conclude(&job, &ended).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::error!(job = job.id, code = error.code, "the end of a job cannot be written down");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
+        let mut pause = Pause::default();
+        // Given up, it would run by its row until the next server starts.
+        while let Err(error) = self.conclude(&job, &ended).await {
+            tracing::error!(job = job.id, code = error.code, "the end of a job cannot be written down");
+            pause.wait().await;
         }
         self.0.bells.ring(&job.id);
     }
@@ -201,6 +206,22 @@ impl Jobs {
             *message = message.replace(&root, "");
         }
         failure
+    }
+}
+
+/// Pauses between tries, each twice as long as the one before.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = self.0.saturating_mul(2).min(LONGEST_PAUSE);
     }
 }
 

@@ -16,6 +16,8 @@ pub struct ErrorResponse {
     /// The status of the answer.
     pub status: u16,
     /// What went wrong.
+    // A reference from within an error would lead nowhere in the document.
+    #[schema(inline)]
     pub error: ErrorDetail,
 }
 

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::problem::Refusals;
 use super::runs::{directory, find};
 use crate::App;
+use crate::catalog::open_regular;
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::Path;
@@ -77,7 +78,8 @@ pub(super) async fn list(
     let run = directory(&app, &find(&app, &principal.organisation, &id).await?);
     let mut items = Vec::new();
     for (name, content_type) in ARTIFACTS {
-        if let Ok(found) = tokio::fs::metadata(run.join(name)).await {
+        let found = tokio::fs::symlink_metadata(run.join(name)).await;
+        if let Some(found) = found.ok().filter(std::fs::Metadata::is_file) {
             let (name, content_type) = (name.to_owned(), content_type.to_owned());
             items.push(Artifact { name, bytes: found.len(), content_type });
         }
@@ -118,7 +120,7 @@ pub(super) async fn get(
     let known = ARTIFACTS.into_iter().find(|(known, _)| *known == name);
     let (known, content_type) = known.ok_or_else(|| ApiError::not_found("artifact", &name))?;
     let path = run.join(known);
-    if !tokio::fs::try_exists(&path).await.unwrap_or(false) {
+    if !tokio::fs::symlink_metadata(&path).await.is_ok_and(|found| found.is_file()) {
         return Err(ApiError::not_found("artifact", &name));
     }
     stream(&path, content_type, &headers).await
@@ -126,7 +128,9 @@ pub(super) async fn get(
 
 /// Sends a file, or the range of it that is asked for, piece by piece.
 pub(super) async fn stream(path: &FilePath, content_type: &str, asked: &HeaderMap) -> Result<Response, ApiError> {
-    let mut file = tokio::fs::File::open(path).await.map_err(ApiError::internal)?;
+    let opened = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open_regular(&opened)).await.map_err(ApiError::internal)?;
+    let mut file = tokio::fs::File::from_std(opened.map_err(ApiError::internal)?);
     let bytes = file.metadata().await.map_err(ApiError::internal)?.len();
     let range = asked.get(header::RANGE).and_then(|range| range.to_str().ok());
     let (first, end, status) = match range.and_then(|range| ranged(range, bytes)) {

@@ -73,7 +73,7 @@ impl From<ComponentRecord> for Component {
         ("name" = String, Path, description = "At most 64 lower-case letters, digits and `-_.`, with a letter or a digit first"),
         ("version" = String, Path, description = "Three numbers such as `1.2.0`")
     ),
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "It is kept", body = Component),
         (status = 200, description = "The same file was there", body = Component),

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Refusals;
 use super::runs::find;
@@ -41,11 +41,23 @@ pub(super) struct EventsQuery {
     after: Option<u64>,
 }
 
+/// One event.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only described: events are written as text")]
+struct Event {
+    /// Its number, which `Last-Event-ID` names.
+    id: Option<String>,
+    /// Its kind.
+    event: Option<String>,
+    /// What it says, as JSON.
+    data: String,
+}
+
 /// Follow a run
 ///
 /// Server-sent events with an `id` each: `state`, `phase`, `sampled`, `progress`, `failed`, `done`. A client that comes again
 /// with `Last-Event-ID` gets what came after it, without gaps or repeats. The stream ends when the run has ended and all was
-/// told, when the token is revoked, and when the client does not read.
+/// told, when the token is revoked, when the server stops, and when the client does not read.
 #[utoipa::path(
     get, path = "/v1/runs/{id}/events", operation_id = "follow_run", tag = "runs", security(("token" = ["read"])),
     params(
@@ -53,7 +65,7 @@ pub(super) struct EventsQuery {
         ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was read"),
         EventsQuery
     ),
-    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"), Refusals)
+    responses((status = 200, description = "Events", body = Event, content_type = "text/event-stream"), Refusals)
 )]
 pub(super) async fn follow(
     State(app): State<App>,
@@ -69,8 +81,17 @@ pub(super) async fn follow(
             ApiError::invalid(&["header", "Last-Event-ID"], "type_error", "expected the number of an event")
         })?,
     };
+    let place = app.streams().take(&principal.organisation).ok_or_else(|| {
+        let message = "as many streams of this organisation are open as may; close one";
+        let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", message);
+        error.retry_after = Some(Duration::from_secs(1));
+        error
+    })?;
     let (pieces, waiting) = mpsc::channel(WAITING);
-    tokio::spawn(tell(app, principal, id, after, pieces));
+    tokio::spawn(async move {
+        tell(app, principal, id, after, pieces).await;
+        drop(place);
+    });
     let stream = futures::stream::unfold(waiting, |mut waiting| async move {
         let piece = waiting.recv().await?;
         Some((Ok::<_, std::convert::Infallible>(piece), waiting))
@@ -87,13 +108,15 @@ async fn tell(app: App, principal: Principal, id: String, mut after: u64, pieces
     if !send("retry: 1000\n\n".to_owned()).await {
         return;
     }
+    let mut stopping = app.stopping();
+    let mut next = Box::pin(app.jobs().next_events(&principal.organisation, &id, after));
     let mut last_word = Instant::now();
     let mut last_look = Instant::now();
     loop {
-        let next = app.jobs().next_events(&principal.organisation, &id, after);
-        let next = tokio::select! {
-            next = tokio::time::timeout(LOOK_EVERY, next) => next,
+        let told = tokio::select! {
+            told = tokio::time::timeout(LOOK_EVERY, &mut next) => told,
             () = pieces.closed() => return,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         if last_look.elapsed() >= LOOK_EVERY {
             if !app.tokens().holds(&principal).await.unwrap_or(false) {
@@ -101,9 +124,10 @@ async fn tell(app: App, principal: Principal, id: String, mut after: u64, pieces
             }
             last_look = Instant::now();
         }
-        let piece = match next {
+        let piece = match told {
             Ok(Ok(events)) if !events.is_empty() => {
                 after = events.last().map_or(after, |event| event.sequence);
+                next = Box::pin(app.jobs().next_events(&principal.organisation, &id, after));
                 events.iter().map(text).collect()
             }
             Ok(_) => return,

@@ -13,9 +13,11 @@ use rematch_engine::store::layout;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::kinds::REPORT_BYTES;
 use super::problem::Refusals;
 use super::runs::{directory, find_finished};
 use crate::App;
+use crate::catalog::read_regular;
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Json, Path, Query};
@@ -24,7 +26,9 @@ use crate::platform::extract::{Json, Path, Query};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GatesQuery {
+    #[param(inline)]
     /// `json`, which is usual; `junit`, XML for whatever shows tests of a build; `markdown`, a comment of a pull request.
+    #[param(inline)]
     format: Option<Format>,
 }
 
@@ -132,7 +136,7 @@ async fn answer(
     let entries = asked.acknowledgements.into_iter().map(entry).collect::<Result<Vec<_>, ApiError>>()?;
     let run = directory(app, &find_finished(app, organisation, id).await?);
     let judged = tokio::task::spawn_blocking(move || {
-        let text = std::fs::read(run.join(layout::REPORT_JSON)).map_err(ApiError::internal)?;
+        let text = read_regular(&run.join(layout::REPORT_JSON), REPORT_BYTES)?;
         let report: Report = serde_json::from_slice(&text).map_err(ApiError::internal)?;
         let acknowledgements = Acknowledgements { path: None, entries };
         let judgement = Judgement::of(&report.run.id, &report.run.name, &report.comparison, &acknowledgements, today);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::runs::run_folder;
 use super::submission::Benchmark;
 use crate::App;
+use crate::catalog::read_regular;
 use crate::jobs::{Job, JobKind};
 use crate::platform::error::ApiError;
 use crate::worker::{Order, RejudgeOrder, RunOrder};
@@ -18,6 +19,9 @@ pub(super) const KINDS: [&str; 2] = [RUN, REJUDGE];
 
 pub(super) const RUN: &str = "native.run";
 pub(super) const REJUDGE: &str = "native.rejudge";
+
+/// Bytes of a report that is read into memory.
+pub(super) const REPORT_BYTES: u64 = 64 << 20;
 
 /// What a run was asked to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,9 +108,10 @@ async fn write(folder: &Path, name: &str, benchmark: &Value) -> Result<std::path
 /// Adds what a list of runs shows: how each candidate did, and which retriever should serve.
 async fn concluded(job: &Job, folder: &Path, mut outcome: Value) -> Result<Value, ApiError> {
     let path = run_folder(folder, &job.id).join(rematch_engine::store::layout::REPORT_JSON);
-    let report = tokio::fs::read(&path).await.map_err(ApiError::internal)?;
-    let report = tokio::task::spawn_blocking(move || serde_json::from_slice::<Value>(&report));
-    let report = report.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    let report = tokio::task::spawn_blocking(move || {
+        serde_json::from_slice::<Value>(&read_regular(&path, REPORT_BYTES)?).map_err(ApiError::internal)
+    });
+    let report = report.await.map_err(ApiError::internal)??;
     let comparisons = report.pointer("/comparison/comparisons").and_then(Value::as_array).cloned().unwrap_or_default();
     let verdicts: Vec<Value> = comparisons
         .iter()

@@ -17,6 +17,7 @@ mod problem;
 mod query;
 mod rows;
 mod runs;
+mod specs;
 mod submission;
 
 pub use kinds::{RejudgeKind, RunKind};
@@ -38,6 +39,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(components::list))
         .routes(routes!(components::put, components::get, components::delete))
         .routes(routes!(components::content))
+        .routes(routes!(specs::list))
+        .routes(routes!(specs::put, specs::get, specs::delete))
         .routes(routes!(runs::create, runs::list))
         .routes(routes!(runs::get, runs::delete))
         .routes(routes!(runs::cancel))

@@ -88,9 +88,8 @@ fn refused(error: WorkerError) -> ApiError {
             }
             None => ApiError::internal(message),
         },
-        WorkerError::Died { .. } => {
-            let message = "the query took more memory or processor time than it may";
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query_memory", message)
+        WorkerError::Died { .. } | WorkerError::Broke { .. } => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query_died", error.to_string())
         }
         WorkerError::TooLong { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "query_timeout", error.to_string())

@@ -4,9 +4,10 @@ use std::path::Path as FilePath;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use rematch_engine::store::TableReader;
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -15,10 +16,17 @@ use super::pages::limit;
 use super::problem::Refusals;
 use super::runs::{directory, find_finished};
 use crate::App;
+use crate::catalog::{is_regular, open_regular};
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Path, Query};
 use crate::worker::{TABLES, json_of};
+
+/// Bytes of an answer.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Rows that are decoded at once.
+const ROWS_AT_ONCE: usize = 64;
 
 /// Which rows.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -85,7 +93,7 @@ pub(super) async fn page(
     Ok(response)
 }
 
-/// Reads the row groups that hold the page, and no others.
+/// Reads the rows of the page out of the row groups that hold them: of no other rows is more decoded than must be.
 fn read(
     path: &FilePath,
     table: &str,
@@ -93,54 +101,142 @@ fn read(
     offset: u64,
     limit: usize,
 ) -> Result<Vec<u8>, ApiError> {
-    if !path.is_file() {
+    if !is_regular(path) {
         let mut error = ApiError::not_found("table", table);
         error.message =
             format!("this run has no table `{table}`; `output.formats` of its benchmark says which it writes");
         return Err(error);
     }
-    let reader = TableReader::open(path).map_err(ApiError::internal)?;
+    let file = open_regular(path).map_err(ApiError::internal)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(ApiError::internal)?;
     let names: Vec<&str> = reader.schema().fields().iter().map(|field| field.name().as_str()).collect();
-    let roots: Vec<&str> = match &columns {
-        None => names.clone(),
+    if let Some(unknown) = columns.iter().flatten().find(|name| !names.contains(&name.as_str())) {
+        let message = format!("`{table}` has no column `{unknown}`; it has `{}`", names.join("`, `"));
+        return Err(ApiError::invalid(&["query", "columns"], "enum", message));
+    }
+    let parquet = reader.parquet_schema();
+    let mask = match &columns {
+        None => ProjectionMask::all(),
         Some(columns) => {
-            if let Some(unknown) = columns.iter().find(|name| !names.contains(&name.as_str())) {
-                let message = format!("`{table}` has no column `{unknown}`; it has `{}`", names.join("`, `"));
-                return Err(ApiError::invalid(&["query", "columns"], "enum", message));
-            }
-            columns.iter().map(String::as_str).collect()
+            let fields = parquet.root_schema().get_fields().iter().enumerate();
+            let kept = fields.filter(|(_, field)| columns.iter().any(|name| name == field.name()));
+            ProjectionMask::roots(parquet, kept.map(|(root, _)| root))
         }
     };
-    let head = serde_json::json!({ "table": table, "total": reader.rows(), "offset": offset });
+    let sizes: Vec<u64> =
+        reader.metadata().row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).collect();
+    let head = serde_json::json!({ "table": table, "total": sizes.iter().sum::<u64>(), "offset": offset });
     let mut written = head.to_string().into_bytes();
     written.pop();
     written.extend_from_slice(b",\"rows\":[");
-    let (mut skip, mut left) = (offset, limit as u64);
+    let (groups, skipped) = held_by(&sizes, offset, limit as u64);
+    let pieces = reader
+        .with_row_groups(groups)
+        .with_projection(mask)
+        .with_offset(skipped)
+        .with_limit(limit)
+        .with_batch_size(limit.min(ROWS_AT_ONCE))
+        .build()
+        .map_err(ApiError::internal)?;
     let mut is_first = true;
-    for group in 0..reader.groups() {
-        let rows = reader.group_rows(group);
-        if left == 0 {
-            break;
+    for batch in pieces {
+        let batch = batch.map_err(ApiError::internal)?;
+        let page = json_of(&batch).map_err(ApiError::internal)?;
+        let rows = page.get(1..page.len().saturating_sub(1)).unwrap_or_default();
+        if written.len().saturating_add(rows.len()) > MOST_BYTES {
+            return Err(too_large());
         }
-        if skip >= rows {
-            skip -= rows;
-            continue;
-        }
-        let batch = reader.group_columns(group, &roots).map_err(ApiError::internal)?;
-        let taken = (rows - skip).min(left);
-        let from = usize::try_from(skip).unwrap_or(usize::MAX).min(batch.num_rows());
-        let count = usize::try_from(taken).unwrap_or(0).min(batch.num_rows() - from);
-        let page = json_of(&batch.slice(from, count)).map_err(ApiError::internal)?;
-        if page.len() > 2 {
+        if !rows.is_empty() {
             if !is_first {
                 written.push(b',');
             }
             is_first = false;
-            written.extend_from_slice(page.get(1..page.len() - 1).unwrap_or_default());
+            written.extend_from_slice(rows);
         }
-        left -= taken;
-        skip = 0;
     }
     written.extend_from_slice(b"]}");
     Ok(written)
+}
+
+/// Returns the row groups, of these numbers of rows, that hold a page, and how many rows of the first of them come before it.
+fn held_by(sizes: &[u64], offset: u64, limit: u64) -> (Vec<usize>, usize) {
+    let end = offset.saturating_add(limit);
+    let (mut groups, mut skipped, mut first) = (Vec::new(), 0, 0_u64);
+    for (group, rows) in sizes.iter().enumerate() {
+        let last = first.saturating_add(*rows);
+        if last > offset && first < end {
+            if groups.is_empty() {
+                skipped = usize::try_from(offset - first).unwrap_or(usize::MAX);
+            }
+            groups.push(group);
+        }
+        first = last;
+    }
+    (groups, skipped)
+}
+
+fn too_large() -> ApiError {
+    let message = format!(
+        "these rows have more than {} MiB; ask for fewer `columns`, or for fewer rows by `limit`",
+        MOST_BYTES >> 20
+    );
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "answer_too_large", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
+    use datafusion::parquet::arrow::ArrowWriter;
+    use datafusion::parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    /// A table of 25 rows in groups of ten, of which each has a text of `width` letters.
+    fn table(folder: &FilePath, width: usize) -> std::path::PathBuf {
+        let number = Arc::new(Int64Array::from_iter_values(0..25)) as _;
+        let text = Arc::new(StringArray::from_iter_values((0..25).map(|_| "x".repeat(width)))) as _;
+        let batch = RecordBatch::try_from_iter([("number", number), ("text", text)]).unwrap();
+        let path = folder.join("rows.parquet");
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(10)).build();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        path
+    }
+
+    #[test]
+    fn a_page_is_the_same_wherever_row_groups_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = table(folder.path(), 1);
+        for offset in 0..27 {
+            for limit in [1, 4, 10, 11, 30] {
+                let columns = Some(vec!["number".to_owned()]);
+                let page: Value = serde_json::from_slice(&read(&path, "t", columns, offset, limit).unwrap()).unwrap();
+                let expected: Vec<Value> =
+                    (offset..25).take(limit).map(|n| serde_json::json!({ "number": n })).collect();
+                assert_eq!(
+                    (&page["rows"], &page["total"]),
+                    (&Value::from(expected), &Value::from(25)),
+                    "{offset} {limit}"
+                );
+            }
+        }
+        let beyond = read(&path, "t", None, u64::MAX, 1000).unwrap();
+        assert!(beyond.ends_with(b"\"rows\":[]}"));
+    }
+
+    #[test]
+    fn rows_that_are_too_large_together_are_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = table(folder.path(), 1 << 20);
+        let refused = read(&path, "t", None, 0, 25).unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code), (422, "answer_too_large"));
+        assert!(refused.message.contains("`columns`") && refused.message.contains("`limit`"));
+        assert!(
+            read(&path, "t", None, 0, 3).is_ok() && read(&path, "t", Some(vec!["number".to_owned()]), 0, 25).is_ok()
+        );
+    }
 }

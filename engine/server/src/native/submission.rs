@@ -11,14 +11,17 @@ use utoipa::ToSchema;
 use super::problem::Refusals;
 use super::runs::{directory, find_finished};
 use crate::App;
-use crate::catalog::{components, corpora, retrievers};
+use crate::catalog::{components, corpora, retrievers, specs};
 use crate::jobs::Worker;
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::Json as Body;
 use crate::worker::{Catalogue, CheckOrder, Forecasting, Order, Written};
 
-/// A benchmark, in one of three forms.
+/// Bytes of a benchmark and its overrides. Sessions and documents are files; what is left is small.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A benchmark: in one of three forms, or the name of one that is kept.
 ///
 /// It is a benchmark file as the command line reads it; `GET /v1/benchmark-schema` says its shape. Files are named
 /// `files/NAME`, components `NAME@VERSION`, or `NAME` for the last version. Corpora and retrievers that are registered need
@@ -36,6 +39,9 @@ pub(super) struct Benchmark {
     /// As the text of a YAML file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     yaml: Option<String>,
+    /// The name of one that `PUT /v1/specs/NAME` kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spec: Option<String>,
     /// Values that replace those of the benchmark, `key.path=value` each: `sessions.sample.count=200`.
     #[serde(default)]
     overrides: Vec<String>,
@@ -49,12 +55,38 @@ impl Benchmark {
         yaml: Option<String>,
         overrides: Vec<String>,
     ) -> Self {
-        Self { benchmark, toml, yaml, overrides }
+        Self { benchmark, toml, yaml, spec: None, overrides }
+    }
+
+    /// Returns the benchmark itself where it is one that is kept, with its overrides before these.
+    ///
+    /// # Errors
+    ///
+    /// Returns 422 when there is no such benchmark.
+    pub(super) async fn found(&self, app: &App, organisation: &str) -> Result<Self, ApiError> {
+        let Some(name) = &self.spec else { return Ok(self.clone()) };
+        if !self.has_no_form() {
+            return Err(one_form());
+        }
+        let kept = specs::get(app, organisation, name).await.map_err(|error| {
+            if error.code != "not_found" {
+                return error;
+            }
+            let message = format!("there is no benchmark `{name}`; `PUT /v1/specs/{name}` keeps one");
+            ApiError::invalid(&["body", "spec"], "not_found", message)
+        })?;
+        let mut kept: Self = serde_json::from_value(kept.body.unwrap_or_default()).map_err(ApiError::internal)?;
+        kept.overrides.extend(self.overrides.iter().cloned());
+        Ok(kept)
+    }
+
+    fn has_no_form(&self) -> bool {
+        self.benchmark.is_none() && self.toml.is_none() && self.yaml.is_none()
     }
 
     /// Returns whether nothing is said.
     pub(super) fn is_empty(&self) -> bool {
-        self.benchmark.is_none() && self.toml.is_none() && self.yaml.is_none()
+        self.has_no_form() && self.spec.is_none()
     }
 
     fn written(&self) -> Result<Written, ApiError> {
@@ -62,12 +94,32 @@ impl Benchmark {
             (Some(benchmark), None, None) => Ok(Written::Json(Value::Object(benchmark.clone()))),
             (None, Some(text), None) => Ok(Written::Toml(text.clone())),
             (None, None, Some(text)) => Ok(Written::Yaml(text.clone())),
-            _ => {
-                let message = "expected exactly one of `benchmark`, `toml` and `yaml`";
-                Err(ApiError::invalid(&["body", "benchmark"], "missing", message))
-            }
+            _ => Err(one_form()),
         }
     }
+}
+
+/// Refuses a benchmark that is too large to be kept, listed and read again and again.
+fn check_size(written: &Written, overrides: &[String]) -> Result<(), ApiError> {
+    let (form, bytes) = match written {
+        Written::Json(value) => ("benchmark", value.to_string().len()),
+        Written::Toml(text) => ("toml", text.len()),
+        Written::Yaml(text) => ("yaml", text.len()),
+    };
+    let bytes = overrides.iter().fold(bytes, |sum, one| sum.saturating_add(one.len()));
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "the benchmark has {bytes} bytes, and at most {MOST_BYTES} are read; bring data as files (`PUT /v1/files/NAME`) and \
+         name them"
+    );
+    Err(ApiError::invalid(&["body", form], "too_large", message))
+}
+
+fn one_form() -> ApiError {
+    let message = "expected exactly one of `benchmark`, `toml`, `yaml` and `spec`";
+    ApiError::invalid(&["body", "benchmark"], "missing", message)
 }
 
 /// A benchmark that was found good.
@@ -94,7 +146,9 @@ pub(super) async fn check(
     with_inputs: bool,
     forecast: Option<Forecasting>,
 ) -> Result<Checked, ApiError> {
+    let benchmark = benchmark.found(app, organisation).await?;
     let written = benchmark.written()?;
+    check_size(&written, &benchmark.overrides)?;
     let overrides = benchmark.overrides.clone();
     let text = format!("{}\n{}", written.text(), overrides.join("\n"));
     let catalogue = Catalogue {
@@ -196,4 +250,24 @@ pub(super) async fn plan(
 )]
 pub(super) async fn schema(Reader(_principal): Reader) -> Json<Value> {
     Json(rematch_engine::benchmark::json_schema())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_benchmark_of_more_than_a_mebibyte_is_refused_in_every_form() {
+        let long = "x".repeat(MOST_BYTES);
+        for (written, form) in [
+            (Written::Toml(long.clone()), "toml"),
+            (Written::Yaml(long.clone()), "yaml"),
+            (Written::Json(Value::from(long.get(2..).unwrap())), "benchmark"),
+        ] {
+            assert!(check_size(&written, &[]).is_ok(), "{form}");
+            let refused = check_size(&written, &["a".to_owned()]).unwrap_err();
+            assert_eq!(refused.fields[0].location, ["body", form]);
+            assert!(refused.message.contains("1048577 bytes"), "{}", refused.message);
+        }
+    }
 }

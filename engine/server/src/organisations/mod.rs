@@ -3,6 +3,7 @@
 mod rates;
 mod recent;
 mod routes;
+mod shares;
 mod text;
 mod tokens;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rates::RateLimits;
 pub use routes::routes;
+pub use shares::Shares;
 pub use text::{TokenText, parse as parse_token};
 pub use tokens::{IssuedToken, TokenRecord, Tokens};
 

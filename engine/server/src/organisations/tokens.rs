@@ -75,10 +75,15 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Returns an error when the file cannot be read or made, or has another length than a key.
+    /// Returns an error when the file cannot be read or made, or has another length than a key; and when it is not there
+    /// although there are tokens, which a new key would void for good.
     pub fn open(database: Database, key: &Path) -> io::Result<Self> {
         let found = Arc::new(Recent::new(TRUSTED_FOR));
-        Ok(Self { database, key: Arc::new(read_or_make_key(key)?), found, held: Arc::new(Recent::new(TRUSTED_FOR)) })
+        let key = match read_key(key)? {
+            Some(key) => key,
+            None => make_key(&database, key)?,
+        };
+        Ok(Self { database, key: Arc::new(key), found, held: Arc::new(Recent::new(TRUSTED_FOR)) })
     }
 
     /// Makes a token; the organisation is made where it is new.
@@ -334,26 +339,70 @@ fn check_organisation(name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid(&["organisation"], "pattern", message))
 }
 
-fn read_or_make_key(path: &Path) -> io::Result<[u8; 32]> {
-    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not a key of 32 bytes", path.display()));
+/// Returns the key in a file; `None` where there is no file.
+fn read_key(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let wrong =
+        |_| io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not a key of 32 bytes", path.display()));
     match fs::read(path) {
-        Ok(found) => found.try_into().map_err(|_| wrong()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(io::Error::other)?;
-            let folder = path.parent().unwrap_or(Path::new("."));
-            // Only its owner may read it; complete or absent; who comes second takes what the first made.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            io::Write::write_all(&mut file, &key)?;
-            file.as_file().sync_all()?;
-            match file.persist_noclobber(path) {
-                Ok(_) => Ok(key),
-                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                    fs::read(path)?.try_into().map_err(|_| wrong())
-                }
-                Err(error) => Err(error.error),
-            }
-        }
+        Ok(found) => found.try_into().map(Some).map_err(wrong),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Makes a key where there is none, for the first token.
+fn make_key(database: &Database, path: &Path) -> io::Result<[u8; 32]> {
+    let has_tokens = database.read_now(|connection| connection.prepare("SELECT 1 FROM tokens")?.exists([]));
+    if has_tokens.map_err(io::Error::other)? {
+        // Who came first may have made the key, and a token by it, just now.
+        return read_key(path)?.ok_or_else(|| lost(path));
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Only its owner may read it; complete or absent; who comes second takes what the first made.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut file, &key)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {
+            // Its name must outlast a power cut as the tokens do that are made by it.
+            fs::File::open(folder)?.sync_all()?;
+            Ok(key)
+        }
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read_key(path)?.ok_or_else(|| lost(path)),
+        Err(error) => Err(error.error),
+    }
+}
+
+fn lost(path: &Path) -> io::Error {
+    let message = format!(
+        "there are tokens, and their key `{}` is gone: bring it back from a backup, or delete the rows of `tokens` in the \
+         database and make new ones",
+        path.display()
+    );
+    io::Error::new(io::ErrorKind::NotFound, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_is_lost_is_not_replaced_while_there_are_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db")).unwrap();
+        let key = folder.path().join("token.key");
+        Tokens::open(database.clone(), &key).unwrap();
+        fs::remove_file(&key).unwrap();
+        let tokens = Tokens::open(database.clone(), &key).unwrap();
+        let issued = tokens.create("acme", "", Role::Ci, None).await.unwrap();
+        let elsewhere = folder.path().join("backup.key");
+        fs::rename(&key, &elsewhere).unwrap();
+        let refused = Tokens::open(database.clone(), &key).err().unwrap().to_string();
+        assert!(refused.contains("token.key") && refused.contains("backup") && !key.exists(), "{refused}");
+        fs::rename(&elsewhere, &key).unwrap();
+        let tokens = Tokens::open(database, &key).unwrap();
+        assert!(tokens.look_up(issued.text.reveal()).await.unwrap().is_some());
     }
 }

@@ -21,6 +21,7 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     match principal(&app, request.headers()).await {
         Ok(principal) => {
             tracing::Span::current().record("organisation", principal.organisation.as_str());
+            let Some(_place) = app.requests().take(&principal.organisation) else { return crowded().into_response() };
             request.extensions_mut().insert(principal.clone());
             let mut response = next.run(request).await;
             response.extensions_mut().insert(principal);
@@ -76,6 +77,13 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     let mut tokens = bearers.chain(keys.map(|value| value.to_str().ok().map(str::trim)));
     let first = tokens.next()??;
     tokens.all(|other| other == Some(first)).then_some(first)
+}
+
+fn crowded() -> ApiError {
+    let message = "as many requests of this organisation are being answered as may at once; ask again soon";
+    let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
+    error.retry_after = Some(Duration::from_secs(1));
+    error
 }
 
 fn unauthorized() -> ApiError {

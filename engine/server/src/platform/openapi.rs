@@ -82,8 +82,16 @@ const TAGS: [(&str, &str, &[&str]); 5] = [
         "Scenarios, scoring contracts and benchmark runs, for clients of that API.",
         &["/v1/scenarios", "/v1/benchmarks", "/v1/benchmark_runs", "/v1/benchmark_jobs", "/v1/devboxes"],
     ),
-    ("Runs", "Everything that the command line does with runs.", &["/v1/runs", "/v1/compare"]),
-    ("Inputs", "Uploaded files, corpora and components.", &["/v1/files", "/v1/corpora", "/v1/components"]),
+    (
+        "Runs",
+        "Everything that the command line does with runs.",
+        &["/v1/runs", "/v1/compare", "/v1/plan", "/v1/specs", "/v1/benchmark-schema"],
+    ),
+    (
+        "Inputs",
+        "Uploaded files, corpora and components.",
+        &["/v1/files", "/v1/corpora", "/v1/components", "/v1/storage"],
+    ),
 ];
 
 /// Answers that the platform may give to any operation: status, in words.

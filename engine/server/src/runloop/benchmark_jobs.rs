@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -12,9 +12,10 @@ use super::errors::Failures;
 use super::listing::{Listing, Page, Paging, Rows, page};
 use super::model::{
     AgentConfig, BenchmarkJobList, BenchmarkJobView, BenchmarkOutcome, FailureReason, JobAgent, JobSource, JobSpec,
-    NewBenchmarkJob, NewJobSpec, RunInProgress, ScenarioOutcome, ScenarioView, ScoringContractResult, Texts,
+    NewBenchmarkJob, NewJobSpec, OrchestratorConfig, RunInProgress, ScenarioOutcome, ScenarioView,
+    ScoringContractResult, Texts,
 };
-use super::once::{Caller, once_with_job};
+use super::once::{Caller, Wish, once_with_job};
 use super::profile::{check_name, check_required, distinct};
 use super::scenario_runs::scenario_work;
 use super::scenarios;
@@ -34,6 +35,9 @@ const MAX_RUNS: usize = 20_000;
 
 /// Most attempts beyond the first.
 const MAX_ATTEMPTS: u32 = 10;
+
+/// By what an attempt may take longer than the one before, at most.
+const MAX_MULTIPLIER: f64 = 100.0;
 
 const COLUMNS: &str = "id, name, body, created_at";
 
@@ -78,7 +82,7 @@ pub(super) async fn create_benchmark_job(
         let sql = "INSERT INTO scenario_jobs (id, organisation, name, body, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
         let body = json!(body).to_string();
         connection.prepare_cached(sql)?.execute(params![id, organisation, name, body, now_ms()])?;
-        find(connection, &organisation, &id)
+        find(connection, &organisation, &id).map(Wish::Queue)
     })
     .await
 }
@@ -143,11 +147,21 @@ fn check_agents(spec: &JobSpec) -> Result<(), ApiError> {
             return Err(wrong("agent_configs", message));
         }
     }
-    let attempts = spec.orchestrator_config.as_ref().and_then(|config| config.n_attempts).unwrap_or(0);
-    if attempts > MAX_ATTEMPTS {
-        return Err(wrong("orchestrator_config", format!("`n_attempts` is {attempts}; expected 0 to {MAX_ATTEMPTS}")));
+    spec.orchestrator_config.as_ref().map_or(Ok(()), check_orchestrator)
+}
+
+fn check_orchestrator(config: &OrchestratorConfig) -> Result<(), ApiError> {
+    let wrong = |message| Err(wrong("orchestrator_config", message));
+    match (config.n_attempts, config.n_concurrent_trials, config.timeout_multiplier) {
+        (Some(attempts), ..) if attempts > MAX_ATTEMPTS => {
+            wrong(format!("`n_attempts` is {attempts}; expected 0 to {MAX_ATTEMPTS}"))
+        }
+        (_, Some(0), _) => wrong("`n_concurrent_trials` is 0; expected 1 at least".to_owned()),
+        (.., Some(multiplier)) if !(multiplier > 0.0 && multiplier <= MAX_MULTIPLIER) => {
+            wrong(format!("`timeout_multiplier` is {multiplier}; expected a number above 0 and up to {MAX_MULTIPLIER}"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 type Begun = Vec<(NewBenchmarkRun, Vec<NewScenarioRun>)>;
@@ -165,7 +179,9 @@ async fn prepare(
         scenarios.push(scenario_work(app, organisation, scenario.clone()).await?);
     }
     let seconds: f64 = scenarios.iter().map(|scenario| f64::from(scenario.seconds)).sum();
-    let retries = asked.spec.orchestrator_config.as_ref().and_then(|config| config.n_attempts).unwrap_or(0);
+    let driven = asked.spec.orchestrator_config.as_ref();
+    let retries = driven.and_then(|config| config.n_attempts).unwrap_or(0);
+    let multiplier = driven.and_then(|config| config.timeout_multiplier).unwrap_or(1.0);
     let benchmark = match &asked.source {
         JobSource::Benchmark { benchmark_id, .. } => Some(benchmark_id.clone()),
         JobSource::Scenarios { .. } => None,
@@ -202,6 +218,7 @@ async fn prepare(
             environment,
             seconds: agent.timeout_seconds.unwrap_or(seconds),
             retries,
+            multiplier,
         });
         begun.push((run, runs));
     }
@@ -272,7 +289,8 @@ fn of_row(connection: &Connection, row: &Row<'_>) -> Result<BenchmarkJobView, Qu
     let found = connection.prepare_cached(sql)?.query_row([&id], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
     });
-    let (state, phase, failure) = found?;
+    // Whoever administers the queue may have removed it; what its runs came to stays.
+    let (state, phase, failure) = found.optional()?.unwrap_or_else(|| ("completed".to_owned(), String::new(), None));
     let failure: Option<Value> = failure.and_then(|failure| serde_json::from_str(&failure).ok());
     let (mut in_progress_runs, mut benchmark_outcomes) = (Vec::new(), Vec::new());
     for (agent, run) in spec.agent_configs.iter().zip(&runs) {

@@ -1,5 +1,6 @@
 //! Runs of benchmarks: listed, completed, canceled.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,6 +11,7 @@ use super::listing::{Listing, Page, Paging, Rows, page};
 use super::model::{BenchmarkRunList, BenchmarkRunView, FinishedScenario, ScenarioRunList};
 use super::once::{Caller, once};
 use super::scenario_runs;
+use super::scoring;
 use crate::App;
 use crate::database::QueryError;
 use crate::platform::auth::Reader;
@@ -20,17 +22,23 @@ use crate::platform::page::now_ms;
 /// How long a client waits at most for scorings that are under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const COLUMNS: &str =
-    "id, benchmark, name, started_at, shown_end, shown, mean, metadata, environment, purpose, secrets, scenarios";
+const COLUMNS: &str = "id, benchmark, name, started_at, shown_end, shown, score, metadata, environment, purpose, secrets, scenarios, unscored";
 
 /// Reads a run, and its scenarios.
 fn of_row(connection: &Connection, row: &Row<'_>) -> Result<BenchmarkRunView, QueryError> {
     let (id, state): (String, String) = (row.get(0)?, row.get(5)?);
     let (start_time_ms, ended): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
     let has_ended = state != "running";
-    let mut scenarios: Vec<String> = scenario_runs::json_column(row, 11)?;
-    let scenario_runs = finished(connection, &id)?;
-    scenarios.retain(|scenario| !scenario_runs.iter().any(|run| run.scenario_id == *scenario));
+    let ended_runs = ended_runs(connection, &id)?;
+    let mut pending_scenarios = Vec::new();
+    if !has_ended {
+        let done: BTreeSet<&str> = ended_runs.iter().map(|run| run.scenario.as_str()).collect();
+        pending_scenarios = scenario_runs::json_column::<Vec<String>>(row, 11)?;
+        pending_scenarios.retain(|scenario| !done.contains(scenario.as_str()));
+    }
+    let is_shown = |run: &EndedRun| run.state == "completed" || (has_ended && run.state == "scored");
+    let scenario_runs = ended_runs.into_iter().filter(is_shown).filter_map(EndedRun::finished);
+    let scenario_runs = scenario_runs.collect::<Result<_, _>>()?;
     Ok(BenchmarkRunView {
         id,
         benchmark_id: row.get(1)?,
@@ -43,23 +51,37 @@ fn of_row(connection: &Connection, row: &Row<'_>) -> Result<BenchmarkRunView, Qu
         environment_variables: scenario_runs::json_column(row, 8)?,
         purpose: row.get(9)?,
         secrets_provided: scenario_runs::json_column(row, 10)?,
-        pending_scenarios: scenarios,
+        unscored_scenario_runs: row.get(12)?,
+        pending_scenarios,
         scenario_runs,
     })
 }
 
-fn finished(connection: &Connection, run: &str) -> Result<Vec<FinishedScenario>, QueryError> {
-    let sql = "SELECT scenario, id, result FROM scenario_runs \
-               WHERE benchmark_run = ?1 AND state = 'completed' AND result IS NOT NULL ORDER BY id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([run], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
-    let mut finished = Vec::new();
-    for row in rows {
-        let (scenario_id, scenario_run_id, result) = row?;
-        let scoring_result = serde_json::from_str(&result).map_err(ApiError::internal)?;
-        finished.push(FinishedScenario { scenario_id, scenario_run_id, scoring_result });
+/// A scenario run of which nothing more is to come, unless that a client completes it.
+struct EndedRun {
+    scenario: String,
+    id: String,
+    state: String,
+    result: Option<String>,
+}
+
+impl EndedRun {
+    /// Returns it as the first clients read it; `None` where it came to no result.
+    fn finished(self) -> Option<Result<FinishedScenario, ApiError>> {
+        let Self { scenario: scenario_id, id: scenario_run_id, result, .. } = self;
+        let scoring_result = serde_json::from_str(&result?).map_err(ApiError::internal);
+        Some(scoring_result.map(|scoring_result| FinishedScenario { scenario_id, scenario_run_id, scoring_result }))
     }
-    Ok(finished)
+}
+
+fn ended_runs(connection: &Connection, run: &str) -> Result<Vec<EndedRun>, QueryError> {
+    let sql = "SELECT scenario, id, shown, result FROM scenario_runs_shown \
+               WHERE benchmark_run = ?1 AND shown IN ('scored', 'completed', 'failed', 'timeout') ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([run], |row| {
+        Ok(EndedRun { scenario: row.get(0)?, id: row.get(1)?, state: row.get(2)?, result: row.get(3)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Returns a run of that organisation.
@@ -188,9 +210,21 @@ pub(super) async fn cancel(app: &App, caller: &Caller, id: String) -> Result<axu
     })
     .await?;
     for job in jobs {
-        app.jobs().cancel(&caller.organisation, &job).await?;
+        if !drives_others(app, &job).await? {
+            scoring::cancel(app, &caller.organisation, &job).await?;
+        }
     }
     Ok(answer)
+}
+
+/// Returns whether some benchmark's run still waits for a job: a job answers with several agents, and each has a run.
+async fn drives_others(app: &App, job: &str) -> Result<bool, ApiError> {
+    let job = job.to_owned();
+    let read = app.database().read(move |connection| {
+        let sql = "SELECT EXISTS (SELECT 1 FROM scenario_benchmark_runs WHERE job = ?1 AND state = 'running')";
+        Ok(connection.prepare_cached(sql)?.query_row([job], |row| row.get(0))?)
+    });
+    read.await
 }
 
 /// Returns a page of the scenario runs of a run.
@@ -242,8 +276,8 @@ pub(super) async fn get_benchmark_run(
     read(&app, &principal.organisation, &id).await
 }
 
-/// Completes a run: scenario runs that nobody scored are canceled, and the score is that of the others. One that is complete
-/// stays as it is.
+/// Completes a run: scenario runs that nobody scored are canceled, and the score is that of the others, in which those that came
+/// to no score weigh as the number that `unscored_scenario_runs` tells. One that is complete stays as it is.
 #[utoipa::path(post, path = "/v1/benchmark_runs/{id}/complete", tag = "scenarios",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
@@ -257,7 +291,8 @@ pub(super) async fn complete_benchmark_run(
 }
 
 /// Cancels a run: scenario runs without a score are canceled, and the score is that of the others. One that is canceled stays as
-/// it is; that of a job takes the job with it.
+/// it is. The other runs of a job go on, and the job ends with its last one; a job writes scores down when it ends, so that a run
+/// of it that is canceled before has none.
 #[utoipa::path(post, path = "/v1/benchmark_runs/{id}/cancel", tag = "scenarios",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),

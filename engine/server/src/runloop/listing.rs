@@ -55,7 +55,8 @@ impl Listing {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             // Lists come as `state=a,b`, as `state=a&state=b` and as `state[]=a`.
             let name = name.strip_suffix("[]").unwrap_or(&name).to_owned();
-            if !value.is_empty() {
+            // No name is empty; a number must not be.
+            if !value.is_empty() || ["limit", "include_total_count"].contains(&name.as_str()) {
                 values.entry(name).or_default().push(value.into_owned());
             }
         }
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn limits_beyond_what_is_allowed_are_refused_and_not_cut() {
-        for query in ["limit=0", "limit=-1", "limit=5001", "limit=x", "include_total_count=1"] {
+        for query in ["limit=0", "limit=-1", "limit=5001", "limit=x", "limit=", "include_total_count=1"] {
             assert!(Listing::of(query).is_err(), "{query}");
         }
     }

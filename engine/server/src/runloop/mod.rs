@@ -2,10 +2,10 @@
 //!
 //! The first clients look for runs at `/v1/benchmarks/runs`, today's at `/v1/benchmark_runs`: both stand over one store, and
 //! objects have the fields of both. Lists begin with the newest and go on after an identifier. Whatever changes something is
-//! done once for each `x-request-id` ([`once`]). Mistakes are 400, for these clients repeat 409 and 5xx; identifiers of other
+//! done once for each `x-request-id` (`once.rs`). Mistakes are 400, for these clients repeat 409 and 5xx; identifiers of other
 //! organisations are 404 like unknown ones.
 //!
-//! What is scored, and how, is told in [`scoring`]. Nothing is launched for a scenario: the devbox that clients wait for is
+//! What is scored, and how, is told in `scoring/`. Nothing is launched for a scenario: the devbox that clients wait for is
 //! there at once, and as long as its run.
 //!
 //! - A scenario run is `running` until it is scored, `scoring` from the answer to `POST .../score` on, then `scored`, `failed`

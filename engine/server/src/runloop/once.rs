@@ -19,6 +19,7 @@ use crate::database::QueryError;
 use crate::jobs::NewJob;
 use crate::organisations::{Principal, Role};
 use crate::platform::auth::Writer;
+use crate::platform::body::Upload;
 use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 
@@ -81,11 +82,7 @@ async fn recall(app: &App, request: Request) -> Result<Recalled, ApiError> {
         ApiError::bad_request(format!("`x-request-id` is no key; expected 1 to {KEY_BYTES} visible ASCII characters"))
     })?;
     let (mut parts, body) = request.into_parts();
-    let limit = app.settings().limits.body_bytes;
-    let body = axum::body::to_bytes(body, limit).await.map_err(|_| {
-        let message = format!("the body is larger than {limit} bytes, or broke off");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-    })?;
+    let body = Upload::limited(body, app.settings().limits.body_bytes as u64).collect().await?;
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
     let mut told = format!("{} {path}\n", parts.method).into_bytes();
     told.extend_from_slice(&body);
@@ -157,6 +154,14 @@ where
     answer.await.map(axum::Json)
 }
 
+/// Whether the job is wished for, once the transaction has looked.
+pub(super) enum Wish<T> {
+    /// It is; this is the answer.
+    Queue(T),
+    /// Somebody else was faster, and this is the answer: nothing is queued, and nothing that was written stays.
+    Needless(T),
+}
+
 /// Queues a job and does `work`, and keeps its answer: all or nothing. Or returns the answer that was kept.
 ///
 /// # Errors
@@ -170,7 +175,7 @@ pub(super) async fn once_with_job<T, F>(
 ) -> Result<axum::Json<T>, ApiError>
 where
     T: Serialize + DeserializeOwned + Send + 'static,
-    F: FnOnce(&Connection) -> Result<T, QueryError> + Send + 'static,
+    F: FnOnce(&Connection) -> Result<Wish<T>, QueryError> + Send + 'static,
 {
     let (told, answer) = std::sync::mpsc::channel();
     let (organisation, asked) = (caller.organisation.clone(), caller.asked.clone());
@@ -179,18 +184,31 @@ where
             && let Some(answer) = find(connection, &organisation, asked)?
         {
             // Nothing is queued a second time.
-            let _ = told.send(serde_json::from_str(&answer).map_err(ApiError::internal)?);
+            let _ = told.send(Wish::Queue(serde_json::from_str(&answer).map_err(ApiError::internal)?));
             return Err(ApiError::new(StatusCode::BAD_REQUEST, ANSWERED, "answered before").into());
         }
-        let answer = work(connection)?;
-        if let Some(asked) = &asked {
-            keep(connection, &organisation, asked, &answer)?;
+        match work(connection)? {
+            Wish::Queue(answer) => {
+                if let Some(asked) = &asked {
+                    keep(connection, &organisation, asked, &answer)?;
+                }
+                let _ = told.send(Wish::Queue(answer));
+                Ok(())
+            }
+            needless => {
+                let _ = told.send(needless);
+                Err(ApiError::new(StatusCode::BAD_REQUEST, ANSWERED, "needless").into())
+            }
         }
-        let _ = told.send(answer);
-        Ok(())
     });
-    match queued.await {
-        Err(error) if error.code != ANSWERED => Err(error),
-        _ => answer.recv().map(axum::Json).map_err(ApiError::internal),
+    if let Err(error) = queued.await
+        && error.code != ANSWERED
+    {
+        return Err(error);
+    }
+    match answer.recv().map_err(ApiError::internal)? {
+        Wish::Queue(answer) => Ok(axum::Json(answer)),
+        // What is kept under the key was taken back together with the job.
+        Wish::Needless(answer) => once(app, caller, move |_| Ok(answer)).await,
     }
 }

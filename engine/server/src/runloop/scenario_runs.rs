@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::errors::{Failures, wrong_state};
 use super::listing::{Listing, Page, Paging, Rows, page};
 use super::model::{ScenarioRunList, ScenarioRunView, ScenarioView, ScoringContractResult};
-use super::once::{Caller, once, once_with_job};
+use super::once::{Caller, Wish, once, once_with_job};
 use super::scenarios;
 use super::scoring::{self, AgentWork, Function, How, ScenarioWork, Scoring, Work};
 use crate::App;
@@ -185,7 +185,7 @@ pub(super) async fn score_scenario_run(
     Path(id): Path<String>,
 ) -> Result<axum::Json<ScenarioRunView>, ApiError> {
     let run = read(&app, &caller.organisation, &id).await?;
-    if matches!(run.state.as_str(), "scoring" | "scored") {
+    if is_under_way(&run) {
         return once(&app, &caller, move |_| Ok(run)).await;
     }
     check_running(&run)?;
@@ -193,15 +193,25 @@ pub(super) async fn score_scenario_run(
     let job = NewJob { id: new_id("job"), kind: Scoring::NAME, request: json!(work) };
     let (organisation, run_id, job_id) = (caller.organisation.clone(), id.clone(), job.id.clone());
     let answer = once_with_job(&app, &caller, job, move |connection| {
-        check_running(&find(connection, &organisation, &run_id)?)?;
+        // Another request may have been faster since the run was read.
+        let run = find(connection, &organisation, &run_id)?;
+        if is_under_way(&run) {
+            return Ok(Wish::Needless(run));
+        }
+        check_running(&run)?;
         let sql = "UPDATE scenario_runs SET state = 'scoring', job = ?2 WHERE id = ?1";
         connection.prepare_cached(sql)?.execute(params![run_id, job_id])?;
-        find(connection, &organisation, &run_id)
+        find(connection, &organisation, &run_id).map(Wish::Queue)
     })
     .await?;
     // Clients look again at once and then after a second: most scores are there by then.
     wait_for_scores(&app, &caller.organisation, "id", &id, BRIEFLY).await?;
     Ok(answer)
+}
+
+/// Returns whether a run is being scored already, or is scored.
+fn is_under_way(run: &ScenarioRunView) -> bool {
+    matches!(run.state.as_str(), "scoring" | "scored")
 }
 
 fn check_running(run: &ScenarioRunView) -> Result<(), ApiError> {
@@ -214,16 +224,17 @@ fn check_running(run: &ScenarioRunView) -> Result<(), ApiError> {
 /// Returns what is to be scored for a run: everything that it names, as it is now.
 async fn work_of(app: &App, organisation: &str, run: &ScenarioRunView) -> Result<Work, ApiError> {
     let (owner, id) = (organisation.to_owned(), run.id.clone());
-    let (retriever, hits, job): (Option<String>, Option<String>, Option<String>) = app
+    let (retriever, hits, is_of_job): (Option<String>, Option<String>, bool) = app
         .database()
         .read(move |connection| {
-            let sql = "SELECT retriever, hits, job FROM scenario_runs WHERE id = ?1 AND organisation = ?2";
-            let found = connection.prepare_cached(sql)?;
-            let mut found = found;
+            // One that runs with a job is a job's; a client's has a job from the wish for a score on, and is `scoring` then.
+            let sql = "SELECT retriever, hits, job IS NOT NULL AND state = 'running' FROM scenario_runs \
+                       WHERE id = ?1 AND organisation = ?2";
+            let mut found = connection.prepare_cached(sql)?;
             Ok(found.query_row([id, owner], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
         })
         .await?;
-    if job.is_some() {
+    if is_of_job {
         return Err(wrong_state("scenario run", &run.id, "driven by a job", "one that a client drives"));
     }
     let scenario = scenarios::read(app, organisation, &run.scenario_id).await?;
@@ -248,6 +259,7 @@ async fn work_of(app: &App, organisation: &str, run: &ScenarioRunView) -> Result
         environment: run.environment_variables.clone(),
         seconds: f64::from(scenario.seconds),
         retries: 0,
+        multiplier: 1.0,
     };
     Ok(Work { agents: vec![agent], scenarios: vec![scenario], completes: false })
 }
@@ -312,7 +324,7 @@ pub(super) async fn cancel_scenario_run(
         .await?;
     let answer = end(&app, &caller, id, "canceled", &["running", "scoring", "scored"]).await?;
     if let Some(job) = job {
-        app.jobs().cancel(&caller.organisation, &job).await?;
+        scoring::cancel(&app, &caller.organisation, &job).await?;
     }
     Ok(answer)
 }

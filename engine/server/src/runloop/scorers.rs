@@ -180,6 +180,7 @@ fn trial_work(how: How, scorer: &ScorerView, given: Map<String, Value>) -> Resul
         environment: Texts::new(),
         seconds: 1e6,
         retries: 0,
+        multiplier: 1.0,
     };
     Ok(Work { agents: vec![agent], scenarios: vec![scenario], completes: false })
 }

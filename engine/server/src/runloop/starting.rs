@@ -10,7 +10,7 @@ use super::model::{
     UnofficialStart,
 };
 use super::once::{Caller, once};
-use super::profile::{check_required, keep_alive, merged};
+use super::profile::{check_required, distinct, keep_alive, merged};
 use super::{benchmark_runs, benchmarks, scenario_runs, scenarios, scoring};
 use crate::App;
 use crate::catalog;
@@ -38,10 +38,11 @@ pub(super) async fn start_benchmark_run(
     caller: Caller,
     Json(start): Json<StartBenchmarkRun>,
 ) -> Result<axum::Json<BenchmarkRunView>, ApiError> {
-    begin_benchmark(&app, &caller, start).await
+    let StartBenchmarkRun { benchmark_id, run_name, metadata, run_profile } = start;
+    begin_benchmark(&app, &caller, vec![benchmark_id], Wished { run_name, metadata, run_profile }).await
 }
 
-/// Begins a run of a benchmark, as command-line tools ask for it.
+/// Begins a run of a benchmark, as command-line tools ask for it; of several, it is a run of all their scenarios, and of no benchmark.
 #[utoipa::path(post, path = "/v1/benchmark_runs", tag = "scenarios", request_body = UnofficialStart,
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
@@ -51,37 +52,48 @@ pub(super) async fn start_unofficial_run(
     Json(start): Json<UnofficialStart>,
 ) -> Result<axum::Json<BenchmarkRunView>, ApiError> {
     let UnofficialStart { benchmark_ids, benchmark_id, run_name, metadata, run_profile } = start;
-    let named: Vec<String> = benchmark_ids.into_iter().flatten().chain(benchmark_id).collect();
-    let [benchmark_id] = named.as_slice() else {
-        let message = format!("`benchmark_ids` names {} benchmarks; a run is of one", named.len());
+    let named = distinct(benchmark_ids.into_iter().flatten().chain(benchmark_id).collect());
+    if named.is_empty() {
+        let message = "`benchmark_ids` names no benchmark; a run is of one at least";
         return Err(ApiError::invalid(&["body", "benchmark_ids"], "value_error", message));
-    };
-    let start = StartBenchmarkRun { benchmark_id: benchmark_id.clone(), run_name, metadata, run_profile };
-    begin_benchmark(&app, &caller, start).await
+    }
+    begin_benchmark(&app, &caller, named, Wished { run_name, metadata, run_profile }).await
+}
+
+/// What is wished of a run besides its benchmark.
+struct Wished {
+    run_name: Option<String>,
+    metadata: Option<Texts>,
+    run_profile: Option<RunProfile>,
 }
 
 async fn begin_benchmark(
     app: &App,
     caller: &Caller,
-    start: StartBenchmarkRun,
+    named: Vec<String>,
+    wished: Wished,
 ) -> Result<axum::Json<BenchmarkRunView>, ApiError> {
     let organisation = caller.organisation.clone();
     once(app, caller, move |connection| {
-        let benchmark = benchmarks::find(connection, &organisation, &start.benchmark_id)?;
-        let profile = start.run_profile.unwrap_or_default();
+        let profile = wished.run_profile.unwrap_or_default();
         let environment = profile.env_vars.unwrap_or_default();
         let secrets = profile.secrets.unwrap_or_default();
-        let (variables, names) = (&benchmark.required_environment_variables, &benchmark.required_secret_names);
-        check_required("benchmark", variables, names, &environment, &secrets)?;
+        let mut scenarios = Vec::new();
+        for id in &named {
+            let benchmark = benchmarks::find(connection, &organisation, id)?;
+            let (variables, names) = (&benchmark.required_environment_variables, &benchmark.required_secret_names);
+            check_required("benchmark", variables, names, &environment, &secrets)?;
+            scenarios.extend(benchmark.scenario_ids);
+        }
         let run = NewBenchmarkRun {
             id: new_id("bmr"),
-            benchmark: Some(benchmark.id),
-            name: start.run_name,
-            metadata: start.metadata.unwrap_or_default(),
+            benchmark: named.first().filter(|_| named.len() == 1).cloned(),
+            name: wished.run_name,
+            metadata: wished.metadata.unwrap_or_default(),
             environment,
             secrets,
             purpose: profile.purpose,
-            scenarios: benchmark.scenario_ids,
+            scenarios: distinct(scenarios),
             job: None,
         };
         insert_benchmark_run(connection, &organisation, &run)?;

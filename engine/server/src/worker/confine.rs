@@ -58,6 +58,8 @@ pub(super) struct Ground<'a> {
     pub(super) root: &'a Path,
     /// Whether files in the folder may be run as programs.
     pub(super) runs_own_files: bool,
+    /// Whether it makes a namespace of users, whose map is a file of a process that does not exist yet.
+    pub(super) maps_users: bool,
 }
 
 /// How well a process is confined.
@@ -77,7 +79,9 @@ pub(super) enum Confinement {
 pub(super) fn confine(ground: &Ground<'_>) -> Result<Confinement, RulesetError> {
     let read = AccessFs::from_read(VERSION);
     let everything = AccessFs::from_all(VERSION);
-    let own: BitFlags<AccessFs> = if ground.runs_own_files { everything } else { everything & !AccessFs::Execute };
+    let own: BitFlags<AccessFs> =
+        if ground.runs_own_files { everything } else { everything & !(special() | AccessFs::Execute) };
+    let maps: &[&str] = if ground.maps_users { &["/proc"] } else { &[] };
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(everything)?
@@ -88,11 +92,18 @@ pub(super) fn confine(ground: &Ground<'_>) -> Result<Confinement, RulesetError> 
         .add_rules(path_beneath_rules(readable(ground.root), read))?
         .add_rules(path_beneath_rules(WRITABLE, everything & !AccessFs::Execute))?
         .add_rules(path_beneath_rules([ground.root], own))?
+        .add_rules(path_beneath_rules(maps, AccessFs::ReadFile | AccessFs::WriteFile))?
         .restrict_self()?;
     Ok(match status.ruleset {
         RulesetStatus::NotEnforced => Confinement::None,
         _ => Confinement::Kernel,
     })
+}
+
+/// What is made in a folder that is neither file nor folder. The server opens what a worker left: a link would lead it out of
+/// the folder, a pipe would hold it.
+fn special() -> BitFlags<AccessFs> {
+    AccessFs::MakeSym | AccessFs::MakeFifo | AccessFs::MakeSock | AccessFs::MakeChar | AccessFs::MakeBlock
 }
 
 /// The folders of [`READABLE`] in which no organisation's folder lies, this program, and certificates where they are set.
@@ -110,7 +121,7 @@ fn readable(root: &Path) -> Vec<PathBuf> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -123,13 +134,14 @@ mod tests {
         fs::write(folder.path().join("organisations/secret"), "hunter2").unwrap();
         fs::write(root.join("own"), "mine").unwrap();
         std::thread::scope(|scope| {
-            let confined = scope.spawn(|| match confine(&Ground { root: &root, runs_own_files }).unwrap() {
-                Confinement::None => {
-                    eprintln!("skipped: this kernel has no Landlock");
-                    None
-                }
-                Confinement::Kernel => Some(work(&root)),
-            });
+            let confined =
+                scope.spawn(|| match confine(&Ground { root: &root, runs_own_files, maps_users: false }).unwrap() {
+                    Confinement::None => {
+                        eprintln!("skipped: this kernel has no Landlock");
+                        None
+                    }
+                    Confinement::Kernel => Some(work(&root)),
+                });
             confined.join().unwrap()
         })
     }
@@ -146,8 +158,9 @@ mod tests {
             assert!(
                 fs::hard_link(&secret, root.join("hard")).is_err() && fs::rename(&secret, root.join("mine")).is_err()
             );
-            symlink(&secret, root.join("soft")).unwrap();
-            assert!(fs::read(root.join("soft")).is_err());
+            assert!(symlink(&secret, root.join("soft")).is_err() && symlink("own", root.join("soft")).is_err());
+            assert!(!Command::new("mkfifo").arg(root.join("pipe")).stderr(Stdio::null()).status().unwrap().success());
+            assert!(std::os::unix::net::UnixListener::bind(root.join("socket")).is_err());
             assert!(fs::read(format!("/proc/{}/environ", std::os::unix::process::parent_id())).is_err());
             let said = Command::new("cat").arg(&secret).output().unwrap();
             assert!(!said.status.success() && said.stdout.is_empty(), "what it starts is confined too");

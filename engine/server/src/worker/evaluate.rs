@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rematch_engine::benchmark::spec::{SessionFormat, SessionsPath};
 use rematch_engine::load::SessionReader;
-use rematch_engine::replay::{Pipeline, Replayer, Workspace};
+use rematch_engine::replay::{Pipeline, Replayer};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::session::{Ranking, Session};
 use rematch_metrics::{GainFunction, Metric, RankedGrades};
@@ -126,8 +126,8 @@ pub(super) fn evaluate(
 ) -> Result<Value, Failure> {
     let scratch = scratch(task)?;
     let depth = order.cutoffs.iter().copied().max().unwrap_or(NonZeroUsize::MIN);
-    let plan = planned(&order.retriever, &order.corpora, depth, scratch.path())?;
-    let workspace = Workspace { scratch: scratch.path().to_owned(), plugins: Some(plugins), ..Workspace::default() };
+    let plan = planned(task, (&order.retriever, &order.corpora), depth, scratch.path())?;
+    let workspace = task.workspace(scratch.path(), plugins)?;
     let built = Pipeline::build(&[plan], &workspace).map_err(|error| told("invalid_retriever", &error))?;
     let pipeline = built.into_iter().next().ok_or_else(|| Failure::new("internal", "no pipeline was built"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -152,6 +152,9 @@ pub(super) fn evaluate(
         for (session, ranking) in chunk.iter().zip(&rankings) {
             sums.add(order, session, ranking);
         }
+    }
+    if let Some(failure) = sums.failure() {
+        return Err(Failure::new("search_failed", failure));
     }
     serde_json::to_value(sums.outcome()).map_err(|error| Failure::new("internal", error))
 }
@@ -201,6 +204,21 @@ impl Sums {
         }
     }
 
+    /// Returns why there is nothing to tell: no query was evaluated, and not because none has a relevant document.
+    fn failure(&self) -> Option<String> {
+        if self.queries.iter().any(|query| query.skipped.is_none()) {
+            return None;
+        }
+        let failed = self.queries.iter().filter(|query| query.retrieved.is_none());
+        let first = failed.clone().next()?;
+        let (count, all) = (failed.count(), self.queries.len());
+        let why = first.skipped.as_deref().unwrap_or_default();
+        Some(format!(
+            "no query could be evaluated: {count} of {all} searches failed, the first, `{}`: {why}",
+            first.query_id
+        ))
+    }
+
     fn outcome(self) -> EvaluateOutcome {
         let mut by_cutoff: BTreeMap<usize, BTreeMap<String, f64>> = BTreeMap::new();
         for ((cutoff, measure), (sum, count)) in self.values {
@@ -230,6 +248,22 @@ mod tests {
         assert_eq!(value(Measure::Mrr, &ranked, &judged, 5), 1.0);
         let ideal = 1.0 + 1.0 / 3.0_f64.log2() + 0.5;
         assert!((value(Measure::Ndcg, &ranked, &judged, 5) - 1.5 / ideal).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_evaluation_of_which_every_search_failed_says_so() {
+        let query = |query_id: &str, skipped: Option<&str>, retrieved| EvaluatedQuery {
+            query_id: query_id.to_owned(),
+            skipped: skipped.map(ToOwned::to_owned),
+            retrieved,
+        };
+        let failure = |queries: &[EvaluatedQuery]| Sums { queries: queries.to_vec(), ..Sums::default() }.failure();
+        let (failed, unjudged) = (query("f", Some("down"), None), query("u", Some("nothing is relevant"), Some(3)));
+        let told = failure(&[unjudged.clone(), failed.clone()]).unwrap();
+        assert!(told.contains("1 of 2 searches failed") && told.contains("`f`: down"), "{told}");
+        assert_eq!(failure(&[unjudged]), None);
+        assert_eq!(failure(&[failed, query("e", None, Some(0))]), None);
+        assert_eq!(failure(&[]), None);
     }
 
     #[test]

@@ -16,15 +16,25 @@ pub struct InspectOrder {
 }
 
 pub(super) fn inspect(order: &InspectOrder) -> Result<Value, Failure> {
-    let inspection = load::inspect(&order.path).map_err(|error| {
-        let folder = order.path.parent().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
-        Failure::new("unreadable_file", in_full(&error).replace(&folder, ""))
-    })?;
+    let folder = order.path.parent().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+    let inspection = load::inspect(&order.path)
+        .map_err(|error| Failure::new("unreadable_file", in_full(&error).replace(&folder, "")))?;
     let mut found = serde_json::to_value(&inspection).map_err(|error| Failure::new("internal", error))?;
+    forget(&mut found, &folder);
     if let Value::Object(members) = &mut found {
         members.remove("path");
     }
     Ok(found)
+}
+
+/// Takes the folder out of all texts: examples of what is dirty say where they stand.
+fn forget(found: &mut Value, folder: &str) {
+    match found {
+        Value::String(text) if !folder.is_empty() => *text = text.replace(folder, ""),
+        Value::Array(items) => items.iter_mut().for_each(|item| forget(item, folder)),
+        Value::Object(members) => members.values_mut().for_each(|member| forget(member, folder)),
+        _ => {}
+    }
 }
 
 /// Returns an error with its sources in one line.

@@ -18,7 +18,6 @@ mod search;
 mod written;
 
 use std::io::{Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,6 +42,9 @@ pub use search::{FoundHit, SearchInputs, SearchOrder, SearchOutcome, SearchedSta
 
 /// The hidden subcommand of this program that is a worker.
 pub const WORKER_COMMAND: &str = "worker";
+
+/// The kind of failure of what was told to stop and kept what it had done: another attempt goes on from there.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// Why an order cannot be done.
 #[derive(Debug)]
@@ -69,18 +71,11 @@ pub fn main(compiler: Compiler) {
         .read_to_end(&mut told)
         .map_err(|error| Failure::new("internal", error))
         .and_then(|_| serde_json::from_slice::<Task>(&told).map_err(|error| Failure::new("internal", error)))
-        .and_then(|task| {
-            catch_unwind(AssertUnwindSafe(|| begin(task, compiler, &outlet))).unwrap_or_else(|_| Err(panicked()))
-        });
+        .and_then(|task| begin(task, compiler, &outlet));
     match done {
         Ok(outcome) => outlet.say(&Message::Done(outcome)),
         Err(Failure { code, message }) => outlet.say(&Message::Failed { code: code.to_owned(), message }),
     }
-}
-
-/// What panicked has said so on stderr, for the log; a stranger is told no more.
-fn panicked() -> Failure {
-    Failure::new("internal", "the engine failed on this input; that is a bug of it")
 }
 
 /// Sets the limits, and only then looks at what the task is about.
@@ -94,7 +89,7 @@ fn begin(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failu
     if let Order::NativeScorer(order) = &task.order {
         return native_scorer::run(&task, order);
     }
-    let ground = Ground { root: &task.root, runs_own_files: false };
+    let ground = Ground { root: &task.root, runs_own_files: false, maps_users: false };
     if confine(&ground).map_err(|error| failed(&error))? == Confinement::None {
         // Nothing is left to do when stderr is gone.
         let _ = writeln!(

@@ -1,10 +1,10 @@
 //! A benchmark of a tenant names files and components as they were brought; here the names become places in the
 //! organisation's folder. Whatever is no such name is refused, so that no benchmark reads anything else.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use rematch_engine::benchmark::KeyPath;
 use rematch_engine::benchmark::spec::{BenchmarkSpec, SessionsPath, StageKindSpec, StageSpec};
-use rematch_engine::benchmark::{KeyPath, Plan, ScorerSource};
 
 use super::Catalogue;
 use crate::catalog::is_name;
@@ -128,15 +128,18 @@ impl Names<'_> {
         Ok(())
     }
 
-    /// Returns where a file lies that is written as `NAME` or `files/NAME`.
+    /// Returns where a file lies that is written as `NAME` or `files/NAME`, or as the URL of a web server.
     fn file(&self, written: &str) -> Result<String, String> {
-        if self.is_rooted(written) {
+        // A URL is asked through the filter of what may be connected to.
+        let is_web = written.starts_with("http://") || written.starts_with("https://");
+        if is_web || self.is_rooted(written) {
             return Ok(written.to_owned());
         }
         let name = written.strip_prefix("files/").unwrap_or(written);
         if !is_name(name) {
             return Err(format!(
-                "`{written}` is no file of this organisation; expected `files/NAME`, of one that `PUT /v1/files/NAME` brought"
+                "`{written}` is no file of this organisation; expected `files/NAME`, of one that `PUT /v1/files/NAME` brought, or a URL \
+                 of http or https"
             ));
         }
         self.there("files", name).ok_or_else(|| format!("there is no file `{name}`; `PUT /v1/files/{name}` brings it"))
@@ -183,33 +186,6 @@ fn is_inside(path: &Path, root: &Path) -> bool {
     path.starts_with(root) && !path.components().any(|part| part == Component::ParentDir)
 }
 
-/// Returns a file of the plan that lies outside of the organisation's folder. There is none unless a key of the benchmark
-/// file was forgotten above.
-pub(super) fn outside(plan: &Plan, root: &Path) -> Option<PathBuf> {
-    use rematch_engine::benchmark::stages::Used;
-    let mut paths: Vec<PathBuf> = match &plan.sessions {
-        SessionsPath::Files(paths) => paths.iter().map(PathBuf::from).collect(),
-        SessionsPath::Ubi(ubi) => vec![PathBuf::from(&ubi.queries), PathBuf::from(&ubi.events)],
-        SessionsPath::Trec(trec) => trec.topics.iter().chain([&trec.qrels]).map(PathBuf::from).collect(),
-        SessionsPath::Beir(folder) => vec![PathBuf::from(folder)],
-    };
-    for stage in plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
-        let mut does = stage.does.clone();
-        paths.extend(does.uses().into_iter().map(|used| match used {
-            Used::File { path, .. } => path.clone(),
-            Used::Corpus(corpus) => corpus.path.clone(),
-        }));
-    }
-    for scorer in &plan.scorers {
-        if let ScorerSource::Plugin(plugin) = &scorer.source {
-            paths.push(plugin.path.clone());
-            paths.extend(plugin.items.as_ref().map(|items| items.corpus.path.clone()));
-        }
-    }
-    paths.extend(plan.lists.as_ref().and_then(|lists| Some(lists.items.as_ref()?.corpus.path.clone())));
-    paths.into_iter().find(|path| !is_inside(path, root))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +219,7 @@ mod tests {
                 "files/*.csv",
                 "files/./a.csv",
                 "file:///etc/passwd",
-                "http://169.254.169.254/",
+                "ftp://host/file",
                 "s3://bucket/key",
                 "files/a.csv\0",
                 "b.csv",

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Component, Path};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
@@ -49,7 +48,7 @@ const PROCESSES: u64 = 128;
 /// Open files of each of its processes.
 const OPEN_FILES: u64 = 256;
 
-/// Who runs it where the server is root, on whom the limit on processes has no hold.
+/// Who runs it where the server is root, on whom the limit on processes has no hold: `nobody`, as in [`AS_NOBODY`].
 const NOBODY: u32 = 65_534;
 
 /// How often it is looked at.
@@ -60,9 +59,26 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Namespaces of its own for users, network, processes, and messages between them. Who is left when the first process ends is
-/// killed by the kernel, whatever it calls itself and whichever group it is in.
-const UNSHARE: [&str; 7] = ["--map-current-user", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child=KILL"];
+/// Namespaces of its own for network, processes, and messages between them. Who is left when the first process ends is killed
+/// by the kernel, whatever it calls itself and whichever group it is in; and that one ends with whoever made the namespaces.
+const UNSHARE: [&str; 6] = ["--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child=KILL"];
+
+/// Who may make namespaces only as the root of a namespace of users makes that first.
+const AS_USER: [&str; 1] = ["--map-current-user"];
+
+/// Root stays the first process of the namespace, since the signal at its maker's death is lost on the way to another user; the
+/// program is nobody.
+const AS_NOBODY: [&str; 9] = [
+    "sh",
+    "-c",
+    "\"$@\" & wait $!",
+    "sh",
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--no-new-privs",
+];
 
 /// Runs it.
 pub(super) fn run(task: &Task, order: &NativeScorerOrder) -> Result<Value, Failure> {
@@ -71,18 +87,21 @@ pub(super) fn run(task: &Task, order: &NativeScorerOrder) -> Result<Value, Failu
     let folder = std::env::temp_dir().join("scorer");
     std::fs::create_dir(&folder).map_err(internal)?;
     write_files(&folder, &order.files)?;
-    let who = who_runs_it(&folder).map_err(internal)?;
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        open_to_nobody(&folder).map_err(internal)?;
+    }
     limits::set(&within(&task.limits, order)).map_err(internal)?;
     // Its own folder is all that it, and this process from here on, may touch.
-    let confined = confine(&Ground { root: &folder, runs_own_files: true }).map_err(internal)?;
+    let confined = confine(&Ground { root: &folder, runs_own_files: true, maps_users: !is_root }).map_err(internal)?;
     if confined == Confinement::None {
         let message = "programs of others are not run here: this system's kernel cannot confine them to a folder (it has no \
                        Landlock); a component scores anywhere";
         return Err(Failure::new("unsupported", message));
     }
     std::env::set_current_dir(&folder).map_err(internal)?;
-    check_isolation(who)?;
-    let child = isolated(who, &order.program, &folder, &order.environment).map_err(not_started)?;
+    check_isolation(is_root)?;
+    let child = isolated(is_root, &order.program, &folder, &order.environment).map_err(not_started)?;
     let ended = watch(child, Duration::from_secs(order.timeout_seconds.max(1))).map_err(internal)?;
     Ok(json!({
         "exit_code": ended.status.and_then(|status| status.code()),
@@ -148,17 +167,14 @@ fn write_files(folder: &Path, files: &[(String, String)]) -> Result<(), Failure>
     Ok(())
 }
 
-/// Returns as whom the program runs where that is not whoever runs this process, having handed it the folder.
-fn who_runs_it(folder: &Path) -> io::Result<Option<u32>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
+/// Hands the folder to nobody, who can go through the one around it.
+fn open_to_nobody(folder: &Path) -> io::Result<()> {
     hand_over(folder)?;
-    if let Some(parent) = folder.parent() {
+    match folder.parent() {
         // To go through, not to look around.
-        std::fs::set_permissions(parent, Permissions::from_mode(0o711))?;
+        Some(parent) => std::fs::set_permissions(parent, Permissions::from_mode(0o711)),
+        None => Ok(()),
     }
-    Ok(Some(NOBODY))
 }
 
 fn hand_over(path: &Path) -> io::Result<()> {
@@ -198,24 +214,24 @@ fn processes_now() -> u64 {
 }
 
 /// Runs nothing, isolated: whether that can be done is not to be told from how a stranger's program ends.
-fn check_isolation(who: Option<u32>) -> Result<(), Failure> {
+fn check_isolation(is_root: bool) -> Result<(), Failure> {
     let nothing = ["true".to_owned()];
-    let probe = isolated(who, &nothing, Path::new("."), &BTreeMap::new()).map_err(not_started)?;
+    let probe = isolated(is_root, &nothing, Path::new("."), &BTreeMap::new()).map_err(not_started)?;
     let ended = watch(probe, Duration::from_secs(10)).map_err(internal)?;
     if ended.status.is_some_and(|status| status.success()) {
         return Ok(());
     }
     let said = ended.stderr.lines().next().unwrap_or("it did not end").to_owned();
     let message = format!(
-        "programs of others are not run here: this system cannot cut their network ({said}); it must allow user namespaces \
-         and have `unshare` of util-linux 2.38 or later"
+        "programs of others are not run here: this system cannot cut their network ({said}); it must allow namespaces and \
+         have `unshare` and `setpriv` of util-linux 2.38 or later"
     );
     Err(Failure::new("unsupported", message))
 }
 
 /// Starts a program without a network, in the present folder.
 fn isolated(
-    who: Option<u32>,
+    is_root: bool,
     program: &[String],
     home: &Path,
     environment: &BTreeMap<String, String>,
@@ -227,7 +243,9 @@ fn isolated(
     command
         .env_clear()
         .env("PATH", PATH)
+        .args(if is_root { &[][..] } else { &AS_USER[..] })
         .args(UNSHARE)
+        .args(if is_root { &AS_NOBODY[..] } else { &[][..] })
         .args(["env", "-i"])
         .args(usual)
         .args(environment.iter().map(|(name, value)| format!("{name}={value}")))
@@ -235,9 +253,6 @@ fn isolated(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if let Some(user) = who {
-        command.uid(user).gid(user);
-    }
     command.spawn()
 }
 

@@ -1,10 +1,13 @@
 //! What the server and its workers say to each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rematch_engine::benchmark::Plan;
 use rematch_engine::outbound::{Allowed, Outbound};
+use rematch_engine::replay::Workspace;
+use rematch_engine::sandbox::PluginHost;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -38,6 +41,17 @@ impl Task {
     pub fn outbound(&self) -> Result<Outbound, Failure> {
         let allowed = self.outbound_allow.iter().map(|text| text.parse::<Allowed>()).collect::<Result<Vec<_>, _>>();
         allowed.map(Outbound::public_and).map_err(|error| Failure::new("internal", error))
+    }
+
+    /// Returns where retrievers may put what they need, what runs their components, and whom they may connect to. Every
+    /// pipeline of a worker is built in one of these: that of the engine's default connects to everybody.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::outbound`].
+    pub fn workspace(&self, scratch: &Path, plugins: Arc<PluginHost>) -> Result<Workspace, Failure> {
+        let (scratch, plugins) = (scratch.to_owned(), Some(plugins));
+        Ok(Workspace { scratch, plugins, outbound: self.outbound()?, ..Workspace::default() })
     }
 
     /// Checks that a plan names no file outside of the organisation's folder.
@@ -177,6 +191,23 @@ impl Message {
             }
             Self::Done(_) => json!({ "type": "done" }),
             Self::Failed { code, message } => json!({ "type": "failed", "code": code, "message": message }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Whoever builds pipelines in another workspace, or runs them in other surroundings, connects to everybody.
+    #[test]
+    fn every_pipeline_of_a_worker_is_held_to_the_operators_list() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/worker");
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let made = code.matches("Workspace::default()").count() + code.matches("..Surroundings::new(").count();
+            let is_here = entry.file_name() == "order.rs" || entry.file_name() == "run.rs";
+            assert_eq!(made, usize::from(is_here), "{:?}", entry.path());
+            assert!(made == 0 || code.contains("outbound()?"), "{:?}", entry.path());
         }
     }
 }

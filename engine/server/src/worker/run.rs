@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::event::{Event, Listener};
-use rematch_engine::run::{self, Outcome, Surroundings};
+use rematch_engine::run::{self, Outcome, RunError, Surroundings};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::store::{RunDirectory, StoreError};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, Message, Outlet, RunOrder, Task};
+use super::inspect::in_full;
+use super::{Failure, INTERRUPTED, Message, Outlet, RunOrder, Task};
 
 /// Between two words about the progress of a retriever.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -38,6 +39,7 @@ pub(super) fn drive(
     plugins: Arc<PluginHost>,
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
+    task.check_paths(&plan)?;
     wait_for_predecessor(out);
     let listener = Arc::new(Told { outlet: outlet.clone(), last: Mutex::new(Instant::now()) });
     let stop = plugins.stop();
@@ -63,7 +65,8 @@ pub(super) fn drive(
             Ok(json!({ "run_id": finished.report.run.id, "state": finished.report.run.state }))
         }
         Ok(Outcome::Shard { .. }) => Err(Failure::new("internal", "a run of the server has no shards")),
-        Err(error) => Err(Failure::new("run_failed", error)),
+        Err(error @ RunError::Interrupted { .. }) => Err(Failure::new(INTERRUPTED, error)),
+        Err(error) => Err(Failure::new("run_failed", in_full(&error))),
     }
 }
 

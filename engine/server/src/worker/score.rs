@@ -10,7 +10,7 @@ use std::time::Duration;
 use rematch_engine::rows::{rankings_from_batch, rankings_to_batch, scores_from_batch};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::schema;
-use rematch_engine::session::{Hit, Ranking, ScorerResult};
+use rematch_engine::session::{Hit, Ranking, ScoreState, ScorerResult};
 use rematch_engine::store::{RunDirectory, StoreError, TableWriter, layout};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,10 +36,12 @@ pub struct RunToScore {
     pub out: PathBuf,
     /// A ranking per line, and the table that the benchmark reads them from, which is made of them.
     pub recording: Option<(PathBuf, PathBuf)>,
-    /// How often sessions that failed are tried again.
+    /// How often sessions are tried again whose retriever or scorer failed.
     pub retries: u32,
-    /// How long it may take, seconds.
+    /// How long the first attempt may take, seconds.
     pub seconds: f64,
+    /// By what each further one may take longer.
+    pub multiplier: f64,
     /// Hits of each ranking that are wanted.
     pub hits: usize,
 }
@@ -93,6 +95,10 @@ pub(super) fn score(
             Ok(()) => None,
             Err(Failure { code, message }) => Some(ScoreFailure { code: code.to_owned(), message }),
         };
+        // Half a run is no outcome: it goes on where it was when the server is there again.
+        if plugins.stop().load(Ordering::SeqCst) {
+            return Err(Failure::new("stopped", "told to stop"));
+        }
         // A scorer that fails on every session fails its run; what it said of each is there all the same.
         let sessions = read(&one.out, one.hits).unwrap_or_default();
         scored.push(ScoredRun { failure, sessions });
@@ -104,10 +110,38 @@ fn do_one(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Out
     if let Some((lines, table)) = &one.recording {
         record(lines, table).map_err(|error| Failure::new("internal", error))?;
     }
+    let mut seconds = one.seconds;
+    for attempt in 0..=one.retries {
+        let ended = within(seconds, plugins, || run::run(task, &order(one, attempt > 0), Arc::clone(plugins), outlet));
+        // What was told to stop is not tried again.
+        let is_last = attempt == one.retries || plugins.stop().load(Ordering::SeqCst);
+        if is_last || (ended.is_ok() && !read(&one.out, 0).unwrap_or_default().iter().any(has_failed)) {
+            return ended;
+        }
+        seconds *= one.multiplier;
+    }
+    Ok(())
+}
+
+fn order(one: &RunToScore, retry_errors: bool) -> RunOrder {
+    RunOrder { benchmark: one.benchmark.clone(), overrides: Vec::new(), out: one.out.clone(), retry_errors }
+}
+
+/// Returns whether another attempt may fare better.
+fn has_failed(session: &ScoredSession) -> bool {
+    session.error_kind.is_some() || session.scorers.iter().any(|scorer| scorer.state == ScoreState::Error)
+}
+
+/// Works for so many seconds at most.
+fn within(
+    seconds: f64,
+    plugins: &Arc<PluginHost>,
+    work: impl FnOnce() -> Result<Value, Failure>,
+) -> Result<(), Failure> {
     let expired = Arc::new(AtomicBool::new(false));
     let stop = plugins.stop();
     let (done, waits) = channel::<()>();
-    let limit = Duration::try_from_secs_f64(one.seconds).unwrap_or(Duration::MAX);
+    let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     let watch = {
         let (expired, stop) = (Arc::clone(&expired), Arc::clone(&stop));
         std::thread::spawn(move || {
@@ -117,35 +151,17 @@ fn do_one(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Out
             }
         })
     };
-    let ended = attempts(task, one, plugins, outlet);
+    let ended = work();
     drop(done);
     let _ = watch.join();
     if expired.load(Ordering::SeqCst) {
-        // The next run may go on.
+        // The next attempt, or the next run, may go on.
         stop.store(false, Ordering::SeqCst);
         if ended.is_err() {
-            return Err(Failure::new("timeout", format!("stopped after {} s, the limit", one.seconds)));
+            return Err(Failure::new("timeout", format!("stopped after {seconds} s, the limit")));
         }
     }
-    ended
-}
-
-fn attempts(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Outlet) -> Result<(), Failure> {
-    let order = |retry_errors| RunOrder {
-        benchmark: one.benchmark.clone(),
-        overrides: Vec::new(),
-        out: one.out.clone(),
-        retry_errors,
-    };
-    run::run(task, &order(false), Arc::clone(plugins), outlet)?;
-    for _ in 0..one.retries {
-        let failed = read(&one.out, 0).is_ok_and(|sessions| sessions.iter().any(|one| one.error_kind.is_some()));
-        if !failed {
-            break;
-        }
-        run::run(task, &order(true), Arc::clone(plugins), outlet)?;
-    }
-    Ok(())
+    ended.map(|_| ())
 }
 
 /// Reads what the parts of the baseline say, whether or not the run was finished.

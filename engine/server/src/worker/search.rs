@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rematch_engine::benchmark::{Diagnostic, PipelinePlan, Plan, SpecSource};
+use rematch_engine::replay::Pipeline;
 use rematch_engine::replay::explain::{Explanation, Problem, StageExplanation, explain, for_one_search};
-use rematch_engine::replay::{Pipeline, Workspace};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::session::Session;
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,9 @@ pub struct SearchedStage {
 
 pub(super) fn search(task: &Task, order: &SearchOrder, plugins: Arc<PluginHost>) -> Result<Value, Failure> {
     let scratch = scratch(task)?;
-    let pipeline = planned(&order.retriever, &order.corpora, order.depth, scratch.path())?;
+    let pipeline = planned(task, (&order.retriever, &order.corpora), order.depth, scratch.path())?;
     let Some(search) = &order.search else { return Ok(json!({ "checked": true })) };
-    let workspace = Workspace { scratch: scratch.path().to_owned(), plugins: Some(plugins), ..Workspace::default() };
+    let workspace = task.workspace(scratch.path(), plugins)?;
     let built =
         Pipeline::build(&[for_one_search(&pipeline)], &workspace).map_err(|error| told("invalid_retriever", &error))?;
     let pipeline = built.first().ok_or_else(|| Failure::new("internal", "no pipeline was built"))?;
@@ -115,10 +115,10 @@ pub(super) fn scratch(task: &Task) -> Result<tempfile::TempDir, Failure> {
         .map_err(|error| Failure::new("internal", error))
 }
 
-/// Returns the plan of a retriever whose files are all there.
+/// Returns the plan of a retriever whose files are all there, and nowhere but in the organisation's folder.
 pub(super) fn planned(
-    retriever: &Value,
-    corpora: &Map<String, Value>,
+    task: &Task,
+    (retriever, corpora): (&Value, &Map<String, Value>),
     depth: NonZeroUsize,
     scratch: &Path,
 ) -> Result<PipelinePlan, Failure> {
@@ -138,6 +138,7 @@ pub(super) fn planned(
     // JSON is YAML.
     let source = SpecSource::of(&scratch.join("search.yaml"), &benchmark.to_string(), &[]).map_err(wrong)?;
     let plan = Plan::resolve(&source).map_err(wrong)?;
+    task.check_paths(&plan)?;
     plan.check_inputs(&source).map_err(wrong)?;
     let pipeline = plan.pipelines.into_iter().find(|pipeline| pipeline.id == id);
     pipeline.ok_or_else(|| Failure::new("internal", "the plan has not the retriever"))

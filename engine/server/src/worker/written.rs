@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rematch_engine::benchmark::spec::{BenchmarkSpec, CorpusSpec, RetrieverSpec};
 use rematch_engine::benchmark::{Diagnostic, KeyPath, Plan, SpecSource};
 use rematch_engine::forecast::{self, Conditions, Proportion};
-use rematch_engine::replay::{Pipeline, Workspace};
+use rematch_engine::replay::Pipeline;
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::score::ScoringContract;
 use rematch_engine::select::{self, SelectError};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::inspect::in_full;
-use super::names::{Names, outside, place, place_stages};
+use super::names::{Names, place, place_stages};
 use super::place::keys_at;
 use super::{Failure, Task};
 
@@ -147,9 +147,8 @@ fn checked(task: &Task, order: &CheckOrder, plugins: &Arc<PluginHost>) -> Result
     let written = |diagnostic: Diagnostic| wrong(&diagnostic, &text, true, false);
     let source = SpecSource::of(&task.root.join("benchmark.yaml"), &text, &[]).map_err(written)?;
     let plan = Plan::resolve(&source).map_err(written)?;
-    if let Some(path) = outside(&plan, &task.root) {
-        return Err(Wrong::of("", format!("`{}` is no file of this organisation", path.display())));
-    }
+    // There is none unless a key of the benchmark file was forgotten when places were put in.
+    plan.check_below(&task.root).map_err(|error| Wrong::of("", error))?;
     if let Some(predicate) = &plan.filter.predicate {
         select::check_predicate(predicate).map_err(|error| match error {
             SelectError::Predicate { reason } => {
@@ -160,7 +159,7 @@ fn checked(task: &Task, order: &CheckOrder, plugins: &Arc<PluginHost>) -> Result
     }
     if order.with_inputs {
         plan.check_inputs(&source).map_err(written)?;
-        check_plugins(&plan, plugins)?;
+        check_plugins(task, &plan, plugins)?;
     }
     let forecast = order.forecast.as_ref().map(|how| foresee(&plan, task, how)).transpose()?;
     Ok(json!({ "benchmark": benchmark, "summary": summary(&plan), "forecast": forecast }))
@@ -194,10 +193,10 @@ fn complete(spec: &mut BenchmarkSpec, root: &Path, catalogue: &Catalogue) -> Res
 }
 
 /// A component that cannot be loaded, refuses its parameters or contradicts another scorer is found here.
-fn check_plugins(plan: &Plan, plugins: &Arc<PluginHost>) -> Result<(), Wrong> {
+fn check_plugins(task: &Task, plan: &Plan, plugins: &Arc<PluginHost>) -> Result<(), Wrong> {
     if plan.has_plugins() {
         ScoringContract::load(plan, plugins).map_err(|error| Wrong::of("scorer", in_full(&error)))?;
-        let workspace = Workspace { plugins: Some(Arc::clone(plugins)), ..Workspace::default() };
+        let workspace = task.workspace(&std::env::temp_dir(), Arc::clone(plugins)).map_err(Wrong::Failure)?;
         Pipeline::check_plugins(&plan.pipelines, &workspace)
             .map_err(|error| Wrong::of("retriever", in_full(&error)))?;
     }

@@ -19,6 +19,17 @@ CREATE TABLE corpora (
     PRIMARY KEY (organisation, name)
 ) STRICT;
 
+-- A benchmark that was kept under a name: the body is what is posted to run it.
+CREATE TABLE specs (
+    organisation TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (organisation, name)
+) STRICT;
+
 CREATE TABLE components (
     organisation TEXT NOT NULL,
     name TEXT NOT NULL,

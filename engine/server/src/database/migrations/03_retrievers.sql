@@ -7,6 +7,10 @@ CREATE TABLE executions (
     -- completed | failed
     status TEXT NOT NULL,
     inputs TEXT NOT NULL,
+    -- What the client filtered by, as JSON.
+    filters TEXT,
+    -- Documents before the first one that was returned.
+    page_offset INTEGER NOT NULL,
     -- `[{"document_id", "score"}]`, best first.
     documents TEXT NOT NULL,
     statistics TEXT NOT NULL,

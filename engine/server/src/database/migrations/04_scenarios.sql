@@ -116,10 +116,22 @@ SELECT
         ELSE run.state
     END AS shown,
     coalesce(run.ended_at, job.ended_at) AS shown_end,
+    -- Of the scenario runs with a score.
     (
         SELECT avg(part.score) FROM scenario_runs AS part
         WHERE part.benchmark_run = run.id AND part.state IN ('scored', 'completed')
-    ) AS mean
+    ) AS mean,
+    -- The same sum, over all scenario runs that are not canceled; none where none has a score.
+    (
+        SELECT sum(part.score) FILTER (WHERE part.state IN ('scored', 'completed')) / count(*)
+        FROM scenario_runs_shown AS part WHERE part.benchmark_run = run.id AND part.shown <> 'canceled'
+    ) AS score,
+    -- Those of them that ended without a score.
+    (
+        SELECT count(*) FROM scenario_runs_shown AS part
+        WHERE part.benchmark_run = run.id
+            AND (part.shown IN ('failed', 'timeout') OR (part.shown = 'completed' AND part.score IS NULL))
+    ) AS unscored
 FROM scenario_benchmark_runs AS run
 LEFT JOIN jobs AS job ON job.id = run.job;
 

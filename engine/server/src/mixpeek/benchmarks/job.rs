@@ -11,16 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::model::SessionFilter;
+use super::sessions::Wanted;
 use super::{results, sessions};
 use crate::App;
 use crate::jobs::{Job, JobKind};
 use crate::mixpeek::executions::search::corpora_for;
 use crate::mixpeek::instant;
+use crate::mixpeek::retrievers::stages::needs_query;
 use crate::platform::error::ApiError;
 use crate::worker::{Order, RunOrder};
-
-/// The least number of sessions that a benchmark is made of: what the API lets a client ask for.
-pub const LEAST_SESSIONS: u64 = 10;
 
 /// Types of interactions that are about no document: they weigh nothing, unless the client says otherwise.
 const ABOUT_NO_DOCUMENT: [&str; 3] = ["query_refinement", "zero_results", "filter_toggle"];
@@ -66,9 +65,14 @@ impl JobKind for RetrieverBenchmark {
         // It is written last: where it is there, all is, and what has come in since is of no concern.
         if !tokio::fs::try_exists(&benchmark).await.map_err(ApiError::internal)? {
             let asked: BenchmarkJob = job.asked()?;
-            let built = sessions::build(app, &job.organisation, &asked.namespace, &folder.join(SESSIONS)).await?;
-            if built.sessions < LEAST_SESSIONS {
-                return Err(too_few(built.sessions, "recorded"));
+            let wanted = Wanted {
+                min_interactions: asked.filter.as_ref().and_then(|filter| filter.min_interactions).unwrap_or(1),
+                needs_query: asked.retrievers.iter().any(needs_query),
+            };
+            let path = folder.join(SESSIONS);
+            let built = sessions::build(app, &job.organisation, &asked.namespace, &path, wanted).await?;
+            if built.sessions == 0 {
+                return Err(none(&built.left_out));
             }
             let mut corpora = Map::new();
             for retriever in &asked.retrievers {
@@ -83,9 +87,6 @@ impl JobKind for RetrieverBenchmark {
     async fn conclude(&self, _: &App, _: &Job, folder: &Path, _: Value) -> Result<Value, ApiError> {
         let report = tokio::fs::read(folder.join("run").join("report.json")).await.map_err(ApiError::internal)?;
         let report: Report = serde_json::from_slice(&report).map_err(ApiError::internal)?;
-        if report.run.selection.sampled < LEAST_SESSIONS {
-            return Err(too_few(report.run.selection.sampled, "left by the filter"));
-        }
         if let Some(failure) = results::failure(&report) {
             return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "retriever_failed", failure));
         }
@@ -95,12 +96,17 @@ impl JobKind for RetrieverBenchmark {
     }
 }
 
-fn too_few(found: u64, what: &str) -> ApiError {
+fn none(left_out: &BTreeMap<String, u64>) -> ApiError {
+    let reasons: Vec<String> = left_out.iter().map(|(reason, count)| format!("{count} by `{reason}`")).collect();
+    let found = match reasons.as_slice() {
+        [] => "no interactions are recorded".to_owned(),
+        reasons => format!("left out are {}", reasons.join(", ")),
+    };
     let message = format!(
-        "only {found} sessions are {what}, and a benchmark needs at least {LEAST_SESSIONS}; record more interactions with \
-         `session_id` or `execution_id`, or widen `session_filter`"
+        "there are no sessions to replay: {found}; record interactions that name their `session_id` or `execution_id` and \
+         what was asked, or widen `session_filter`"
     );
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "too_few_sessions", message)
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no_sessions", message)
 }
 
 /// Writes a file of the folder, complete or not at all.
@@ -121,8 +127,8 @@ fn benchmark_file(asked: &BenchmarkJob, corpora: Map<String, Value>) -> Value {
     if let (Value::Object(sample), "stratified") = (&mut sample, strategy.as_str()) {
         sample.insert("by".to_owned(), Value::from("taxonomy"));
     }
+    // `min_interactions` has been seen to: what is one interaction here may be several in a session.
     let mut conditions = Map::new();
-    conditions.insert("min-interactions".to_owned(), json!(filter.min_interactions.unwrap_or(1)));
     let lists = [
         ("retriever-ids", filter.retriever_ids),
         ("taxonomy-nodes", filter.taxonomy_node_ids),
@@ -148,7 +154,7 @@ fn benchmark_file(asked: &BenchmarkJob, corpora: Map<String, Value>) -> Value {
         "baseline": baseline,
         "candidates": candidates,
         "sessions": { "path": SESSIONS, "format": "jsonl", "filter": conditions, "sample": sample },
-        "relevance": { "weights": weights },
+        "relevance": { "combine": "sum", "weights": weights },
         "metrics": { "k": [5, 10, 20], "primary": "nDCG@10" },
         "corpus": corpora,
         "retriever": asked.retrievers,
@@ -162,6 +168,7 @@ fn utc(time: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rematch_engine::benchmark::spec::Combine;
     use rematch_engine::benchmark::{Plan, SpecSource};
 
     use super::*;
@@ -188,10 +195,11 @@ mod tests {
         let source = SpecSource::of(Path::new("/f/benchmark.yaml"), &text, &[]).unwrap();
         let plan = Plan::resolve(&source).unwrap();
         assert_eq!(plan.filter.retriever_ids, ["ret_a"]);
-        assert_eq!(
-            (plan.filter.taxonomy_nodes.as_slice(), plan.filter.min_interactions),
-            (&["home".to_owned()][..], Some(2))
-        );
+        assert_eq!(plan.filter.taxonomy_nodes, ["home"]);
+        assert_eq!(plan.filter.interaction_types, ["click"]);
+        // It has been applied to the interactions as they came.
+        assert_eq!(plan.filter.min_interactions, None);
+        assert_eq!(plan.relevance.combine, Combine::Sum);
         let range = plan.filter.time_range.unwrap();
         assert_eq!(range.end.unwrap().0.to_string(), "2026-02-01T00:00:00Z");
         assert_eq!(plan.sample.unwrap().count, 50);

@@ -35,20 +35,27 @@ pub struct CreateBenchmarkRequest {
 #[serde(deny_unknown_fields)]
 pub struct SessionFilter {
     /// Sessions served by one of these retrievers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retriever_ids: Option<Vec<String>>,
     /// Sessions that carry one of these taxonomy nodes, or one below.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub taxonomy_node_ids: Option<Vec<String>>,
     /// Sessions in this time range.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_range: Option<TimeRange>,
-    /// Sessions with at least this many interactions.
+    /// Sessions with at least this many interactions, each counted once however many types it has.
     #[schema(minimum = 1, default = 1)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min_interactions: Option<u32>,
     /// Sessions with an interaction of one of these types.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interaction_types: Option<Vec<String>>,
     /// How they are drawn: `random` (seeded), `recent` (newest first) or `stratified` (by taxonomy node).
     #[schema(default = "random")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sample_strategy: Option<String>,
     /// What interactions are worth.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interaction_weights: Option<InteractionWeights>,
 }
 
@@ -59,19 +66,23 @@ pub struct SessionFilter {
 pub struct TimeRange {
     /// Its first instant, RFC 3339; open where it is not given.
     #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// Its last instant.
     #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
 }
 
-/// What interactions are worth.
+/// What interactions are worth. A document's gain in a session is the sum of the weights of the types of interactions with it,
+/// each type counted once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InteractionWeights {
     /// By type. Those that are not given: `purchase` 5, `add_to_cart` 2, `bookmark`, `wishlist`, `share` and `save` 1.5,
     /// `impression`, `view`, `skip`, `negative_feedback`, `return_to_results`, `query_refinement`, `zero_results` and
     /// `filter_toggle` 0, any other 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<BTreeMap<String, f64>>,
 }
 
@@ -111,6 +122,16 @@ impl CreateBenchmarkRequest {
 }
 
 impl SessionFilter {
+    /// Returns it with what holds where nothing is said.
+    #[must_use]
+    pub fn filled(self) -> Self {
+        Self {
+            min_interactions: self.min_interactions.or(Some(1)),
+            sample_strategy: self.sample_strategy.or_else(|| Some("random".to_owned())),
+            ..self
+        }
+    }
+
     fn check(&self) -> Result<(), ApiError> {
         let wrong = |field: &str, kind: &str, message: String| {
             Err(ApiError::invalid(&["body", "session_filter", field], kind, message))
@@ -215,7 +236,8 @@ pub struct BenchmarkResponse {
     pub completed_at: Option<String>,
     /// Why it failed.
     pub error_message: Option<String>,
-    /// Sessions and interactions that were left out, by reason; where it is completed.
+    /// What was left out, by reason; where it is completed. Reasons that begin with `interaction_` count interactions, the others
+    /// sessions.
     pub exclusions: Option<BTreeMap<String, u64>>,
 }
 
@@ -278,7 +300,8 @@ pub struct AlignmentMetrics {
     pub ndcg_at_k: BTreeMap<String, f64>,
     /// Mean recall of interacted items at 5, 10 and 20.
     pub recall_at_k: BTreeMap<String, f64>,
-    /// Mean rank of clicked items, from 1; one that was not returned counts as the depth + 1. 0 without clicks.
+    /// Mean rank of clicked items, from 1; one that was not returned counts as the depth + 1, and so do all of a retriever that
+    /// answered nothing. 0 without clicks.
     pub mean_rank_clicked: f64,
     /// The same of purchased items; `null` without purchases.
     pub mean_rank_purchased: Option<f64>,
@@ -322,14 +345,14 @@ pub struct LatencyMetrics {
 pub struct BenchmarkComparison {
     /// The baseline.
     pub baseline_retriever_id: String,
-    /// One per candidate that answered.
+    /// One per candidate, in the order of the request. One that answered nothing has empty `ndcg_delta` and `recall_delta`.
     pub comparisons: Vec<PipelineComparison>,
     /// Which retriever should serve, in words.
     pub recommendation: Option<String>,
 }
 
 /// One candidate against the baseline, paired by session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PipelineComparison {
     /// The candidate.
     pub candidate_retriever_id: String,
@@ -378,6 +401,17 @@ mod tests {
         assert!(refusal(weights).contains("0 or more"));
         assert!(refusal(json!({ "colour": 1 })).contains("unknown field `colour`, expected one of `benchmark_name`"));
         assert!(refusal(json!({ "session_filter": { "has_positive_feedback": true } })).contains("`retriever_ids`"));
+    }
+
+    #[test]
+    fn a_filter_is_shown_with_its_defaults_and_without_nulls() {
+        let shown = |filter: Value| json!(serde_json::from_value::<SessionFilter>(filter).unwrap().filled());
+        assert_eq!(shown(json!({})), json!({ "min_interactions": 1, "sample_strategy": "random" }));
+        let full = json!({
+            "min_interactions": 2, "sample_strategy": "recent", "time_range": { "end": "2026-01-01T00:00:00Z" },
+            "interaction_weights": { "weights": { "click": 1.0 } },
+        });
+        assert_eq!(shown(full.clone()), full);
     }
 
     #[test]

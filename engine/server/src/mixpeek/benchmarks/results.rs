@@ -47,19 +47,39 @@ pub fn of_report(report: Report, left_out: BTreeMap<String, u64>) -> Results {
             exclusions.insert(format!("session_filter.{}", filter.filter), filter.removed);
         }
     }
-    let comparison = report.comparison;
-    Results {
-        results: report.results.into_iter().map(result).collect(),
-        comparison: BenchmarkComparison {
-            baseline_retriever_id: comparison.baseline_retriever_id,
-            comparisons: comparison.comparisons.into_iter().map(candidate).collect(),
-            recommendation: Some(comparison.recommendation).filter(|text| !text.is_empty()),
-        },
-        exclusions,
+    let comparison = comparison(report.comparison, &report.results);
+    let clicks = report.results.iter().filter_map(|result| result.metrics.as_ref()?.mean_rank_clicked).count();
+    // As one that returned none of the clicked items in any session has it.
+    let unanswered = AlignmentMetrics {
+        mean_rank_clicked: if clicks > 0 { report.run.depth as f64 + 1.0 } else { 0.0 },
+        ..AlignmentMetrics::default()
+    };
+    let results = report.results.into_iter().map(|one| result(one, &unanswered)).collect();
+    Results { results, comparison, exclusions }
+}
+
+/// Returns the comparison with every candidate in it: the engine has none of one that answered nothing.
+fn comparison(found: engine::BenchmarkComparison, results: &[engine::BenchmarkResult]) -> BenchmarkComparison {
+    let mut known: BTreeMap<String, PipelineComparison> =
+        found.comparisons.into_iter().map(candidate).map(|one| (one.candidate_retriever_id.clone(), one)).collect();
+    let mut recommendation = found.recommendation;
+    let mut comparisons = Vec::with_capacity(results.len());
+    for result in results.iter().skip(1) {
+        let id = &result.retriever_id;
+        comparisons.push(known.remove(id).unwrap_or_else(|| {
+            let told = format!("`{id}` answered no session, and is compared with nothing.");
+            recommendation = [recommendation.as_str(), &told].join(" ").trim_start().to_owned();
+            PipelineComparison { candidate_retriever_id: id.clone(), ..PipelineComparison::default() }
+        }));
+    }
+    BenchmarkComparison {
+        baseline_retriever_id: found.baseline_retriever_id,
+        comparisons,
+        recommendation: Some(recommendation).filter(|text| !text.is_empty()),
     }
 }
 
-fn result(result: engine::BenchmarkResult) -> BenchmarkResult {
+fn result(result: engine::BenchmarkResult, unanswered: &AlignmentMetrics) -> BenchmarkResult {
     let nodes: BTreeMap<String, AlignmentMetrics> =
         result.taxonomy_deltas.into_iter().map(|(node, metrics)| (node, alignment(metrics))).collect();
     BenchmarkResult {
@@ -67,7 +87,7 @@ fn result(result: engine::BenchmarkResult) -> BenchmarkResult {
         retriever_name: result.retriever_name,
         pipeline_hash: result.pipeline_hash,
         // Of one that answered nothing, nothing is said: no cutoff has a value.
-        metrics: result.metrics.map(alignment).unwrap_or_default(),
+        metrics: result.metrics.map_or_else(|| unanswered.clone(), alignment),
         taxonomy_deltas: (!nodes.is_empty()).then_some(nodes),
         latency: latency(result.latency),
         failed_sessions: result.failed_sessions,
@@ -121,6 +141,38 @@ fn candidate(comparison: engine::PipelineComparison) -> PipelineComparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn arm(id: &str, state: engine::ArmState) -> engine::BenchmarkResult {
+        serde_json::from_value(serde_json::json!({
+            "retriever_id": id, "retriever_name": id, "pipeline_hash": "", "state": state, "metrics": null, "scores": {},
+            "scenario_score": null, "scorers": {}, "latency": engine::LatencyMetrics::default(), "answered_sessions": 0,
+            "empty_answers": 0, "failed_sessions": 3, "error_summary": {}, "taxonomy_deltas": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_candidate_is_compared_in_the_order_of_the_request() {
+        let answered = |id: &str| engine::PipelineComparison {
+            candidate_retriever_id: id.to_owned(),
+            p_value: Some(0.5),
+            ..engine::PipelineComparison::default()
+        };
+        let found = engine::BenchmarkComparison {
+            baseline_retriever_id: "base".to_owned(),
+            comparisons: vec![answered("c")],
+            recommendation: "Keep `base`.".to_owned(),
+            stopping: None,
+        };
+        let (completed, failed) = (engine::ArmState::Completed, engine::ArmState::Failed);
+        let told = comparison(found, &[arm("base", completed), arm("b", failed), arm("c", completed)]);
+        let ids: Vec<&str> = told.comparisons.iter().map(|one| one.candidate_retriever_id.as_str()).collect();
+        assert_eq!(ids, ["b", "c"]);
+        assert!(told.comparisons[0].ndcg_delta.is_empty() && told.comparisons[0].p_value.is_none());
+        assert_eq!(told.comparisons[1].p_value, Some(0.5));
+        let expected = "Keep `base`. `b` answered no session, and is compared with nothing.";
+        assert_eq!(told.recommendation.as_deref(), Some(expected));
+    }
 
     #[test]
     fn an_undefined_value_is_left_out_where_the_contract_has_no_null() {

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::job::BenchmarkJob;
-use super::model::{BenchmarkListResponse, BenchmarkQuery, BenchmarkResponse, CreateBenchmarkRequest};
+use super::model::{BenchmarkListResponse, BenchmarkQuery, BenchmarkResponse, CreateBenchmarkRequest, SessionFilter};
 use super::store;
 use crate::App;
 use crate::mixpeek::refusal::Refusals;
@@ -63,7 +63,7 @@ async fn create(
         name: asked.benchmark_name,
         retrievers: sections,
         retriever_ids,
-        filter: asked.session_filter,
+        filter: asked.session_filter.map(SessionFilter::filled),
         session_count: asked.session_count.unwrap_or(SESSIONS),
     };
     let created = store::create(&app, &principal.organisation, job).await?;

@@ -27,12 +27,33 @@ pub const WITHOUT_SESSION: &str = "interaction_without_session_and_execution";
 /// Interactions of a session with several searches that do not say which of them they are about.
 pub const WITHOUT_SEARCH: &str = "interaction_of_no_search";
 
+/// Interactions of sessions that say nothing of what was asked, so that no retriever could be asked again.
+pub const WITHOUT_QUERY: &str = "interaction_without_query";
+
+/// Sessions with fewer interactions than are wanted.
+pub const TOO_FEW_INTERACTIONS: &str = "session_filter.min-interactions";
+
+/// Sessions whose search was filtered: what the user saw is not what the retriever finds.
+pub const FILTERED: &str = "execution_with_filters";
+
+/// Sessions that are about a later page of a search, whose ranks do not begin at 1.
+pub const LATER_PAGE: &str = "execution_of_a_later_page";
+
+/// Which sessions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The least number of interactions; one of several types counts once.
+    pub min_interactions: u32,
+    /// Whether a session must say what was asked.
+    pub needs_query: bool,
+}
+
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Built {
     /// Sessions.
     pub sessions: u64,
-    /// Interactions that are in none, by reason.
+    /// What is in none, by reason: interactions where the reason's name begins with `interaction_`, or else sessions.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -41,12 +62,18 @@ pub struct Built {
 /// # Errors
 ///
 /// Returns an error when the database or the file fails.
-pub async fn build(app: &App, organisation: &str, namespace: &str, path: &Path) -> Result<Built, ApiError> {
+pub async fn build(
+    app: &App,
+    organisation: &str,
+    namespace: &str,
+    path: &Path,
+    wanted: Wanted,
+) -> Result<Built, ApiError> {
     let (organisation, namespace, path) = (organisation.to_owned(), namespace.to_owned(), path.to_owned());
     app.database()
         .read(move |connection| {
             let mut file = BufWriter::new(File::create(&path).map_err(ApiError::internal)?);
-            let built = write(connection, &organisation, &namespace, &mut file)?;
+            let built = write(connection, [&organisation, &namespace], wanted, &mut file)?;
             file.into_inner().map_err(ApiError::internal)?.sync_all().map_err(ApiError::internal)?;
             Ok(built)
         })
@@ -67,12 +94,15 @@ struct Execution {
     inputs: Map<String, Value>,
     documents: Vec<FoundDocument>,
     created_at: i64,
+    is_filtered: bool,
+    /// Documents before the first one that was returned.
+    offset: u64,
 }
 
 fn write(
     connection: &Connection,
-    organisation: &str,
-    namespace: &str,
+    [organisation, namespace]: [&str; 2],
+    wanted: Wanted,
     out: &mut impl Write,
 ) -> Result<Built, QueryError> {
     let mut built = Built::default();
@@ -81,7 +111,8 @@ fn write(
     let lost: u64 = connection.prepare_cached(sql)?.query_row([organisation, namespace], |row| row.get(0))?;
     count(&mut built, WITHOUT_SESSION, lost);
     let mut statement = connection.prepare_cached(
-        "SELECT coalesce(i.session, i.execution), i.session, i.body, i.occurred_at, e.inputs, e.documents, e.created_at \
+        "SELECT coalesce(i.session, i.execution), i.session, i.body, i.occurred_at, e.inputs, e.documents, e.created_at, \
+         e.filters IS NOT NULL, e.page_offset \
          FROM interactions AS i LEFT JOIN executions AS e \
          ON e.id = i.execution AND e.organisation = i.organisation AND e.namespace = i.namespace \
          WHERE i.organisation = ?1 AND i.namespace = ?2 AND coalesce(i.session, i.execution) IS NOT NULL \
@@ -92,11 +123,11 @@ fn write(
     while let Some(row) = rows.next()? {
         let act = act(row)?;
         if group.first().is_some_and(|first| first.key != act.key) {
-            write_group(std::mem::take(&mut group), out, &mut built)?;
+            write_group(std::mem::take(&mut group), wanted, out, &mut built)?;
         }
         group.push(act);
     }
-    write_group(group, out, &mut built)?;
+    write_group(group, wanted, out, &mut built)?;
     Ok(built)
 }
 
@@ -108,6 +139,8 @@ fn act(row: &Row<'_>) -> Result<Act, QueryError> {
             inputs: serde_json::from_str(&inputs).map_err(ApiError::internal)?,
             documents: serde_json::from_str(&documents).map_err(ApiError::internal)?,
             created_at: row.get(6)?,
+            is_filtered: row.get(7)?,
+            offset: row.get(8)?,
         }),
         _ => None,
     };
@@ -115,13 +148,13 @@ fn act(row: &Row<'_>) -> Result<Act, QueryError> {
     Ok(Act { key: row.get(0)?, session: row.get(1)?, body, occurred_at: row.get(3)?, execution })
 }
 
-fn count(built: &mut Built, reason: &str, interactions: u64) {
-    if interactions > 0 {
-        *built.left_out.entry(reason.to_owned()).or_default() += interactions;
+fn count(built: &mut Built, reason: &str, found: u64) {
+    if found > 0 {
+        *built.left_out.entry(reason.to_owned()).or_default() += found;
     }
 }
 
-fn write_group(group: Vec<Act>, out: &mut impl Write, built: &mut Built) -> Result<(), QueryError> {
+fn write_group(group: Vec<Act>, wanted: Wanted, out: &mut impl Write, built: &mut Built) -> Result<(), QueryError> {
     let Some(key) = group.first().map(|first| first.key.clone()) else { return Ok(()) };
     let mut searches: Vec<(String, Vec<Act>)> = Vec::new();
     let mut unsaid = Vec::new();
@@ -143,11 +176,41 @@ fn write_group(group: Vec<Act>, out: &mut impl Write, built: &mut Built) -> Resu
     let is_only = searches.len() == 1;
     for (search, acts) in searches {
         let id = if is_only { key.clone() } else { format!("{key}#{search}") };
-        serde_json::to_writer(&mut *out, &session(id, acts)).map_err(ApiError::internal)?;
+        let interactions = acts.len() as u64;
+        if let Some(reason) = otherwise_searched(&acts) {
+            count(built, reason, 1);
+            continue;
+        }
+        let session = session(id, acts);
+        if wanted.needs_query && asks_nothing(&session) {
+            count(built, WITHOUT_QUERY, interactions);
+            continue;
+        }
+        if interactions < u64::from(wanted.min_interactions) {
+            count(built, TOO_FEW_INTERACTIONS, 1);
+            continue;
+        }
+        serde_json::to_writer(&mut *out, &session).map_err(ApiError::internal)?;
         out.write_all(b"\n").map_err(ApiError::internal)?;
         built.sessions += 1;
     }
     Ok(())
+}
+
+/// Returns why what was shown in these interactions is not what the retriever finds first.
+fn otherwise_searched(acts: &[Act]) -> Option<&'static str> {
+    let mut executions = acts.iter().filter_map(|act| act.execution.as_ref());
+    if executions.clone().any(|execution| execution.is_filtered) {
+        Some(FILTERED)
+    } else if executions.any(|execution| execution.offset > 0) {
+        Some(LATER_PAGE)
+    } else {
+        None
+    }
+}
+
+fn asks_nothing(session: &Session) -> bool {
+    session.query.is_none() && session.query_vector.is_none() && session.inputs.is_none()
 }
 
 /// Returns what tells one search of a session from another: its execution, or what was asked.
@@ -232,8 +295,12 @@ mod tests {
     }
 
     fn written(group: Vec<Act>) -> (Vec<Session>, Built) {
+        written_of(group, Wanted { min_interactions: 1, needs_query: false })
+    }
+
+    fn written_of(group: Vec<Act>, wanted: Wanted) -> (Vec<Session>, Built) {
         let (mut out, mut built) = (Vec::new(), Built::default());
-        write_group(group, &mut out, &mut built).unwrap();
+        write_group(group, wanted, &mut out, &mut built).unwrap();
         let text = String::from_utf8(out).unwrap();
         (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), built)
     }
@@ -242,7 +309,7 @@ mod tests {
     fn a_session_has_what_its_execution_was_asked_and_returned() {
         let inputs = json!({ "query": "desk lamp", "language": "en" }).as_object().unwrap().clone();
         let documents = vec![FoundDocument { document_id: "p9".into(), score: Some(2.0) }];
-        let execution = Execution { inputs, documents, created_at: 50 };
+        let execution = Execution { inputs, documents, created_at: 50, is_filtered: false, offset: 0 };
         let more = json!({
             "interaction_type": ["click", "purchase"], "position": 3, "user_id": "u", "execution_id": "e1",
             "retriever_id": "r1", "metadata": { "taxonomy_node_ids": ["home/light"], "taxonomy": "home", "value": 9.5 },
@@ -273,6 +340,48 @@ mod tests {
         assert_eq!(told, [("s#e1", Some("lamp")), ("s#e2", Some("desk"))]);
         assert!(sessions.iter().all(|session| session.visit_id.as_deref() == Some("s")));
         assert_eq!(built.left_out[WITHOUT_SEARCH], 1);
+    }
+
+    #[test]
+    fn a_session_that_says_not_what_was_asked_is_for_look_ups_only() {
+        let group = || vec![act_of(Some("s"), json!({}), 1, None), act_of(Some("s"), json!({}), 2, None)];
+        assert_eq!(written(group()).0.len(), 1);
+        let (sessions, built) = written_of(group(), Wanted { min_interactions: 1, needs_query: true });
+        assert!(sessions.is_empty());
+        assert_eq!(built, Built { sessions: 0, left_out: [(WITHOUT_QUERY.to_owned(), 2)].into() });
+        for asked in [json!({ "query": "lamp" }), json!({ "vector": [0.5] }), json!({ "category": 7 })] {
+            let act = act_of(Some("s"), json!({ "query_snapshot": asked }), 1, None);
+            assert_eq!(
+                written_of(vec![act], Wanted { min_interactions: 1, needs_query: true }).1.sessions,
+                1,
+                "{asked}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_interaction_of_several_types_counts_once() {
+        let both = json!({ "interaction_type": ["click", "purchase"] });
+        let wanted = Wanted { min_interactions: 2, needs_query: false };
+        let (sessions, built) = written_of(vec![act_of(Some("s"), both.clone(), 1, None)], wanted);
+        assert!(sessions.is_empty());
+        assert_eq!(built.left_out, [(TOO_FEW_INTERACTIONS.to_owned(), 1)].into());
+        let two = vec![act_of(Some("s"), both, 1, None), act_of(Some("s"), json!({}), 2, None)];
+        assert_eq!(written_of(two, wanted).0[0].interactions.len(), 3);
+    }
+
+    #[test]
+    fn a_filtered_search_and_a_later_page_are_left_out_by_reason() {
+        let search = |is_filtered, offset| {
+            let inputs = json!({ "query": "lamp" }).as_object().unwrap().clone();
+            let execution = Execution { inputs, documents: vec![], created_at: 1, is_filtered, offset };
+            let acts = vec![act_of(Some("s"), json!({ "execution_id": "e" }), 2, Some(execution))];
+            let (sessions, built) = written(acts);
+            (sessions.len(), built.left_out.into_keys().collect::<Vec<_>>())
+        };
+        assert_eq!(search(false, 0), (1, vec![]));
+        assert_eq!(search(true, 10), (0, vec![FILTERED.to_owned()]));
+        assert_eq!(search(false, 10), (0, vec![LATER_PAGE.to_owned()]));
     }
 
     #[test]

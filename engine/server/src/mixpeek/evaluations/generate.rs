@@ -85,11 +85,11 @@ async fn liked(
         .read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT i.feature, coalesce(e.inputs, json_extract(i.body, '$.query_snapshot')) AS asked, \
-                 (SELECT count(*) FROM json_each(i.types) AS t WHERE t.value IN (SELECT value FROM json_each(?5))) AS liked \
+                 EXISTS (SELECT 1 FROM json_each(i.types) AS t WHERE t.value IN (SELECT value FROM json_each(?5))) AS liked \
                  FROM interactions AS i LEFT JOIN executions AS e \
                  ON e.id = i.execution AND e.organisation = i.organisation AND e.namespace = i.namespace \
                  WHERE i.organisation = ?1 AND i.namespace = ?2 AND i.retriever = ?3 AND i.occurred_at >= ?4 \
-                 AND asked IS NOT NULL AND liked > 0 ORDER BY i.id",
+                 AND asked IS NOT NULL AND liked ORDER BY i.id",
             )?;
             let mut rows = statement.query(params![organisation, namespace, retriever, since, positive])?;
             let mut all: BTreeMap<String, Liked> = BTreeMap::new();
@@ -98,7 +98,8 @@ async fn liked(
                 let inputs: Map<String, Value> = serde_json::from_str(&asked).map_err(ApiError::internal)?;
                 let liked = all.entry(Value::Object(inputs.clone()).to_string()).or_default();
                 liked.inputs = inputs;
-                liked.interactions += row.get::<_, u32>(2)?;
+                // An interaction of several types is one.
+                liked.interactions += 1;
                 liked.documents.insert(row.get(0)?);
             }
             Ok(all)

@@ -1,6 +1,6 @@
 //! An evaluation as a job.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -48,6 +48,14 @@ pub struct Evaluated {
     pub verdict: Option<GateVerdict>,
 }
 
+impl Evaluated {
+    /// Returns the identifiers of the queries that the means are over.
+    fn evaluated_queries(&self) -> BTreeSet<&str> {
+        let evaluated = self.queries.iter().filter(|query| query.error.is_none());
+        evaluated.map(|query| query.query_id.as_str()).collect()
+    }
+}
+
 /// The kind of job that an evaluation is.
 #[derive(Debug)]
 pub struct RetrieverEvaluation;
@@ -84,7 +92,10 @@ impl JobKind for RetrieverEvaluation {
         let mut evaluated = evaluated(outcome);
         if let Some(baseline) = &asked.baseline {
             let found = store::outcome(app, &job.organisation, baseline).await?;
-            evaluated.verdict = found.map(|found| GateVerdict::of(&found.overall, &evaluated.overall));
+            evaluated.verdict = found.map(|found| {
+                GateVerdict::of(&found.overall, &evaluated.overall)
+                    .unless_other_queries(&found.evaluated_queries(), &evaluated.evaluated_queries())
+            });
         }
         serde_json::to_value(evaluated).map_err(ApiError::internal)
     }

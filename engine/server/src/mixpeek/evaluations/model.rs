@@ -127,7 +127,8 @@ pub struct DatasetListResponse {
 pub struct GenerateFromInteractionsRequest {
     /// Its name; `auto_{retriever_id}_{date}` where it is not given.
     pub dataset_name: Option<String>,
-    /// The least number of positive interactions of a query; 5 where it is not given.
+    /// The least number of positive interactions of a query, each counted once however many types it has; 5 where it is not
+    /// given.
     #[schema(minimum = 1)]
     pub min_interactions: Option<u32>,
     /// For how many days interactions are looked back at; 30 where it is not given.
@@ -208,7 +209,8 @@ pub struct StartEvaluationRequest {
     pub dataset_name: String,
     /// How.
     pub evaluation_config: Option<EvaluationConfig>,
-    /// An evaluation over the same dataset that this one is held against: the `verdict` says whether nothing is worse.
+    /// A completed evaluation over the same dataset and with the same `k_values` that this one is held against: the `verdict`
+    /// says whether nothing is worse.
     pub baseline_evaluation_id: Option<String>,
 }
 

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 
 use super::job::EvaluationJob;
 use super::model::{
-    EvaluationConfig, EvaluationListResponse, EvaluationQuery, EvaluationRecord, StartEvaluationRequest,
-    StartEvaluationResponse,
+    EvaluationConfig, EvaluationListResponse, EvaluationQuery, EvaluationRecord, EvaluationStatus,
+    StartEvaluationRequest, StartEvaluationResponse,
 };
 use super::store::NewEvaluation;
 use super::{datasets, store};
@@ -86,11 +86,9 @@ async fn start(
     let config = EvaluationConfig::filled(asked.evaluation_config)?;
     let retriever = retrievers::get(&app, organisation, &namespace, &id).await?;
     let dataset = datasets::get(&app, organisation, &namespace, &asked.dataset_name).await?;
-    if let Some(baseline) = &asked.baseline_evaluation_id
-        && store::dataset_of(&app, organisation, &namespace, baseline).await? != dataset.dataset_id
-    {
-        let message = format!("`{baseline}` is an evaluation over another dataset, which says nothing about this one");
-        return Err(ApiError::invalid(&["body", "baseline_evaluation_id"], "value_error", message));
+    if let Some(baseline) = &asked.baseline_evaluation_id {
+        let baseline = store::find(&app, organisation, &namespace, baseline).await?;
+        check_baseline(&baseline, &dataset.dataset_id, &config)?;
     }
     let job = EvaluationJob {
         namespace,
@@ -110,6 +108,31 @@ async fn start(
         created_at: begun.created_at,
     };
     Ok((StatusCode::ACCEPTED, axum::Json(response)))
+}
+
+/// Checks that the numbers of a baseline are about the same as those of an evaluation will be.
+fn check_baseline(baseline: &EvaluationRecord, dataset: &str, config: &EvaluationConfig) -> Result<(), ApiError> {
+    let id = &baseline.evaluation_id;
+    let message = if baseline.dataset_id != dataset {
+        format!("`{id}` is an evaluation over another dataset, which says nothing about this one")
+    } else if baseline.status != EvaluationStatus::Completed {
+        let status = baseline.status.name();
+        format!("the baseline `{id}` is `{status}`, and only a completed evaluation has numbers to be held against")
+    } else if baseline.config.k_values != config.k_values {
+        let list = |config: &EvaluationConfig| {
+            let cutoffs: Vec<String> = config.k_values.iter().flatten().map(ToString::to_string).collect();
+            cutoffs.join(", ")
+        };
+        format!(
+            "the baseline `{id}` was evaluated with the `k_values` {}, and this evaluation is asked for with {}; means at \
+             different cutoffs cannot be compared: give the baseline's `k_values`",
+            list(&baseline.config),
+            list(config)
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::invalid(&["body", "baseline_evaluation_id"], "value_error", message))
 }
 
 /// Lists the evaluations of a retriever, oldest first.

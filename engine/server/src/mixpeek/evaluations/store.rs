@@ -118,17 +118,18 @@ pub async fn get(
     found.ok_or_else(|| ApiError::not_found("evaluation", id))
 }
 
-/// Returns the dataset of an evaluation of any retriever of a namespace.
+/// Returns an evaluation of any retriever of a namespace.
 ///
 /// # Errors
 ///
 /// Returns 404 when there is none of that identifier.
-pub async fn dataset_of(app: &App, organisation: &str, namespace: &str, id: &str) -> Result<String, ApiError> {
+pub async fn find(app: &App, organisation: &str, namespace: &str, id: &str) -> Result<EvaluationRecord, ApiError> {
     let keys = [id, organisation, namespace].map(ToOwned::to_owned);
-    let sql = format!("SELECT v.dataset FROM {FROM} WHERE v.id = ?1 AND v.organisation = ?2 AND v.namespace = ?3");
+    let sql =
+        format!("SELECT {COLUMNS}, {STATUS} FROM {FROM} WHERE v.id = ?1 AND v.organisation = ?2 AND v.namespace = ?3");
     let found = app
         .database()
-        .read(move |connection| Ok(connection.prepare_cached(&sql)?.query_row(keys, |row| row.get(0)).optional()?))
+        .read(move |connection| Ok(connection.prepare_cached(&sql)?.query_row(keys, of_row).optional()?))
         .await?;
     found.ok_or_else(|| ApiError::not_found("evaluation", id))
 }

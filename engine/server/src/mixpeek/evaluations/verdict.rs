@@ -1,6 +1,6 @@
 //! One evaluation against another: is anything worse, and is the primary metric better?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -79,6 +79,21 @@ impl GateVerdict {
             per_metric,
         }
     }
+
+    /// Returns the verdict where both evaluations are means over the same queries, and else one that does not pass: a
+    /// retriever that fails on the hard queries would have the higher means.
+    #[must_use]
+    pub fn unless_other_queries(self, baseline: &BTreeSet<&str>, candidate: &BTreeSet<&str>) -> Self {
+        let (lost, gained) = (baseline.difference(candidate), candidate.difference(baseline));
+        let Some(first) = lost.clone().chain(gained.clone()).next() else { return self };
+        let reason = format!(
+            "the means are over different queries: {} that count for the baseline do not count here, and {} the other way \
+             round, such as `{first}`",
+            lost.count(),
+            gained.count()
+        );
+        Self { passed: false, reason, ..self }
+    }
 }
 
 fn compare(baseline: f64, candidate: f64) -> GateMetricComparison {
@@ -121,5 +136,19 @@ mod tests {
         assert_eq!((other.passed, other.skipped_metrics.as_slice()), (true, &["map".to_owned()][..]));
         assert!(!other.per_metric["mrr"].comparable);
         assert!(!verdict(&[("map", 0.1)], &[]).passed);
+    }
+
+    #[test]
+    fn means_over_different_queries_do_not_pass() {
+        let better = || verdict(&[("ndcg", 0.5)], &[("ndcg", 0.6)]);
+        let same = better().unless_other_queries(&["a", "b"].into(), &["b", "a"].into());
+        assert_eq!(same, better());
+        assert!(same.passed);
+        let fewer = better().unless_other_queries(&["a", "b"].into(), &["a"].into());
+        assert!(
+            !fewer.passed && fewer.reason.contains("1 that count for the baseline") && fewer.reason.contains("`b`")
+        );
+        assert_eq!(fewer.per_metric, same.per_metric);
+        assert!(!better().unless_other_queries(&["a"].into(), &["a", "b"].into()).passed);
     }
 }

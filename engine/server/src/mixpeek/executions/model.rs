@@ -13,10 +13,10 @@ pub struct ExecuteRetrieverRequest {
     /// `query_vector`, `vector` or `embedding`.
     pub inputs: Option<Map<String, Value>>,
     /// Which documents may be found: `AND`, `OR` and `NOT` of conditions `{field, operator, value}` over the columns of the
-    /// retriever's corpus.
+    /// retriever's corpus. Of what the retriever finds, the first 1000 documents are looked at.
     pub filters: Option<Map<String, Value>>,
-    /// The page: `{"method": "offset", "page_size", "page_number"}`, or `{"method": "cursor", "limit", "cursor"}`; `scroll` and
-    /// `keyset` likewise.
+    /// The page: `{"method": "cursor", "limit", "cursor"}`, which it is where nothing is said, or `{"method": "offset",
+    /// "page_size", "page_number"}`; `scroll` and `keyset` likewise.
     pub pagination: Option<PagePart>,
     /// Documents of the page, where `pagination` does not say.
     #[schema(minimum = 1, maximum = 500)]
@@ -37,13 +37,13 @@ pub struct PagePart {
     #[schema(minimum = 1)]
     pub page_number: Option<u32>,
     /// Documents of a page, by cursor.
-    #[schema(minimum = 1, maximum = 1000)]
+    #[schema(minimum = 1, maximum = 500)]
     pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
+    /// `cursor` of the page before.
     pub cursor: Option<String>,
-    /// The same for `scroll`.
+    /// `scroll_id` of the page before.
     pub scroll_id: Option<String>,
-    /// The same for `keyset`: `{"cursor": "..."}`.
+    /// `after` of the page before.
     pub after: Option<Map<String, Value>>,
 }
 
@@ -52,9 +52,9 @@ pub struct PagePart {
 #[serde(rename_all = "lowercase")]
 pub enum PageMethod {
     /// By number.
-    #[default]
     Offset,
     /// By cursor.
+    #[default]
     Cursor,
     /// By cursor.
     Scroll,
@@ -93,18 +93,62 @@ pub struct ExecuteRetrieverResponse {
 }
 
 /// Where a page of documents stands.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ExecutionPage {
-    /// How pages are named.
-    pub method: PageMethod,
-    /// Most documents of a page.
-    pub page_size: u32,
-    /// The page, from 1.
-    pub page_number: u64,
-    /// Whether there is a next page.
-    pub has_next: bool,
-    /// Where the next page begins; `null` on the last one.
-    pub next_cursor: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "method", rename_all = "lowercase")]
+pub enum ExecutionPage {
+    /// By number.
+    Offset {
+        /// Most documents of a page.
+        page_size: u32,
+        /// The page, from 1.
+        page_number: u64,
+        /// Documents of this page.
+        returned: u64,
+        /// Documents that the retriever found before the page was cut out of them; it is asked for no more than tell whether
+        /// there is a next page.
+        total: u64,
+        /// Whether there is a next page.
+        has_next: bool,
+    },
+    /// By cursor.
+    Cursor {
+        /// Most documents of a page.
+        limit: u32,
+        /// Documents of this page.
+        returned: u64,
+        /// Documents that the retriever found before the page was cut out of them.
+        total: u64,
+        /// Where the next page begins; `null` on the last one.
+        cursor: Option<String>,
+        /// Whether there is a next page.
+        has_next: bool,
+    },
+    /// By cursor.
+    Scroll {
+        /// Most documents of a page.
+        limit: u32,
+        /// Documents of this page.
+        returned: u64,
+        /// Documents that the retriever found before the page was cut out of them.
+        total: u64,
+        /// Where the next page begins; `null` on the last one.
+        scroll_id: Option<String>,
+        /// Whether there is a next page.
+        has_next: bool,
+    },
+    /// By cursor.
+    Keyset {
+        /// Most documents of a page.
+        limit: u32,
+        /// Documents of this page.
+        returned: u64,
+        /// Documents that the retriever found before the page was cut out of them.
+        total: u64,
+        /// Where the next page begins; `null` on the last one.
+        after: Option<Map<String, Value>>,
+        /// Whether there is a next page.
+        has_next: bool,
+    },
 }
 
 /// What the stages of a search did.

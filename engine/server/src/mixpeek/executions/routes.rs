@@ -36,10 +36,13 @@ use crate::worker::{SearchOutcome, SearchedStage};
 const PAGE: u32 = 10;
 
 /// Most documents of a page.
-const LARGEST_PAGE: u32 = 1000;
+const LARGEST_PAGE: u32 = 500;
 
 /// Documents down to which pages lead.
 const DEEPEST: u64 = 10_000;
+
+/// Documents that a retriever is asked for where filters take out some of them.
+const FILTERED: usize = 1000;
 
 /// Returns the routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -76,8 +79,13 @@ async fn execute(
     let retriever = retrievers::get(&app, &principal.organisation, &namespace, &id).await?;
     let page = page(&asked)?;
     let inputs = with_defaults(&retriever, asked.inputs.clone().unwrap_or_default())?;
-    let section = filtered(&retriever, asked.filters.as_ref())?;
-    let search = Search { app, organisation: principal.organisation, namespace, retriever: id, section, inputs, page };
+    let filters = asked.filters.filter(|filters| !filters.is_empty());
+    let (section, least) = match &filters {
+        Some(filters) => (filtered(&retriever, filters)?, FILTERED),
+        None => (retriever.section, 1),
+    };
+    let (organisation, retriever) = (principal.organisation, id);
+    let search = Search { app, organisation, namespace, retriever, section, least, inputs, filters, page };
     if asked.stream.unwrap_or_default() {
         return Ok(stream::stream(search.make()));
     }
@@ -141,7 +149,8 @@ struct Page {
 
 fn page(asked: &ExecuteRetrieverRequest) -> Result<Page, ApiError> {
     let part = asked.pagination.clone().unwrap_or_default();
-    let method = part.method.unwrap_or_default();
+    let by_number = part.page_size.is_some() || part.page_number.is_some();
+    let method = part.method.unwrap_or(if by_number { PageMethod::Offset } else { PageMethod::default() });
     let size = part.page_size.or(part.limit).or(asked.limit).unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&size) {
         let message = format!("{size} documents are asked for; expected 1 to {LARGEST_PAGE}");
@@ -170,7 +179,7 @@ fn cursor(part: &PagePart) -> Result<u64, ApiError> {
     let number = text.strip_prefix("offset:").and_then(|number| number.parse::<u32>().ok());
     number
         .map(u64::from)
-        .ok_or_else(|| ApiError::bad_request("the cursor is none of ours; expected `next_cursor` of the page before"))
+        .ok_or_else(|| ApiError::bad_request("the cursor is none of ours; expected the one of the page before"))
 }
 
 /// Fills in what the retriever's input schema says of inputs that were not given.
@@ -195,9 +204,8 @@ fn with_defaults(retriever: &RetrieverRecord, mut inputs: Map<String, Value>) ->
 }
 
 /// Returns the retriever's section with a stage more that takes out what the filters exclude.
-fn filtered(retriever: &RetrieverRecord, filters: Option<&Map<String, Value>>) -> Result<Value, ApiError> {
+fn filtered(retriever: &RetrieverRecord, filters: &Map<String, Value>) -> Result<Value, ApiError> {
     let mut section = retriever.section.clone();
-    let Some(filters) = filters.filter(|filters| !filters.is_empty()) else { return Ok(section) };
     let predicate = Condition::parse(filters)?.to_sql(&mut OfCorpus)?;
     let corpora: Vec<String> = corpora_of(&section).into_iter().collect();
     let [corpus] = corpora.as_slice() else {
@@ -218,7 +226,10 @@ struct Search {
     namespace: String,
     retriever: String,
     section: Value,
+    /// The least number of documents that are asked for.
+    least: usize,
     inputs: Map<String, Value>,
+    filters: Option<Map<String, Value>>,
     page: Page,
 }
 
@@ -227,7 +238,7 @@ impl Search {
         let created_at = now_ms();
         // One more than the page has tells whether there is another page.
         let depth = usize::try_from(self.page.offset + u64::from(self.page.size) + 1).unwrap_or(usize::MAX);
-        let depth = NonZeroUsize::new(depth).unwrap_or(NonZeroUsize::MIN);
+        let depth = NonZeroUsize::new(depth.max(self.least)).unwrap_or(NonZeroUsize::MIN);
         let asked = search_inputs(&self.inputs);
         let found = search::find(&self.app, &self.organisation, self.section, asked, depth).await?;
         let statistics = statistics(&found);
@@ -236,6 +247,8 @@ impl Search {
             id: new_id("exec"),
             retriever: self.retriever,
             inputs: self.inputs,
+            filters: self.filters,
+            offset: self.page.offset,
             documents,
             statistics,
             error: found.failure.map(|(kind, message)| format!("{kind}: {message}")),
@@ -262,12 +275,19 @@ fn paged(found: &SearchOutcome, page: Page) -> (Vec<FoundDocument>, ExecutionPag
     let documents: Vec<FoundDocument> = found.hits.iter().skip(before).take(page.size as usize).map(document).collect();
     let end = page.offset + u64::from(page.size);
     let has_next = found.hits.len() as u64 > end;
-    let pagination = ExecutionPage {
-        method: page.method,
-        page_size: page.size,
-        page_number: page.offset / u64::from(page.size) + 1,
-        has_next,
-        next_cursor: has_next.then(|| format!("offset:{end}")),
+    let (limit, returned, total) = (page.size, documents.len() as u64, found.hits.len() as u64);
+    let next = has_next.then(|| format!("offset:{end}"));
+    let pagination = match page.method {
+        PageMethod::Offset => {
+            let page_number = page.offset / u64::from(page.size) + 1;
+            ExecutionPage::Offset { page_size: limit, page_number, returned, total, has_next }
+        }
+        PageMethod::Cursor => ExecutionPage::Cursor { limit, returned, total, cursor: next, has_next },
+        PageMethod::Scroll => ExecutionPage::Scroll { limit, returned, total, scroll_id: next, has_next },
+        PageMethod::Keyset => {
+            let after = next.map(|next| Map::from_iter([("cursor".to_owned(), Value::from(next))]));
+            ExecutionPage::Keyset { limit, returned, total, after, has_next }
+        }
     };
     (documents, pagination)
 }

@@ -23,6 +23,10 @@ pub struct ExecutionRecord {
     pub retriever: String,
     /// What was asked.
     pub inputs: Map<String, Value>,
+    /// What was filtered by.
+    pub filters: Option<Map<String, Value>>,
+    /// Documents before the first one that was returned.
+    pub offset: u64,
     /// What was returned.
     pub documents: Vec<FoundDocument>,
     /// What the stages did.
@@ -35,7 +39,8 @@ pub struct ExecutionRecord {
     pub completed_at: i64,
 }
 
-const COLUMNS: &str = "id, retriever, inputs, documents, statistics, error, created_at, completed_at";
+const COLUMNS: &str = "id, retriever, inputs, documents, statistics, error, created_at, completed_at, filters, \
+    page_offset";
 
 const FIELDS: Fields = Fields {
     plain: &[("execution_id", "id"), ("status", "status")],
@@ -63,6 +68,8 @@ impl ExecutionRecord {
             error: row.get(5)?,
             created_at: row.get(6)?,
             completed_at: row.get(7)?,
+            filters: row.get::<_, Option<String>>(8)?.map(json),
+            offset: row.get(9)?,
         })
     }
 
@@ -116,7 +123,8 @@ pub async fn put(app: &App, organisation: &str, namespace: &str, execution: Exec
     app.database()
         .write(move |connection| {
             let sql = "INSERT INTO executions (id, organisation, namespace, retriever, status, inputs, documents, \
-                       statistics, error, created_at, completed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                       statistics, error, created_at, completed_at, filters, page_offset) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
             connection.prepare_cached(sql)?.execute(params![
                 execution.id,
                 organisation,
@@ -128,7 +136,9 @@ pub async fn put(app: &App, organisation: &str, namespace: &str, execution: Exec
                 statistics,
                 execution.error,
                 execution.created_at,
-                execution.completed_at
+                execution.completed_at,
+                execution.filters.clone().map(|filters| Value::Object(filters).to_string()),
+                execution.offset
             ])?;
             Ok(())
         })
@@ -177,15 +187,13 @@ pub async fn list(
         .given("retriever = ?", Some(retriever))
         .given("status = ?", asked.status.as_deref())
         .filtered(asked.filters.as_ref(), &FIELDS)?;
-    let listed = app
+    let (listed, begin) = app
         .database()
         .read(move |connection| {
-            listing
-                .read(connection, COLUMNS, (&begin, size), true, |row| Ok(ExecutionRecord::of(row)?))
-                .map(|listed| (listed, begin))
+            let listed = listing.read(connection, COLUMNS, (&begin, size), true, ExecutionRecord::of)?;
+            Ok((listed, begin))
         })
         .await?;
-    let (listed, begin) = listed;
     let offset = match begin {
         Begin::Offset(offset) => offset,
         Begin::After(_) => 0,

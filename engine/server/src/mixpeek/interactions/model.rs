@@ -59,15 +59,19 @@ pub struct SearchInteraction {
     pub metadata: Option<Map<String, Value>>,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
     pub user_id: Option<String>,
     /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
     pub session_id: Option<String>,
     /// The execution that found the document. It must be given where `retriever_id` is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
     pub execution_id: Option<String>,
     /// The retriever that found the document; taken from the execution, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
     pub retriever_id: Option<String>,
     /// The inputs of the search, for executions that are not known here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,7 @@ pub struct SearchInteraction {
     pub feature_uri: Option<String>,
     /// When it happened, RFC 3339; without a zone, UTC. A time to come counts as now, and so does no time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub occurred_at: Option<String>,
 }
 
@@ -295,6 +300,7 @@ pub struct PublicInteractionRequest {
     /// Where it stood in the list, from 0.
     pub position: u32,
     /// The execution that found the document. It must be given.
+    #[schema(min_length = 1, max_length = 1024)]
     pub execution_id: Option<String>,
     /// The inputs of the search.
     pub query_snapshot: Option<Map<String, Value>>,
@@ -304,6 +310,7 @@ pub struct PublicInteractionRequest {
     #[schema(minimum = 1)]
     pub result_set_size: Option<u32>,
     /// The session; the header `X-Session-ID` where it is not given.
+    #[schema(min_length = 1, max_length = 1024)]
     pub session_id: Option<String>,
     /// Anything else that is known.
     pub metadata: Option<Map<String, Value>>,

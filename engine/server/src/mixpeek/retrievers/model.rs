@@ -329,8 +329,8 @@ pub struct RetrieverConfig {
     pub updated_at: String,
     /// The token with which it was made, by its identifier.
     pub created_by: Option<String>,
-    /// Always `null`: lists are fused by a stage `fuse`.
-    pub fusion: Option<String>,
+    /// How its first stage `fuse` makes one list of several, `rrf` or `weighted`; `none` without one.
+    pub fusion: String,
 }
 
 impl RetrieverConfig {
@@ -338,6 +338,8 @@ impl RetrieverConfig {
     #[must_use]
     pub fn of(record: RetrieverRecord) -> Self {
         let body: RetrieverBody = serde_json::from_value(record.body).unwrap_or_default();
+        // Older clients take no `null` here.
+        let fusion = body.stages.iter().find_map(fusion).unwrap_or("none").to_owned();
         Self {
             retriever_id: record.id,
             retriever_name: record.name,
@@ -354,9 +356,15 @@ impl RetrieverConfig {
             created_at: rfc3339(record.created_at),
             updated_at: rfc3339(record.updated_at),
             created_by: body.created_by,
-            fusion: None,
+            fusion,
         }
     }
+}
+
+fn fusion(stage: &StageConfig) -> Option<&str> {
+    let is_fuse = stage.config.get("stage_id")?.as_str() == Some("fuse");
+    let method = || stage.config.get("parameters")?.get("method")?.as_str();
+    is_fuse.then(|| method().unwrap_or("rrf"))
 }
 
 fn stage(stage: StageConfig) -> StageConfigOutput {

@@ -64,6 +64,17 @@ pub fn corpora_of(section: &Value) -> BTreeSet<String> {
     found
 }
 
+/// Returns whether a retriever's answers depend on what is asked: it does more than look up what is known of a session.
+#[must_use]
+pub fn needs_query(section: &Value) -> bool {
+    let stages = section.get("stages").and_then(Value::as_array).into_iter().flatten();
+    stages.into_iter().any(|stage| match stage.get("kind").and_then(Value::as_str) {
+        Some("shown" | "recorded" | "filter" | "boost" | "dedupe" | "truncate") => false,
+        Some("fuse") => stage.get("branches").and_then(Value::as_array).into_iter().flatten().any(needs_query),
+        _ => true,
+    })
+}
+
 fn collect_corpora(stages: Option<&Value>, found: &mut BTreeSet<String>) {
     for stage in stages.and_then(Value::as_array).into_iter().flatten() {
         let one = stage.get("corpus").into_iter();
@@ -217,6 +228,16 @@ mod tests {
         let smuggled =
             refusal(json!({ "stage_id": "shown", "parameters": { "kind": "recorded", "path": "/etc/passwd" } }));
         assert!(smuggled.message.contains("`config.stage_id`"), "{}", smuggled.message);
+    }
+
+    #[test]
+    fn only_a_look_up_needs_no_query() {
+        let needs = |stages: Value| needs_query(&json!({ "stages": stages }));
+        assert!(!needs(json!([{ "kind": "shown" }, { "kind": "truncate", "to": 5 }])));
+        assert!(needs(json!([{ "kind": "shown" }, { "kind": "rerank" }])));
+        let fused = |kind: &str| json!([{ "kind": "fuse", "branches": [{ "stages": [{ "kind": "recorded" }] }, { "stages": [{ "kind": kind }] }] }]);
+        assert!(!needs(fused("shown")));
+        assert!(needs(fused("bm25")));
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub struct StartBenchmarkRun {
     pub run_profile: Option<RunProfile>,
 }
 
-/// A run to begin, as command-line tools ask for it: with a list of one benchmark.
+/// A run to begin, as command-line tools ask for it: with a list of benchmarks.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = runloop::UnofficialStart)]
 pub struct UnofficialStart {
-    /// The benchmark, in a list of one.
+    /// The benchmarks.
     #[serde(default)]
     pub benchmark_ids: Option<Vec<String>>,
     /// The benchmark, where there is no list.
@@ -61,8 +61,9 @@ pub struct BenchmarkRunView {
     pub duration_ms: Option<i64>,
     /// `running`, `canceled`, `completed` or `failed`.
     pub state: String,
-    /// The sum of the scores of its scenario runs over their number, once it has ended. A scenario run that came to no score
-    /// (`failed`, `timeout`, `canceled`) is in neither.
+    /// The sum of the scores of its scenario runs over the number of those that are not canceled, once it has ended; absent
+    /// where none has a score. One that came to no score (`failed`, `timeout`) is in the number, as
+    /// `unscored_scenario_runs` tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// Whatever the user keeps with it.
@@ -74,13 +75,15 @@ pub struct BenchmarkRunView {
     pub purpose: Option<String>,
     /// Environment variables and the names of the secrets that they hold.
     pub secrets_provided: Texts,
-    /// Scenarios without a completed run.
+    /// How many of its scenario runs ended without a score: each of them lowers the run's score as a 0 would.
+    pub unscored_scenario_runs: u64,
+    /// Scenarios that still need a run before this one can be completed; none once it has ended.
     pub pending_scenarios: Vec<String>,
-    /// Scenarios with a completed run.
+    /// Its completed scenario runs; once it has ended, those that were scored and not completed too.
     pub scenario_runs: Vec<FinishedScenario>,
 }
 
-/// A completed scenario of a run.
+/// A scenario of a run, with its result.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = runloop::FinishedScenario)]
 pub struct FinishedScenario {

@@ -100,18 +100,19 @@ pub struct AgentEnvironment {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = runloop::OrchestratorConfig)]
 pub struct OrchestratorConfig {
-    /// How often scenarios that failed are tried again; 0 where it is not given.
+    /// How often scenarios are tried again whose retriever or scorer failed, or that took too long; 0 where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 10)]
     pub n_attempts: Option<u32>,
-    /// Kept and shown; the engine decides how much is done at once, and it changes no score.
+    /// Kept and shown; the engine decides how much is done at once, and it changes no result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub n_concurrent_trials: Option<u32>,
-    /// What each further attempt may take longer; kept and shown.
+    /// By what the limits of time are multiplied with each further attempt, above 0 and up to 100; 1 where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0.0, maximum = 100.0)]
     pub timeout_multiplier: Option<f64>,
-    /// Kept and shown.
+    /// Kept and shown; a job prints nothing in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<bool>,
 }

@@ -15,7 +15,7 @@ pub use benchmark_run::{BenchmarkRunList, BenchmarkRunView, FinishedScenario, St
 pub use devbox::{DevboxView, StateTransition, WaitForStatus};
 pub use job::{
     AgentConfig, BenchmarkJobList, BenchmarkJobView, BenchmarkOutcome, FailureReason, JobAgent, JobSource, JobSpec,
-    NewBenchmarkJob, NewJobSpec, RunInProgress, ScenarioOutcome,
+    NewBenchmarkJob, NewJobSpec, OrchestratorConfig, RunInProgress, ScenarioOutcome,
 };
 pub use scenario::{
     InputContext, NewScenario, ScenarioChange, ScenarioEnvironment, ScenarioList, ScenarioView, Scorer,

@@ -1,6 +1,7 @@
 //! Jobs that score scenarios: one that a client asked for, or all of a benchmark.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::params;
@@ -9,10 +10,16 @@ use serde_json::{Value, json};
 use super::results::{self, Finding};
 use super::work::Work;
 use crate::App;
-use crate::jobs::{Job, JobKind};
+use crate::jobs::{Job, JobKind, JobState};
 use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 use crate::worker::Order;
+
+/// How often it is looked whether a canceled job has ended.
+const LOOKS: usize = 120;
+
+/// Between two such looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Scores scenarios, and writes down what each run came to.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +28,32 @@ pub struct Scoring;
 impl Scoring {
     /// The name of this kind of job.
     pub const NAME: &'static str = "scenario_scoring";
+}
+
+/// Cancels a job of this kind. Its folder goes as soon as nobody works in it any more.
+///
+/// # Errors
+///
+/// Returns an error when the database fails.
+pub(in crate::runloop) async fn cancel(app: &App, organisation: &str, job: &str) -> Result<(), ApiError> {
+    app.jobs().cancel(organisation, job).await?;
+    let (app, organisation, job) = (app.clone(), organisation.to_owned(), job.to_owned());
+    tokio::spawn(async move {
+        for _ in 0..LOOKS {
+            match app.jobs().get(&organisation, &job).await {
+                Ok(Some(job)) if matches!(job.state, JobState::Queued | JobState::Running) => {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                }
+                Ok(Some(Job { state: JobState::Cancelled, .. })) => {
+                    // One that never ran has none.
+                    let _ = tokio::fs::remove_dir_all(app.jobs().folder(&organisation, &job)).await;
+                    return;
+                }
+                _ => return,
+            }
+        }
+    });
+    Ok(())
 }
 
 #[async_trait]
@@ -36,7 +69,7 @@ impl JobKind for Scoring {
         order.map(Order::Score).map_err(ApiError::internal)
     }
 
-    async fn conclude(&self, app: &App, job: &Job, _folder: &Path, outcome: Value) -> Result<Value, ApiError> {
+    async fn conclude(&self, app: &App, job: &Job, folder: &Path, outcome: Value) -> Result<Value, ApiError> {
         let work: Work = job.asked()?;
         let findings = results::findings(app, &job.organisation, Some(job), &work, outcome, f64::MAX).await?;
         let scored = findings.iter().filter(|finding| finding.score.is_some()).count();
@@ -66,6 +99,10 @@ impl JobKind for Scoring {
                 Ok(())
             })
             .await?;
+        // All that is shown of it is in the database. A server that dies right here does the work again, and changes nothing.
+        if let Err(error) = tokio::fs::remove_dir_all(folder).await {
+            tracing::warn!(job = job.id, %error, "the folder of a job stays");
+        }
         Ok(told)
     }
 }

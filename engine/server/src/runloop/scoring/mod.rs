@@ -16,9 +16,12 @@
 //!   sum.
 //! - Each function's score lies in 0..1. One that returns another number failed; it is not cut to fit.
 //! - A run is `scored` when every function came to a score. Where one failed (`error`) or is undefined (`unknown`: nothing is
-//!   known to be relevant), or where the retriever failed, the run is `failed`: no zero is made of it.
-//! - A benchmark's run has as its score the sum of the scores of its scenario runs over their number. Runs without a score are
-//!   in neither, as in the reports of the engine.
+//!   known to be relevant), or where the retriever failed, the run is `failed`: no score of 0 is made of it.
+//! - A program that takes longer than the scenario's `scorer_timeout_sec` makes its run a `timeout`.
+//! - A benchmark's run has as its score the sum of the scores of its scenario runs over the number of those that are not
+//!   canceled. One that came to no score is in the number, so that it lowers the score as a 0 would; how many did is told
+//!   beside it, as `unscored_scenario_runs`. Where none has a score, there is none.
+//! - A job's `average_score` is the mean of the scenarios that have a score, as in the reports of the engine.
 
 mod contract;
 mod kind;
@@ -30,6 +33,7 @@ mod work;
 
 pub(super) use contract::{allowed, check, custom, resolve};
 pub use kind::Scoring;
+pub(super) use kind::cancel;
 pub(super) use native::Program;
 pub(super) use ranking::{hits_of, retriever};
 pub(super) use results::failed;

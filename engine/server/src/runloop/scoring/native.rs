@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::App;
 use crate::jobs::{Worker, WorkerError};
 use crate::platform::error::ApiError;
 use crate::runloop::model::Texts;
-use crate::worker::Order;
+use crate::worker::{NativeScorerOrder, Order};
 
 /// Bytes of an environment variable that every kernel takes.
 const VARIABLE_BYTES: usize = 96 << 10;
@@ -35,9 +35,9 @@ pub(in crate::runloop) struct Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
-    /// `score=` and a number, the last one on stdout.
+    /// `score=` and a number, the last one on stdout, however it exits.
     ScoreLine,
-    /// A number, the last word on stdout.
+    /// A number, the last word on stdout, when it exits with 0.
     LastNumber,
     /// 1 when it exits with 0, else 0.
     ExitCode,
@@ -104,7 +104,22 @@ struct Answer {
     timed_out: bool,
 }
 
-/// Runs a program, and returns its score and what it said; or why it has no score, and what it said.
+/// Why a program has no score.
+#[derive(Debug)]
+pub(super) struct Scoreless {
+    /// The reason, and what it said.
+    pub(super) reason: String,
+    /// Whether it took longer than it may.
+    pub(super) timed_out: bool,
+}
+
+impl Scoreless {
+    pub(super) fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), timed_out: false }
+    }
+}
+
+/// Runs a program, and returns its score and what it said; or why it has no score.
 ///
 /// # Errors
 ///
@@ -114,17 +129,20 @@ pub(super) async fn run(
     organisation: &str,
     program: &Program,
     circumstances: Circumstances<'_>,
-) -> Result<Result<(f64, String), String>, ApiError> {
-    let order = order(program, &circumstances)?;
+) -> Result<Result<(f64, String), Scoreless>, ApiError> {
+    let order = order(program, &circumstances);
     let answer = match Worker::of_job(app, organisation).answer(&order).await {
         Ok(answer) => serde_json::from_value::<Answer>(answer).map_err(ApiError::internal)?,
         Err(WorkerError::Server(error)) => return Err(error),
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => {
+            let timed_out = matches!(error, WorkerError::TooLong { .. });
+            return Ok(Err(Scoreless { reason: error.to_string(), timed_out }));
+        }
     };
     Ok(verdict(program.verdict, &answer, circumstances.seconds))
 }
 
-fn order(program: &Program, circumstances: &Circumstances<'_>) -> Result<Order, ApiError> {
+fn order(program: &Program, circumstances: &Circumstances<'_>) -> Order {
     let context = match &program.params {
         Some(exact) if program.is_exact => exact.to_string(),
         params => context(params.as_ref(), &circumstances.context).to_string(),
@@ -137,13 +155,12 @@ fn order(program: &Program, circumstances: &Circumstances<'_>) -> Result<Order, 
     if context.len() <= VARIABLE_BYTES {
         environment.insert("RL_SCORER_CONTEXT".to_owned(), context);
     }
-    let order = json!({ "native_scorer": {
-        "program": program.program,
-        "files": files,
-        "environment": environment,
-        "timeout_seconds": circumstances.seconds,
-    }});
-    serde_json::from_value(order).map_err(ApiError::internal)
+    Order::NativeScorer(NativeScorerOrder {
+        program: program.program.clone(),
+        files,
+        environment,
+        timeout_seconds: circumstances.seconds,
+    })
 }
 
 /// The parameters' own words win over ours.
@@ -159,36 +176,34 @@ fn context(params: Option<&Value>, told: &Value) -> Value {
     Value::Object(context)
 }
 
-fn verdict(verdict: Verdict, answer: &Answer, seconds: u64) -> Result<(f64, String), String> {
+fn verdict(verdict: Verdict, answer: &Answer, seconds: u64) -> Result<(f64, String), Scoreless> {
     let said = format!("{}{}", answer.stdout, answer.stderr);
+    let scoreless = |reason: String| Scoreless::because(format!("{reason}\n{said}"));
     if answer.timed_out {
-        return Err(format!("stopped after {seconds} s, the limit\n{said}"));
+        return Err(Scoreless { timed_out: true, ..scoreless(format!("stopped after {seconds} s, the limit")) });
     }
-    let Some(code) = answer.exit_code else { return Err(format!("ended by a signal\n{said}")) };
-    let score = match verdict {
+    let Some(code) = answer.exit_code else { return Err(scoreless("ended by a signal".to_owned())) };
+    let (printed, expected) = match verdict {
         Verdict::ExitCode => return Ok((if code == 0 { 1.0 } else { 0.0 }, said)),
         Verdict::ScoreLine => {
             let told = answer.stdout.rsplit_once("score=").map(|(_, told)| told);
-            told.and_then(|told| told.split_whitespace().next())
+            (told.and_then(|told| told.split_whitespace().next()), "`score=` and a number from 0 to 1")
         }
-        Verdict::LastNumber => answer.stdout.split_whitespace().next_back(),
+        Verdict::LastNumber if code != 0 => (None, ""),
+        Verdict::LastNumber => (answer.stdout.split_whitespace().next_back(), "a number from 0 to 1 last"),
     };
-    if code != 0 {
-        return Err(format!("exited with {code}\n{said}"));
-    }
-    let expected = match verdict {
-        Verdict::ScoreLine => "`score=` and a number from 0 to 1",
-        _ => "a number from 0 to 1 last",
-    };
-    match score.and_then(|score| score.parse::<f64>().ok()) {
+    match printed.and_then(|printed| printed.parse::<f64>().ok()) {
         Some(score) if (0.0..=1.0).contains(&score) => Ok((score, said)),
-        Some(score) => Err(format!("printed {score}; expected {expected}\n{said}")),
-        None => Err(format!("printed no score; expected {expected}\n{said}")),
+        Some(score) => Err(scoreless(format!("printed {score}; expected {expected}"))),
+        None if code != 0 => Err(scoreless(format!("exited with {code}"))),
+        None => Err(scoreless(format!("printed no score; expected {expected}"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn answer(stdout: &str, exit_code: Option<i32>) -> Answer {
@@ -200,8 +215,11 @@ mod tests {
         let score = |kind, text: &str, code| verdict(kind, &answer(text, Some(code)), 1).map(|(score, _)| score).ok();
         assert_eq!(score(Verdict::ScoreLine, "score=0.1\nthen score=0.75\nbye", 0), Some(0.75));
         assert_eq!(score(Verdict::ScoreLine, "0.75", 0), None);
-        assert_eq!(score(Verdict::ScoreLine, "score=1", 1), None);
+        // Scripts under `set -e`, or whose last word is a `grep`, exit as that does.
+        assert_eq!(score(Verdict::ScoreLine, "score=1", 1), Some(1.0));
+        assert_eq!(score(Verdict::ScoreLine, "no luck", 1), None);
         assert_eq!(score(Verdict::LastNumber, "log 3\n0.5\n", 0), Some(0.5));
+        assert_eq!(score(Verdict::LastNumber, "0.5", 1), None);
         assert_eq!(score(Verdict::LastNumber, "", 0), None);
         assert_eq!(score(Verdict::ExitCode, "", 3), Some(0.0));
         assert_eq!(score(Verdict::ExitCode, "", 0), Some(1.0));
@@ -213,7 +231,9 @@ mod tests {
     #[test]
     fn a_program_that_was_stopped_has_no_score() {
         let stopped = Answer { timed_out: true, ..answer("score=1", None) };
-        assert!(verdict(Verdict::ScoreLine, &stopped, 7).unwrap_err().contains("7 s"));
+        let scoreless = verdict(Verdict::ScoreLine, &stopped, 7).unwrap_err();
+        assert!(scoreless.timed_out && scoreless.reason.contains("7 s"));
+        assert!(!verdict(Verdict::ScoreLine, &answer("score=1", None), 7).unwrap_err().timed_out);
         assert!(verdict(Verdict::ExitCode, &answer("", None), 7).is_err());
     }
 

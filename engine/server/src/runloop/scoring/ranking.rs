@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::App;
 use crate::catalog;
+use crate::mixpeek::executions::search::corpora_for;
 use crate::platform::error::ApiError;
 
 /// A retriever, as a benchmark file has it.
@@ -27,28 +28,8 @@ pub(in crate::runloop) struct Retriever {
 pub(in crate::runloop) async fn retriever(app: &App, organisation: &str, id: &str) -> Result<Retriever, ApiError> {
     let found = catalog::retrievers::get(app, organisation, id).await?;
     let section = found.ok_or_else(|| ApiError::not_found("retriever", id))?.section;
-    let mut named = BTreeSet::new();
-    corpora_in(&section, &mut named);
-    let mut corpora = catalog::corpora::section(app, organisation).await?;
-    corpora.retain(|name, _| named.contains(name));
+    let corpora = corpora_for(app, organisation, &section).await?;
     Ok(Retriever { section, corpora })
-}
-
-fn corpora_in(section: &Value, named: &mut BTreeSet<String>) {
-    match section {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match value {
-                    Value::String(name) if key == "corpus" => {
-                        named.insert(name.clone());
-                    }
-                    value => corpora_in(value, named),
-                }
-            }
-        }
-        Value::Array(elements) => elements.iter().for_each(|element| corpora_in(element, named)),
-        _ => {}
-    }
 }
 
 /// Returns a ranking that was brought along: a list of items, or of objects with `item_id` and, all or none, `score`; as JSON,
@@ -115,13 +96,5 @@ mod tests {
         for given in [json!("a,b"), json!({}), json!([1]), json!(["a", "a"]), scored, json!([{ "score": 1 }])] {
             assert!(hits_of(&given).is_err(), "{given}");
         }
-    }
-
-    #[test]
-    fn corpora_are_found_at_any_depth() {
-        let section = json!({ "stages": [{ "kind": "fuse", "branches": [{ "stages": [{ "corpus": "p" }] }] }, { "corpus": "q" }] });
-        let mut named = BTreeSet::new();
-        corpora_in(&section, &mut named);
-        assert_eq!(named.into_iter().collect::<Vec<_>>(), ["p", "q"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rematch_engine::session::{ScoreState, ScorerResult};
 use serde_json::{Value, json};
 
-use super::native::{self, Circumstances};
+use super::native::{self, Circumstances, Program, Scoreless};
 use super::work::{AgentWork, Function, How, ScenarioWork, Work};
 use crate::App;
 use crate::jobs::Job;
@@ -85,36 +85,25 @@ impl Asked<'_> {
         failure: Option<&ScoreFailure>,
     ) -> Result<Finding, ApiError> {
         let mut results = Vec::new();
+        let mut timed_out = failure.is_some_and(|failure| failure.code == "timeout") && session.is_none();
         let mut of_engine = session.map(|session| session.scorers.iter()).unwrap_or_default();
         for function in &self.scenario.functions {
             let result = match &function.how {
                 How::Program(_) if session.is_some_and(|session| session.error.is_some()) => {
                     without_score(function, "error", "there is no ranking: the retriever failed")
                 }
-                How::Program(program) => {
-                    let seconds = f64::from(self.scenario.seconds).min(self.limit_seconds).max(1.0) as u64;
-                    let circumstances = Circumstances {
-                        context: self.context(run, session),
-                        files: &self.scenario.files,
-                        environment: &self.agent.environment,
-                        seconds,
-                    };
-                    let running = native::run(self.app, self.organisation, program, circumstances);
-                    let ended = tokio::select! {
-                        ended = running => ended?,
-                        () = self.cancelled() => Err("stopped, as the run was canceled".to_owned()),
-                    };
-                    match ended {
-                        Ok((score, output)) => complete(function, score, output),
-                        Err(reason) => without_score(function, "error", &reason),
+                How::Program(program) => match self.attempts(program, run, session).await? {
+                    Ok((score, output)) => complete(function, score, output),
+                    Err(scoreless) => {
+                        timed_out |= scoreless.timed_out;
+                        without_score(function, "error", &scoreless.reason)
                     }
-                }
+                },
                 _ => of_scorer(function, of_engine.next(), session, failure),
             };
             results.push(result);
         }
-        let score = total(&self.scenario.functions, &results);
-        let timed_out = failure.is_some_and(|failure| failure.code == "timeout") && session.is_none();
+        let score = total(&self.scenario.functions, &results, session.and_then(|session| session.scenario_score));
         let state = if score.is_some() {
             "scored"
         } else if timed_out {
@@ -125,6 +114,35 @@ impl Asked<'_> {
         let log = log(session, failure, &results);
         let result = ScoringContractResult { score: score.unwrap_or(0.0), scoring_function_results: results };
         Ok(Finding { run: run.to_owned(), state, score, result: Some(result), log })
+    }
+
+    /// Runs a program, again where it came to no score, as often as the agent may and each time for longer.
+    async fn attempts(
+        &self,
+        program: &Program,
+        run: &str,
+        session: Option<&ScoredSession>,
+    ) -> Result<Result<(f64, String), Scoreless>, ApiError> {
+        let mut seconds = f64::from(self.scenario.seconds);
+        let mut left = self.agent.retries;
+        loop {
+            let circumstances = Circumstances {
+                context: self.context(run, session),
+                files: &self.scenario.files,
+                environment: &self.agent.environment,
+                seconds: seconds.min(self.limit_seconds).max(1.0) as u64,
+            };
+            let running = native::run(self.app, self.organisation, program, circumstances);
+            let ended = tokio::select! {
+                ended = running => ended?,
+                () = self.cancelled() => return Ok(Err(Scoreless::because("stopped, as the run was canceled"))),
+            };
+            if ended.is_ok() || left == 0 {
+                return Ok(ended);
+            }
+            left -= 1;
+            seconds *= self.agent.multiplier;
+        }
     }
 
     fn context(&self, run: &str, session: Option<&ScoredSession>) -> Value {
@@ -191,8 +209,13 @@ fn of_scorer(
     }
 }
 
-/// Returns the weighted mean, in the engine's order of operations; `None` where a function has no score.
-fn total(functions: &[Function], results: &[ScoringFunctionResult]) -> Option<f64> {
+/// Returns the weighted mean: the engine's own where all functions are its, else in its order of operations; `None` where a
+/// function has no score.
+fn total(functions: &[Function], results: &[ScoringFunctionResult], of_engine: Option<f64>) -> Option<f64> {
+    let has_all = results.iter().all(|result| result.state == "complete");
+    if functions.iter().all(Function::is_of_the_engine) {
+        return of_engine.filter(|_| has_all).map(|score| score.clamp(0.0, 1.0));
+    }
     let weights: f64 = functions.iter().map(|function| function.weight).sum();
     let parts = functions
         .iter()
@@ -230,6 +253,10 @@ mod tests {
         Function { name: "f".to_owned(), weight, how: How::Metric("RR".to_owned()) }
     }
 
+    fn program(weight: f64) -> Function {
+        Function { how: How::Program(Program::python("")), ..function(weight) }
+    }
+
     fn said(state: ScoreState, value: Option<f64>) -> ScoringFunctionResult {
         let said = ScorerResult { name: "f".to_owned(), value, output: String::new(), state };
         of_scorer(&function(1.0), Some(&said), None, None)
@@ -248,11 +275,21 @@ mod tests {
 
     #[test]
     fn a_total_needs_every_function() {
-        let functions = [function(1.0), function(3.0)];
+        let functions = [function(1.0), program(3.0)];
         let good = said(ScoreState::Complete, Some(1.0));
         let zero = said(ScoreState::Complete, Some(0.0));
-        assert_eq!(total(&functions, &[good.clone(), zero]), Some(0.25));
-        assert_eq!(total(&functions, &[good.clone(), said(ScoreState::Unknown, None)]), None);
-        assert_eq!(total(&functions, &[good, said(ScoreState::Error, Some(0.0))]), None);
+        assert_eq!(total(&functions, &[good.clone(), zero], None), Some(0.25));
+        assert_eq!(total(&functions, &[good.clone(), said(ScoreState::Unknown, None)], Some(1.0)), None);
+        assert_eq!(total(&functions, &[good, said(ScoreState::Error, Some(0.0))], Some(1.0)), None);
+    }
+
+    #[test]
+    fn a_contract_of_the_engine_has_the_score_that_the_engine_gave() {
+        let functions = [function(1.0), function(2.0)];
+        let good = said(ScoreState::Complete, Some(0.1));
+        assert_eq!(total(&functions, &[good.clone(), good.clone()], Some(0.1)), Some(0.1));
+        assert_eq!(total(&functions, &[good.clone(), good.clone()], Some(1.0 + 1e-12)), Some(1.0));
+        // A value outside of 0..1 is none here, whatever the engine made of it.
+        assert_eq!(total(&functions, &[good, said(ScoreState::Complete, Some(1.1))], Some(0.7)), None);
     }
 }

@@ -40,6 +40,8 @@ pub(in crate::runloop) struct AgentWork {
     pub(in crate::runloop) environment: Texts,
     pub(in crate::runloop) seconds: f64,
     pub(in crate::runloop) retries: u32,
+    /// By what each further attempt may take longer.
+    pub(in crate::runloop) multiplier: f64,
 }
 
 /// A scenario, as it was when the job was made.
@@ -152,6 +154,7 @@ impl Work {
             recording,
             retries: agent.retries,
             seconds: agent.seconds,
+            multiplier: agent.multiplier,
             hits: if has_programs || self.scenarios.len() == 1 { HITS } else { 0 },
         })
     }
