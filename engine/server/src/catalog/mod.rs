@@ -15,7 +15,7 @@ mod storage;
 mod sweep;
 mod uploads;
 
-pub use regular::{is_regular, open_regular, read_regular};
+pub use regular::{is_regular, open_regular, read_report};
 pub use storage::{Storage, check_storage, storage};
 pub use sweep::sweep;
 pub use uploads::Upload;

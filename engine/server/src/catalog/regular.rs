@@ -5,9 +5,14 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use axum::http::StatusCode;
+use rematch_engine::store::layout;
 use rustix::fs::{Mode, OFlags};
+use serde::de::DeserializeOwned;
 
 use crate::platform::error::ApiError;
+
+/// Bytes of a report that is read into memory.
+const REPORT_BYTES: u64 = 64 << 20;
 
 /// Returns whether a regular file lies there: no link to one, whatever it leads to.
 #[must_use]
@@ -35,7 +40,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 ///
 /// Returns 422 when it has more, and 500 when it cannot be read.
-pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, ApiError> {
+fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, ApiError> {
     let file = open_regular(path).map_err(ApiError::internal)?;
     let mut read = Vec::new();
     file.take(most.saturating_add(1)).read_to_end(&mut read).map_err(ApiError::internal)?;
@@ -49,6 +54,16 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, ApiError> {
         most >> 20
     );
     Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "report_too_large", message))
+}
+
+/// Reads the report of a finished run from its directory, on a thread that may block.
+///
+/// # Errors
+///
+/// Returns 422 when it is larger than is read here, and 500 when it cannot be read or was written by another version.
+pub fn read_report<T: DeserializeOwned>(run: &Path) -> Result<T, ApiError> {
+    let report = read_regular(&run.join(layout::REPORT_JSON), REPORT_BYTES)?;
+    serde_json::from_slice(&report).map_err(ApiError::internal)
 }
 
 #[cfg(test)]

@@ -9,15 +9,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rematch_engine::compare::gates::{Acknowledgement, Acknowledgements, Judgement};
 use rematch_engine::report::{self, Report};
-use rematch_engine::store::layout;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::kinds::REPORT_BYTES;
 use super::problem::Refusals;
 use super::runs::{directory, find_finished};
 use crate::App;
-use crate::catalog::read_regular;
+use crate::catalog::read_report;
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Json, Path, Query};
@@ -136,8 +134,7 @@ async fn answer(
     let entries = asked.acknowledgements.into_iter().map(entry).collect::<Result<Vec<_>, ApiError>>()?;
     let run = directory(app, &find_finished(app, organisation, id).await?);
     let judged = tokio::task::spawn_blocking(move || {
-        let text = read_regular(&run.join(layout::REPORT_JSON), REPORT_BYTES)?;
-        let report: Report = serde_json::from_slice(&text).map_err(ApiError::internal)?;
+        let report: Report = read_report(&run)?;
         let acknowledgements = Acknowledgements { path: None, entries };
         let judgement = Judgement::of(&report.run.id, &report.run.name, &report.comparison, &acknowledgements, today);
         match format {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::runs::run_folder;
 use super::submission::Benchmark;
 use crate::App;
-use crate::catalog::read_regular;
+use crate::catalog::read_report;
 use crate::jobs::{Job, JobKind};
 use crate::platform::error::ApiError;
 use crate::worker::{Order, RejudgeOrder, RunOrder};
@@ -19,9 +19,6 @@ pub(super) const KINDS: [&str; 2] = [RUN, REJUDGE];
 
 pub(super) const RUN: &str = "native.run";
 pub(super) const REJUDGE: &str = "native.rejudge";
-
-/// Bytes of a report that is read into memory.
-pub(super) const REPORT_BYTES: u64 = 64 << 20;
 
 /// What a run was asked to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,10 +104,8 @@ async fn write(folder: &Path, name: &str, benchmark: &Value) -> Result<std::path
 
 /// Adds what a list of runs shows: how each candidate did, and which retriever should serve.
 async fn concluded(job: &Job, folder: &Path, mut outcome: Value) -> Result<Value, ApiError> {
-    let path = run_folder(folder, &job.id).join(rematch_engine::store::layout::REPORT_JSON);
-    let report = tokio::task::spawn_blocking(move || {
-        serde_json::from_slice::<Value>(&read_regular(&path, REPORT_BYTES)?).map_err(ApiError::internal)
-    });
+    let run = run_folder(folder, &job.id);
+    let report = tokio::task::spawn_blocking(move || read_report::<Value>(&run));
     let report = report.await.map_err(ApiError::internal)??;
     let comparisons = report.pointer("/comparison/comparisons").and_then(Value::as_array).cloned().unwrap_or_default();
     let verdicts: Vec<Value> = comparisons

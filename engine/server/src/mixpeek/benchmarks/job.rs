@@ -14,6 +14,7 @@ use super::model::SessionFilter;
 use super::sessions::Wanted;
 use super::{results, sessions};
 use crate::App;
+use crate::catalog::read_report;
 use crate::jobs::{Job, JobKind};
 use crate::mixpeek::executions::search::corpora_for;
 use crate::mixpeek::instant;
@@ -85,8 +86,9 @@ impl JobKind for RetrieverBenchmark {
     }
 
     async fn conclude(&self, _: &App, _: &Job, folder: &Path, _: Value) -> Result<Value, ApiError> {
-        let report = tokio::fs::read(folder.join("run").join("report.json")).await.map_err(ApiError::internal)?;
-        let report: Report = serde_json::from_slice(&report).map_err(ApiError::internal)?;
+        let run = folder.join("run");
+        let report = tokio::task::spawn_blocking(move || read_report::<Report>(&run));
+        let report = report.await.map_err(ApiError::internal)??;
         if let Some(failure) = results::failure(&report) {
             return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "retriever_failed", failure));
         }
