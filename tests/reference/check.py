@@ -8,7 +8,8 @@ tests/reference/run). Where a program is known to be different, the exception st
 - Sessions without a single judgment: trec_eval leaves them out, and one with negative grades only ends pytrec_eval with a
   fault of memory; ours are null (0 for counts of relevant items).
 - Empty rankings: the programs do not look at them and print 0 for everything, NumRel too, which is not about the ranking.
-- nDCG with exponential gain: only ir_measures' `gains` gives all digits, so 2^g - 1 is spelled out for each grade.
+- nDCG with exponential gain: only ir_measures' `gains` gives all digits, so 2^g - 1 is spelled out for each grade. Beside it,
+  ir_measures may compute the other nDCG with these gains too, as the order of a set will have it; it is asked apart.
 - ERR: gdeval, the only program that has it, prints five digits; 5.1e-6 is allowed. It sorts like trec_eval.
 - Judged: ir_measures breaks ties by ascending item id, so that our value for it was computed in that order; and so does cwl
   for RBP, as it takes ir_measures' order; rankings with ties are left out for RBP.
@@ -148,8 +149,10 @@ def by_ir_measures(cases, runs, qrels, comparison):
     filled = {case: hits for case, hits in runs.items() if hits}
     by_case = {case["case"]: case for case in cases}
     seen = 0
-    for only in (False, True):
-        names = [name for name in cases[0]["values"] if ("judged_only" in name) == only]
+    groups = {}
+    for name in cases[0]["values"]:
+        groups.setdefault(("judged_only" in name, name in EXPONENTIAL), []).append(name)
+    for names in groups.values():
         measures = {ir_measures.parse_measure(EXPONENTIAL.get(name, name)): name for name in names}
         for metric in ir_measures.iter_calc(list(measures), qrels, filled):
             name, case = measures[metric.measure], by_case[metric.query_id]
