@@ -42,7 +42,7 @@ pub(crate) struct LiveServer {
 impl LiveServer {
     /// Starts `program` with `arguments` (where `{port}` and `{folder}` are filled in) and waits until it listens.
     /// `signal` is what ends it at once.
-    fn start(program: &Path, arguments: &[&str], folder: TempDir, signal: &str) -> Self {
+    pub(crate) fn start(program: &Path, arguments: &[&str], folder: TempDir, signal: &str) -> Self {
         let port = free_port();
         let place = folder.path().display().to_string();
         let fill = |argument: &&str| argument.replace("{port}", &port.to_string()).replace("{folder}", &place);
@@ -117,7 +117,7 @@ fn free_port() -> u16 {
 
 /// Returns the program `name` of the server `server`, in one of these places or where the system looks for programs; says
 /// that the test is skipped where there is none.
-fn program(server: &str, name: &str, places: &[PathBuf]) -> Option<PathBuf> {
+pub(crate) fn program(server: &str, name: &str, places: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places: Vec<PathBuf> = places.iter().cloned().chain(std::env::split_paths(&path)).collect();
     program_in(server, name, &places)
@@ -138,12 +138,12 @@ fn program_in(server: &str, name: &str, places: &[PathBuf]) -> Option<PathBuf> {
 }
 
 /// Where `tests/live/install.sh` puts what it installs.
-fn installed(folder: &str) -> PathBuf {
+pub(crate) fn installed(folder: &str) -> PathBuf {
     workspace().join("target/live").join(folder)
 }
 
 #[track_caller]
-fn succeeds(output: std::io::Result<Output>, what: &str) -> String {
+pub(crate) fn succeeds(output: std::io::Result<Output>, what: &str) -> String {
     let output = output.unwrap_or_else(|error| panic!("{what}: {error}"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{what}:\n{stdout}\n{stderr}");

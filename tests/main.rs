@@ -3,6 +3,7 @@
 //! Tests that read the shared reference data find it by the environment variable `REMATCH_SHARED` and are skipped, loudly,
 //! where it is not set.
 
+mod cloud_stores;
 mod live_servers;
 mod plugin_server;
 mod preset_engine;
@@ -14,6 +15,7 @@ mod shared;
 mod workbench;
 
 mod artefacts;
+mod clouds;
 mod compatibility;
 mod doctor;
 mod documentation;
@@ -25,6 +27,7 @@ mod formats;
 mod gates;
 mod gates_clicks;
 mod init;
+mod leases;
 mod lists;
 mod live;
 mod live_scifact;

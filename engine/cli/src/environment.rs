@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use rematch_engine::benchmark::TimeSpan;
 use rematch_engine::replay::remote::Secrets;
 use rematch_engine::storage::failpoint::{self, Failpoint};
 use rematch_engine::storage::keep_fetched_in;
+use rematch_engine::store::LeaseTime;
 
 use crate::exit::{Exit, Failure};
 use crate::folders;
@@ -12,8 +14,20 @@ use crate::folders;
 /// Names the call of the file system that is made to fail, for tests.
 const FAILPOINT: &str = "REMATCH_FAILPOINT";
 
-/// Tells the engine where fetched objects are kept, and which call is made to fail.
+/// How long a process that is not heard of keeps a run directory in an object store, such as `60s`.
+const LEASE: &str = "REMATCH_LEASE";
+
+/// Tells the engine where fetched objects are kept, how long leases are, and which call is made to fail.
 pub(crate) fn apply() -> Result<(), Failure> {
+    if let Ok(text) = std::env::var(LEASE) {
+        let time = text.parse::<TimeSpan>().ok().and_then(|span| LeaseTime::new(span.0));
+        let time = time.ok_or_else(|| {
+            let message =
+                format!("`{LEASE}` is `{text}`, expected a length of time of at least a second such as `60s`");
+            Failure::new(Exit::Usage, anyhow::anyhow!(message))
+        })?;
+        time.apply();
+    }
     if let Some(folder) = folders::fetched_objects() {
         keep_fetched_in(folder);
     }

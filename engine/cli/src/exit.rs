@@ -299,6 +299,7 @@ fn code_of_store(error: &StoreError) -> Exit {
         | StoreError::Write { .. }
         | StoreError::Table { .. }
         | StoreError::Json { .. }
+        | StoreError::LeaseLost { .. }
         | StoreError::ChangedManifest { .. } => Exit::Incomplete,
         _ => Exit::Internal,
     }

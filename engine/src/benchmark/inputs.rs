@@ -9,6 +9,7 @@ use super::plugin_reference::PluginReference;
 use super::resolve::is_there;
 use super::spec::SessionsPath;
 use super::stages::{StageKind, StagePlan, Used};
+use crate::storage::is_url;
 
 impl Plan {
     /// Checks that every file that the plan names is there.
@@ -43,6 +44,8 @@ impl Plan {
                 }
                 check(sessions.key("trec").key("qrels"), Path::new(&trec.qrels))?;
             }
+            // What lies below a URL is found by who reads it.
+            SessionsPath::Beir(directory) if is_url(directory) => {}
             SessionsPath::Beir(directory) => check(sessions.key("beir"), Path::new(directory))?,
         }
         let spec = source.parse()?;

@@ -184,10 +184,6 @@ fn session_path(context: &Context<'_>, sessions: &SessionsSpec) -> Result<Sessio
             trec.qrels = resolve(&keys.key("qrels"), &trec.qrels)?;
             SessionsPath::Trec(trec)
         }
-        SessionsPath::Beir(directory) if is_url(directory) => {
-            let mistake = context.mistake(&keys.key("beir"), "a BEIR directory can only be read from this machine");
-            return Err(mistake.with_help("download it and give its path"));
-        }
         SessionsPath::Beir(directory) => SessionsPath::Beir(resolve(&keys.key("beir"), directory)?),
     })
 }

@@ -446,7 +446,13 @@ fn grouping_in_memory_keeps_its_limit() {
     let path = files(&fixture.write("a.csv", format!("session_id,query\n{rows}")));
     let read = |memory| super::SessionReader::open_within(&path, None, memory).expect("a reader").next();
     assert!(read(64 << 20).expect("a session").is_ok());
-    let error = read(64 << 10).expect("a result").expect_err("an error");
+    // A session of its own that is larger than the limit.
+    let acts: String = (0..2000).map(|number| format!("s,item{number},click\n")).collect();
+    let path = files(&fixture.write("b.csv", format!("session_id,item_id,kind\n{acts}")));
+    let error = match super::SessionReader::open_within(&path, None, 64 << 10).map(|mut reader| reader.next()) {
+        Ok(found) => found.expect("a result").expect_err("an error"),
+        Err(error) => error,
+    };
     let text = error.to_string();
     assert!(matches!(error, LoadError::Memory { .. }) && text.contains("--memory-limit"), "{text}");
 }

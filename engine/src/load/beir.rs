@@ -5,6 +5,9 @@
 //! `query-id corpus-id score`, or TREC qrels without one. A directory holds the queries of every split, so a query without
 //! a judgment in the one that was read is left out and counted.
 //!
+//! The directory may be a URL. Of an object store's, what is there is listed; of a web server's, which lists nothing, the names
+//! of BEIR are tried in turn. The two files that are read are then fetched.
+//!
 //! Not for: the corpus beside them, which retrievers search.
 
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use super::files::{Lines, plain_name};
 use super::repeats::{Ids, find_repeat};
 use super::trec::{Grouping, Qrels, Share, settled};
 use crate::session::{Judgment, Session};
+use crate::storage::{self, is_url};
 
 const SPLITS: [&str; 4] = ["test", "dev", "validation", "train"];
 const QUERIES: [&str; 2] = ["queries.jsonl", "queries.jsonl.gz"];
@@ -35,17 +39,16 @@ enum Stage {
 }
 
 impl BeirSessions {
-    /// Opens the directory; a quarter of `memory_bytes` may be taken by judgments, which are read in several passes where
+    /// Opens the directory at a path or a URL; a quarter of `memory_bytes` may be taken by judgments, which are read in several passes where
     /// they are more.
     ///
     /// # Errors
     ///
     /// Returns [`LoadError::Format`] when the directory lacks queries or judgments, [`LoadError::Io`] when a file cannot be
     /// read, [`LoadError::Row`] for a line that cannot be understood and [`LoadError::Duplicate`] for a repeated query id.
-    pub(super) fn open(directory: &Path, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
-        let queries = QUERIES.iter().map(|name| directory.join(name)).find(|path| path.is_file());
-        let queries = queries.ok_or_else(|| not_beir(directory, "no `queries.jsonl`"))?;
-        let qrels_path = [find_qrels(directory)?];
+    pub(super) fn open(directory: &str, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
+        let BeirFiles { queries, qrels } = BeirFiles::find(directory)?;
+        let qrels_path = [qrels];
         let of = match Grouping::of(&qrels_path, memory_bytes / 4, false)? {
             Grouping::Passes(passes) => passes,
             Grouping::Streamed => 1,
@@ -171,24 +174,94 @@ fn query(line: &str) -> Result<Session, String> {
     Ok(Session { session_id, query, inputs: metadata.map(Value::to_string), ..Session::default() })
 }
 
-fn find_qrels(directory: &Path) -> Result<PathBuf, LoadError> {
-    let folder = directory.join("qrels");
-    let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect())
-        .unwrap_or_default();
-    found.sort();
+/// The files of a BEIR directory that sessions are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeirFiles {
+    /// The queries.
+    pub queries: PathBuf,
+    /// The judgments of the split that is read.
+    pub qrels: PathBuf,
+}
+
+impl BeirFiles {
+    /// Finds the files below a path or a URL. Those of a URL are fetched.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Format`] when the directory lacks queries or judgments, and [`LoadError::Io`] when a store or a
+    /// server cannot be asked.
+    pub fn find(directory: &str) -> Result<Self, LoadError> {
+        if is_url(directory) {
+            return Self::find_behind(directory.trim_end_matches('/'));
+        }
+        let directory = Path::new(directory);
+        let queries = QUERIES.iter().map(|name| directory.join(name)).find(|path| path.is_file());
+        let queries = queries.ok_or_else(|| not_beir(directory, "no `queries.jsonl`"))?;
+        let folder = directory.join("qrels");
+        let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
+            .map(|entries| {
+                entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect()
+            })
+            .unwrap_or_default();
+        found.sort();
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let names: Vec<String> = found.iter().map(|path| name(path)).collect();
+        let qrels = of_first_split(&names).map_err(|found| not_beir(directory, &found))?;
+        Ok(Self { queries, qrels: folder.join(qrels) })
+    }
+
+    fn find_behind(url: &str) -> Result<Self, LoadError> {
+        let failed = |source| LoadError::Io { path: url.into(), source };
+        let lacks = |found: &str| not_beir(Path::new(url), found);
+        let fetched = |name: &str| -> Result<PathBuf, LoadError> {
+            let url = format!("{url}/{name}");
+            storage::local(Path::new(&url)).map_err(|source| LoadError::Io { path: url.into(), source })
+        };
+        match storage::names_below(url).map_err(failed)? {
+            Some(names) => {
+                let queries = QUERIES.iter().find(|query| names.iter().any(|name| name == *query));
+                let queries = queries.ok_or_else(|| lacks(&format!("no `{url}/queries.jsonl`")))?;
+                let in_qrels = |name: &String| name.strip_prefix("qrels/").map(str::to_owned);
+                let judgments: Vec<String> = names.iter().filter_map(in_qrels).collect();
+                let qrels = of_first_split(&judgments).map_err(|found| lacks(&found))?;
+                Ok(Self { queries: fetched(queries)?, qrels: fetched(&format!("qrels/{qrels}"))? })
+            }
+            None => {
+                let first = |names: &[String]| -> Result<Option<PathBuf>, LoadError> {
+                    for name in names {
+                        if storage::is_found(Path::new(&format!("{url}/{name}"))).map_err(failed)? {
+                            return fetched(name).map(Some);
+                        }
+                    }
+                    Ok(None)
+                };
+                let queries = first(&QUERIES.map(str::to_owned))?;
+                let queries = queries.ok_or_else(|| lacks(&format!("no `{url}/queries.jsonl`")))?;
+                let of_split = |split: &str| format!("qrels/{split}.tsv");
+                let names: Vec<String> = SPLITS.into_iter().map(of_split).collect();
+                let qrels = first(&names)?.ok_or_else(|| {
+                    let tried: Vec<String> = names.iter().map(|name| format!("`{url}/{name}`")).collect();
+                    lacks(&format!("none of {}", tried.join(", ")))
+                })?;
+                Ok(Self { queries, qrels })
+            }
+        }
+    }
+}
+
+/// Returns the file of the first split that is there, or what was found instead.
+fn of_first_split(names: &[String]) -> Result<&str, String> {
     let of_split = |split: &str| {
-        let matches = |path: &&PathBuf| {
-            let name = plain_name(path);
+        let matches = |name: &&String| {
+            let name = plain_name(Path::new(name.as_str()));
             [".tsv", ".txt", ".qrels"].iter().any(|ending| name.strip_suffix(ending) == Some(split))
         };
-        found.iter().find(matches).cloned()
+        names.iter().find(matches).map(String::as_str)
     };
     SPLITS.into_iter().find_map(of_split).ok_or_else(|| {
-        let names: Vec<String> =
-            found.iter().filter_map(|path| path.file_name()).map(|name| format!("`{}`", name.display())).collect();
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         let names = if names.is_empty() { "nothing".into() } else { names.join(", ") };
-        not_beir(directory, &format!("no `qrels/test.tsv`, `dev.tsv` or `train.tsv`; `qrels` holds {names}"))
+        format!("no `qrels/test.tsv`, `dev.tsv` or `train.tsv`; `qrels` holds {names}")
     })
 }
 
@@ -254,5 +327,50 @@ mod tests {
         assert!(message().contains("row 2: duplicate query `_id` `q1`, first seen in row 1"));
         fixture.write("queries.jsonl", "{\"id\":\"q1\",\"text\":\"a\"}\n");
         assert!(message().contains("row 1: no `_id`"));
+    }
+
+    /// Returns the URL of a directory in a store of this process's memory.
+    fn in_a_store(name: &str, objects: &[(&str, &str)]) -> String {
+        use object_store::ObjectStoreExt as _;
+
+        let store = std::sync::Arc::new(object_store::memory::InMemory::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for (key, content) in objects {
+            let key = object_store::path::Path::from(format!("data/{key}"));
+            runtime.block_on(store.put(&key, content.to_string().into())).expect("put");
+        }
+        storage::know(&format!("s3://{name}"), store);
+        format!("s3://{name}/data/")
+    }
+
+    #[test]
+    fn a_directory_in_a_store_is_read_as_one_of_this_machine() {
+        let qrels = format!("{HEADER_LINE}3\td3\t1\nq1\td1\t2\n");
+        let url = in_a_store(
+            "beir-whole",
+            &[
+                ("corpus.jsonl", "{}"),
+                ("queries.jsonl", QUERY_LINES),
+                ("qrels/train.tsv", HEADER_LINE),
+                ("qrels/test.tsv", &qrels),
+                ("qrels/deeper/test.tsv", "no"),
+            ],
+        );
+        let fixture = Fixture::new();
+        fixture.write("queries.jsonl", QUERY_LINES);
+        fixture.write("qrels/test.tsv", qrels);
+        let (there, dirt) = read_all(&SessionsPath::Beir(url));
+        let (here, of_here) = read_all(&beir(&fixture));
+        assert_eq!(there.expect("sessions"), here.expect("sessions"));
+        assert_eq!(dirt, of_here);
+    }
+
+    #[test]
+    fn an_object_that_is_missing_is_named() {
+        let message = |url: &str| read_all(&SessionsPath::Beir(url.into())).0.expect_err("an error").to_string();
+        let url = in_a_store("beir-empty", &[("corpus.jsonl", "{}")]);
+        assert!(message(&url).contains("no `s3://beir-empty/data/queries.jsonl`"), "{}", message(&url));
+        let url = in_a_store("beir-half", &[("queries.jsonl", QUERY_LINES), ("qrels/other.tsv", "")]);
+        assert!(message(&url).contains("`qrels` holds `other.tsv`"), "{}", message(&url));
     }
 }

@@ -4,8 +4,8 @@
 //! `retriever_id`, `query`, `inputs`, `taxonomy` (nodes separated by `|`), `shown` (item ids separated by `|`), `expected`;
 //! and for one act or judgment per row `item_id`, `kind`, `position`, `value`, `grade`. Times are RFC 3339 text or
 //! milliseconds since the Unix epoch; a row's `timestamp` is the time of its interaction, and the first one is the time of
-//! the session. The rows of a session need not follow each other, so a file is grouped in memory. An empty field is a
-//! missing value. Columns of other names are ignored and counted.
+//! the session. The rows of a session need not follow each other, so a file is grouped in memory: as a whole where the memory
+//! limit allows it, else in several passes, each over a share of the sessions. An empty field is a missing value. Columns of other names are ignored and counted.
 //!
 //! Not for: corpora; they are read elsewhere.
 
@@ -21,6 +21,7 @@ use super::dirt::{Dirt, DirtKind};
 use super::files::open_text;
 use super::held::Held;
 use super::instant::parse_exact_instant;
+use super::trec::Share;
 use super::validity::session_fault;
 use crate::schema::column;
 use crate::session::{Interaction, Judgment, Session, ShownItem};
@@ -50,22 +51,91 @@ const COLUMNS: [&str; 15] = [
     column::GRADE,
 ];
 
-/// Returns the sessions of a CSV file, each with the line of its first row, in order of first appearance.
-///
-/// # Errors
-///
-/// Returns [`LoadError::Io`] when the file cannot be read, [`LoadError::MissingColumn`] when there is no `session_id`,
-/// [`LoadError::Format`] when two columns have the same name, [`LoadError::Row`] for a row that cannot be understood, and
-/// [`LoadError::Memory`] when the sessions take more than about `memory_bytes`.
-pub(super) fn read(path: &Path, memory_bytes: usize, dirt: &mut Dirt) -> Result<Vec<(u64, Session)>, LoadError> {
+/// The sessions of a CSV file, each with the line of its first row: in order of first appearance, or so within each share
+/// where the file takes several passes.
+pub(super) struct CsvSessions {
+    path: PathBuf,
+    memory_bytes: usize,
+    share: Share,
+    sessions: std::vec::IntoIter<(u64, Session)>,
+}
+
+/// Shares are powers of two up to this: more passes are no way to read a file.
+const MOST_SHARES: u64 = 256;
+
+impl CsvSessions {
+    /// Opens a file of which about `memory_bytes` are held at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Io`] when the file cannot be read, [`LoadError::MissingColumn`] when there is no `session_id`,
+    /// [`LoadError::Format`] when two columns have the same name, [`LoadError::Row`] for a row that cannot be understood, and
+    /// [`LoadError::Memory`] when a session, or the share of one in [`MOST_SHARES`], takes more than the limit.
+    pub(super) fn open(path: &Path, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
+        let before = dirt.clone();
+        let (share, sessions) = match read(path, memory_bytes, Share::WHOLE, dirt) {
+            Err(LoadError::Memory { .. }) => {
+                *dirt = before;
+                let share = Share { number: 0, of: shares(path, memory_bytes)? };
+                (share, read(path, memory_bytes, share, dirt)?)
+            }
+            sessions => (Share::WHOLE, sessions?),
+        };
+        Ok(Self { path: path.to_owned(), memory_bytes, share, sessions: sessions.into_iter() })
+    }
+
+    /// Returns the next session with its line, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`CsvSessions::open`] does.
+    pub(super) fn next_session(&mut self, dirt: &mut Dirt) -> Result<Option<(u64, Session)>, LoadError> {
+        loop {
+            if let Some(found) = self.sessions.next() {
+                return Ok(Some(found));
+            }
+            let Some(share) = self.share.next() else { return Ok(None) };
+            self.share = share;
+            self.sessions = read(&self.path, self.memory_bytes, share, dirt)?.into_iter();
+        }
+    }
+}
+
+/// Returns how many shares the sessions of a file are read in so that each fits, by one look at how long the rows are.
+fn shares(path: &Path, memory_bytes: usize) -> Result<u64, LoadError> {
     let mut reader = ReaderBuilder::new().from_reader(open_text(path)?);
-    let header = Header::read(path, &mut reader, dirt)?;
+    let header = Header::read(path, &mut reader, &mut Dirt::default())?;
+    let mut bytes = vec![0_usize; MOST_SHARES as usize];
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| row_error(path, error))? {
+        let id = Row { header: &header, record: &record, line: 0 }.text(column::SESSION_ID).unwrap_or_default();
+        if let Some(bytes) = bytes.get_mut((Share::place(id) % MOST_SHARES) as usize) {
+            // As if each row began a session.
+            *bytes = bytes.saturating_add(record.as_slice().len() + ROW_BYTES + SESSION_BYTES);
+        }
+    }
+    let fits = |of: u64| {
+        let of = of as usize;
+        (0..of).all(|number| bytes.iter().skip(number).step_by(of).sum::<usize>() <= memory_bytes)
+    };
+    let powers = (1..=MOST_SHARES.ilog2()).map(|power| 1 << power);
+    Ok(powers.into_iter().find(|of| fits(*of)).unwrap_or(MOST_SHARES))
+}
+
+/// Returns the sessions of one share of a file.
+fn read(path: &Path, memory_bytes: usize, share: Share, dirt: &mut Dirt) -> Result<Vec<(u64, Session)>, LoadError> {
+    let mut reader = ReaderBuilder::new().from_reader(open_text(path)?);
+    let mut said_before = Dirt::default();
+    let header = Header::read(path, &mut reader, if share.number == 0 { dirt } else { &mut said_before })?;
     let mut grouped = Grouped::default();
     let mut held = Held::new(memory_bytes, "grouping the rows of each session");
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| row_error(path, error))? {
         let line = record.position().map_or(0, ::csv::Position::line);
         let row = Row { header: &header, record: &record, line };
+        if !row.text(column::SESSION_ID).is_none_or(|id| share.holds(id)) {
+            continue;
+        }
         let sessions = grouped.sessions.len();
         grouped.add(&row, dirt)?;
         let added = if grouped.sessions.len() > sessions { SESSION_BYTES } else { 0 };

@@ -3,7 +3,9 @@
 //! One reader per layout ([`native`], [`ubi`], [`trec`], [`beir`], [`csv`]), each naming file and row in its errors;
 //! [`sessions`] picks the reader. [`documents`] reads corpora, [`recorded`] reads rankings; [`mod@inspect`] says what is in
 //! a file and what is dirty; [`mod@import`] writes any of them as native Parquet. Files in the session schema, TREC and
-//! BEIR are streamed; CSV and UBI must be grouped in memory, within a limit.
+//! BEIR are streamed; CSV and UBI are grouped in memory, share by share of the sessions where a limit asks for it. What a URL
+//! names is copied into a local file piece by piece, or read in ranges where the format allows it, so that no reader holds
+//! more for it than for a file of this machine.
 //!
 //! Not for: deciding which sessions count. Dirt is reported ([`Dirt`]), never repaired silently.
 

@@ -47,7 +47,7 @@ enum Source {
         memory_bytes: usize,
         current: Option<FileSessions>,
     },
-    Ubi(std::vec::IntoIter<Session>),
+    Ubi(Box<ubi::UbiSessions>),
     Trec(Box<trec::TrecSessions>),
     Beir(Box<beir::BeirSessions>),
     Ended,
@@ -56,7 +56,7 @@ enum Source {
 enum FileSessions {
     Table(TableSessions),
     Jsonl(JsonlSessions),
-    Csv(std::vec::IntoIter<(u64, Session)>),
+    Csv(csv::CsvSessions),
 }
 
 impl SessionReader {
@@ -98,17 +98,16 @@ impl SessionReader {
                 return Ok(Self { origin: Some(origin), ..reader });
             }
             SessionsPath::Ubi(spec) => {
-                let sessions = ubi::read(spec, memory_bytes, &mut dirt)?;
-                (PathBuf::from(&spec.queries), Source::Ubi(sessions.into_iter()))
+                let sessions = ubi::UbiSessions::open(spec, memory_bytes, &mut dirt)?;
+                (PathBuf::from(&spec.queries), Source::Ubi(Box::new(sessions)))
             }
             SessionsPath::Trec(spec) => {
                 let sessions = trec::TrecSessions::open(spec, memory_bytes, &mut dirt)?;
                 (PathBuf::from(&spec.qrels), Source::Trec(Box::new(sessions)))
             }
             SessionsPath::Beir(directory) => {
-                let directory = PathBuf::from(directory);
-                let sessions = beir::BeirSessions::open(&directory, memory_bytes, &mut dirt)?;
-                (directory, Source::Beir(Box::new(sessions)))
+                let sessions = beir::BeirSessions::open(directory, memory_bytes, &mut dirt)?;
+                (PathBuf::from(directory), Source::Beir(Box::new(sessions)))
             }
         };
         Ok(Self { source, dirt, place, row: 0, origin: Some(origin) })
@@ -154,7 +153,7 @@ impl SessionReader {
             Source::Ended => Ok(None),
             Source::Ubi(sessions) => {
                 self.row += 1;
-                Ok(sessions.next())
+                sessions.next_session(&mut self.dirt)
             }
             Source::Trec(sessions) => {
                 self.row += 1;
@@ -221,7 +220,7 @@ impl FileSessions {
                 Self::Table(TableSessions::open(path, found.unwrap_or(TableFormat::ArrowFile), dirt)?)
             }
             SessionFormat::Jsonl => Self::Jsonl(JsonlSessions::open(path)?),
-            SessionFormat::Csv => Self::Csv(csv::read(path, memory_bytes, dirt)?.into_iter()),
+            SessionFormat::Csv => Self::Csv(csv::CsvSessions::open(path, memory_bytes, dirt)?),
         })
     }
 
@@ -229,7 +228,7 @@ impl FileSessions {
         Ok(match self {
             Self::Table(table) => table.next_session()?,
             Self::Jsonl(lines) => lines.next_session(dirt)?.map(|session| (lines.row(), session)),
-            Self::Csv(sessions) => sessions.next(),
+            Self::Csv(sessions) => sessions.next_session(dirt)?,
         })
     }
 }

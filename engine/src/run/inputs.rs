@@ -8,10 +8,12 @@ use super::RunError;
 use super::rejudge::report_hash;
 use crate::benchmark::spec::SessionsPath;
 use crate::benchmark::{Plan, ScorerSource};
+use crate::load::beir::BeirFiles;
 use crate::load::{self, LoadError};
 use crate::replay::Pipeline;
 use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
+use crate::storage::is_url;
 use crate::store::{InputHash, Manifest, StoreError};
 
 /// A run whose identity is known.
@@ -90,6 +92,10 @@ fn session_files(sessions: &SessionsPath) -> Result<Vec<PathBuf>, LoadError> {
         SessionsPath::Trec(trec) => {
             files.extend(trec.topics.iter().map(PathBuf::from));
             files.push(PathBuf::from(&trec.qrels));
+        }
+        SessionsPath::Beir(directory) if is_url(directory) => {
+            let BeirFiles { queries, qrels } = BeirFiles::find(directory)?;
+            files.extend([queries, qrels]);
         }
         SessionsPath::Beir(directory) => {
             for pattern in ["queries.jsonl*", "qrels/*"] {

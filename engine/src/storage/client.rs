@@ -36,6 +36,12 @@ pub fn connect_within(outbound: Outbound) {
     CLIENTS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
+/// Makes a store of this process's memory known under a scheme and a bucket, such as `s3://memory`.
+#[cfg(test)]
+pub(crate) fn know(origin: &str, store: Arc<dyn ObjectStore>) {
+    CLIENTS.lock().unwrap_or_else(PoisonError::into_inner).insert(origin.to_owned(), store);
+}
+
 /// Returns the client of the store in which the object lies.
 pub(super) fn client(url: &ObjectUrl) -> io::Result<Arc<dyn ObjectStore>> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -120,6 +120,30 @@ pub fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Returns whether there is an object where a URL says so; an object that is not there is no error.
+///
+/// # Errors
+///
+/// Returns an error when it cannot be told.
+pub(crate) fn is_found(path: &Path) -> io::Result<bool> {
+    match Remote::at(&Location::of(path)?)? {
+        None => Ok(path.exists()),
+        Some(remote) => Ok(remote.find()?.is_some()),
+    }
+}
+
+/// Returns the names of the objects below a URL, without it and sorted; `None` where nothing can be listed, as behind HTTP.
+///
+/// # Errors
+///
+/// Returns an error when the URL names no place, or the store cannot be asked.
+pub(crate) fn names_below(url: &str) -> io::Result<Option<Vec<String>>> {
+    match Remote::at(&url.parse()?)?.filter(Remote::is_a_store) {
+        None => Ok(None),
+        Some(remote) => Ok(Some(remote.list()?.into_iter().map(|listed| listed.name).collect())),
+    }
+}
+
 /// Returns the SHA-256 of a file that this process has fetched.
 pub(crate) fn sha256_of_fetched(path: &Path) -> Option<String> {
     fetched().origins.get(path).and_then(|(_, sha256)| sha256.clone())

@@ -29,8 +29,8 @@ pub use blob::{Blob, BlobReader};
 pub use calls::Call;
 pub use client::connect_within;
 #[cfg(test)]
-pub(crate) use client::head_within;
-pub(crate) use fetch::{Shown, sha256_of_fetched};
+pub(crate) use client::{head_within, know};
+pub(crate) use fetch::{Shown, is_found, names_below, sha256_of_fetched};
 pub use fetch::{fetch, fetch_all, is_there, keep_fetched_in, local};
 pub use location::{Location, LocationError, is_url};
 pub use remote::Put;

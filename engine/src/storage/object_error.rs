@@ -50,7 +50,7 @@ fn advice(url: &ObjectUrl, error: &Error) -> (ErrorKind, String) {
         Error::AlreadyExists { .. } => (ErrorKind::AlreadyExists, "it is there already".into()),
         _ if has(&["scheme is not allowed", "URL scheme"]) => (
             ErrorKind::InvalidInput,
-            "its endpoint is plain http; set `AWS_ALLOW_HTTP=true` where that is meant".into(),
+            format!("its endpoint is plain http; set `{}_ALLOW_HTTP=true` where that is meant", prefix(url.scheme)),
         ),
         _ if has(&["Account must be specified"]) => {
             (ErrorKind::InvalidInput, "it needs a storage account; set `AZURE_STORAGE_ACCOUNT_NAME`".into())
@@ -65,7 +65,15 @@ fn advice(url: &ObjectUrl, error: &Error) -> (ErrorKind, String) {
         {
             (ErrorKind::PermissionDenied, format!("no credentials were found{}", credentials(url.scheme)))
         }
-        _ if has(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"]) => {
+        _ if has(&[
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "AuthenticationFailed",
+            "AuthorizationFailure",
+            "403 Forbidden",
+        ]) =>
+        {
             (ErrorKind::PermissionDenied, denied(url))
         }
         _ if has(&["without LOCATION"]) => {
@@ -106,7 +114,17 @@ fn settings(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::S3 => ", `AWS_ENDPOINT_URL` and `AWS_REGION`",
         Scheme::Azure => " and `AZURE_STORAGE_ACCOUNT_NAME`",
-        Scheme::Google | Scheme::Http => "",
+        Scheme::Google => " and `GOOGLE_BASE_URL`, where it is set",
+        Scheme::Http => "",
+    }
+}
+
+/// How the variables of a store begin.
+fn prefix(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::S3 | Scheme::Http => "AWS",
+        Scheme::Google => "GOOGLE",
+        Scheme::Azure => "AZURE",
     }
 }
 

@@ -120,6 +120,32 @@ impl Remote {
         }
     }
 
+    /// Reads a small object with its version; `None` where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be read, or has more than `most` bytes.
+    pub(crate) fn whole(&self, most: u64) -> io::Result<Option<(Bytes, Version)>> {
+        let (store, key) = (Arc::clone(&self.store), self.key.clone());
+        let read = wait(async move {
+            let reply = store.get(&key).await?;
+            let version = Version::of(&reply.meta);
+            if version.length > most {
+                return Ok(Err(version.length));
+            }
+            Ok(Ok((reply.bytes().await?, version)))
+        })?;
+        match read {
+            Ok(Ok(found)) => Ok(Some(found)),
+            Ok(Err(length)) => {
+                let message = format!("`{}` has {length} bytes, expected at most {most}", self.url);
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
     /// Begins to read a range of a version.
     fn begin_range(&self, version: &Version, range: Range<u64>) -> io::Result<Waiting<Result<Bytes, Error>>> {
         let (store, key, expected) = (Arc::clone(&self.store), self.key.clone(), version.clone());

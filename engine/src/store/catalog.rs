@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::manifest::Manifest;
-use super::run_directory::{RunDirectory, part_of};
+use super::run_directory::{RunDirectory, is_of_a_lock, part_of};
 use super::{StoreError, layout};
 use crate::storage::{Blob, Location, Remote, calls};
 
@@ -66,13 +66,16 @@ pub fn remove_run(location: &Location) -> Result<(), StoreError> {
     }
     match Remote::at(location).map_err(failed)? {
         Some(remote) => {
-            let objects = remote.list().map_err(failed)?;
+            let taken = RunDirectory::taken(&path)?;
+            let mut objects = remote.list().map_err(failed)?;
+            objects.retain(|object| !is_of_a_lock(&object.name));
             let (report, rest): (Vec<_>, Vec<_>) =
                 objects.into_iter().partition(|object| object.name == layout::REPORT_JSON);
             let (manifest, rest): (Vec<_>, Vec<_>) =
                 rest.into_iter().partition(|object| object.name == layout::MANIFEST);
             let in_turn = [report, rest, manifest];
-            in_turn.iter().try_for_each(|objects| remote.remove_all(objects)).map_err(failed)
+            in_turn.iter().try_for_each(|objects| remote.remove_all(objects)).map_err(failed)?;
+            taken.remove_lock().map_err(failed)
         }
         None => {
             let _lock = RunDirectory::taken(&path)?;

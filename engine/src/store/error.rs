@@ -96,10 +96,27 @@ pub enum StoreError {
         version: String,
     },
     /// Another process works in the directory.
-    #[error("another process works in `{path}`; wait for it, or choose another `--out`", path = path.display())]
+    #[error(
+        "another process works in `{path}`{holder}; wait for it, or choose another `--out`",
+        path = path.display(), holder = Colon(holder.as_deref())
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
+        /// Who, where the lock says so.
+        holder: Option<String>,
+    },
+    /// Another process took the directory over.
+    #[error(
+        "`{path}` was taken over by {by}, since this process was not heard of for too long; nothing more is published here, \
+         and what is done is kept: once the other has ended, `rematch resume` goes on",
+        path = path.display()
+    )]
+    LeaseLost {
+        /// The directory.
+        path: PathBuf,
+        /// Who has it now.
+        by: String,
     },
     /// The directory holds something else.
     #[error("`{path}` is not empty and holds no run; choose another `--out`", path = path.display())]
@@ -154,6 +171,15 @@ impl StoreError {
             free: free_bytes(&pending.room()),
             source: io::Error::from_raw_os_error(code),
         }
+    }
+}
+
+/// Prints what is known, after a colon.
+struct Colon<'a>(Option<&'a str>);
+
+impl fmt::Display for Colon<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |words| write!(formatter, ": {words}"))
     }
 }
 

@@ -11,6 +11,10 @@ pub const PLAN: &str = "plan.json";
 pub const RETRYING: &str = "retrying.json";
 /// Held by the process that works in the directory.
 pub const LOCK: &str = ".lock";
+/// In an object store: folder of the leases by which one process at a time works in the directory.
+pub const LEASES: &str = "lock";
+/// Bytes of a lease that are read: far more than any has.
+pub(super) const MOST_OF_A_LEASE: u64 = 1 << 16;
 /// The report.
 pub const REPORT_JSON: &str = "report.json";
 /// The report for people.

@@ -11,7 +11,9 @@ mod copy;
 mod error;
 #[cfg(test)]
 mod failpoint_tests;
+mod holder;
 pub mod layout;
+mod lease;
 mod manifest;
 #[cfg(test)]
 pub(crate) mod power_cut;
@@ -27,6 +29,7 @@ pub use catalog::{FoundRun, FoundState, find_runs, remove_run};
 pub use content::{sha256_of_bytes, sha256_of_file};
 pub use copy::copy_tables;
 pub use error::StoreError;
+pub use lease::LeaseTime;
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};
 pub use table::{TableReader, TableWriter};

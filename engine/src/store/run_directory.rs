@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
+use super::lease::{Guard, Lease};
 use super::manifest::Manifest;
 use super::table::{TableReader, TableWriter};
 use super::{StoreError, copy_tables, layout};
@@ -50,17 +51,27 @@ pub enum Opened {
 
 /// A run directory at a path, or at the URL that the path spells.
 ///
-/// On a file system one process works in it at a time: the lock is the system's, which takes it back from a process that
-/// dies. Object stores have no locks and need none: a part is written under the condition that it is not there, and who
-/// writes it writes the same bytes, so that processes in one directory only do work twice.
+/// One process works in it at a time. On a file system the lock is the system's, which takes it back from a process that
+/// dies; in an object store it is a lease, which its holder renews ([`LeaseTime`](super::LeaseTime)). A process that lost its
+/// lease publishes nothing any more. Should two processes publish in one directory nevertheless, nothing is corrupt: a part is
+/// written under the condition that it is not there, and who writes a file writes the same bytes.
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
     root: PathBuf,
     location: Location,
     /// Held as long as any handle of the directory lives.
-    _lock: Option<Arc<File>>,
+    lock: Option<Arc<Lock>>,
+    /// Says whether the lease of the process, if it has one, still is its.
+    guard: Option<Guard>,
     /// Where an object store cannot be sorted in.
     scratch: Arc<Mutex<Option<TempDir>>>,
+}
+
+/// What keeps other processes out.
+#[derive(Debug)]
+enum Lock {
+    File(#[expect(dead_code, reason = "it is held, not looked at")] File),
+    Lease(Mutex<Option<Lease>>),
 }
 
 impl RunDirectory {
@@ -134,7 +145,8 @@ impl RunDirectory {
                 "a run cannot lie behind http; choose a folder of this machine or of an object store (`s3://...`)";
             return Err(StoreError::io(root, io::Error::new(io::ErrorKind::InvalidInput, message)));
         }
-        Ok(Self { root: location.to_path(), location, _lock: None, scratch: Arc::default() })
+        let guard = Guard::of(&location);
+        Ok(Self { root: location.to_path(), location, lock: None, guard, scratch: Arc::default() })
     }
 
     fn described(self) -> Result<(Self, Manifest, Opened), StoreError> {
@@ -149,7 +161,12 @@ impl RunDirectory {
 
     /// Takes the directory for this process, and clears away what a process that died left half-written.
     fn lock(mut self) -> Result<Self, StoreError> {
-        let Some(root) = self.location.local() else { return Ok(self) };
+        let Some(root) = self.location.local() else {
+            let lease = Lease::take(&self.location)?;
+            self.guard = Some(lease.guard());
+            self.lock = Some(Arc::new(Lock::Lease(Mutex::new(Some(lease)))));
+            return Ok(self);
+        };
         let lock = || {
             calls::create_folder_durably(root)?;
             // A process that was killed may have made the folder and not have come to that. Best effort: who may work in a
@@ -160,14 +177,26 @@ impl RunDirectory {
             Ok(is_ours.then_some(file))
         };
         let file = lock().map_err(|source| StoreError::io(root, source))?;
-        let file = file.ok_or_else(|| StoreError::Locked { path: self.root.clone() })?;
+        let file = file.ok_or_else(|| StoreError::Locked { path: self.root.clone(), holder: None })?;
         for folder in [root.to_owned(), root.join(layout::PARTS)] {
             remove_leftovers(&folder);
         }
         // Best effort, as above: what was sorted there is of no use to anybody else.
         let _ = calls::remove_folder_with_content(&root.join(SCRATCH));
-        self._lock = Some(Arc::new(file));
+        self.lock = Some(Arc::new(Lock::File(file)));
         Ok(self)
+    }
+
+    /// Gives the directory back, and removes the lock with it where it is an object.
+    pub(super) fn remove_lock(self) -> io::Result<()> {
+        let Some(Lock::Lease(lease)) = self.lock.as_deref() else { return Ok(()) };
+        let lease = lease.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lease.map_or(Ok(()), Lease::remove)
+    }
+
+    /// Makes sure that nobody has taken the directory over.
+    fn check_lock(&self) -> Result<(), StoreError> {
+        self.guard.as_ref().map_or(Ok(()), Guard::check)
     }
 
     /// Returns the directory's path, or its URL as a path.
@@ -252,6 +281,7 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be written.
     pub fn write_bytes(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StoreError> {
+        self.check_lock()?;
         let path = self.path(&name);
         let failed = |source| StoreError::io(&path, source);
         if let Some(remote) = self.remote(&name).map_err(failed)? {
@@ -334,6 +364,7 @@ impl RunDirectory {
         for batch in batches {
             writer.write(&batch?)?;
         }
+        self.check_lock()?;
         writer.finish_as(put)
     }
 
@@ -348,7 +379,8 @@ impl RunDirectory {
         schema: &SchemaRef,
         parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
     ) -> Result<(), StoreError> {
-        copy_tables(&self.path(name), schema, parts)
+        // What is copied is published at the end; the lease is looked at with every part on the way there.
+        copy_tables(&self.path(name), schema, parts.into_iter().map(|part| self.check_lock().and(part)))
     }
 
     /// Copies a file of another run directory, under the name that it has there.
@@ -362,6 +394,7 @@ impl RunDirectory {
         let pending = PendingFile::create(&to).map_err(|source| StoreError::io(&to, source))?;
         let copied = io::copy(&mut blob.reader(0), &mut pending.writer());
         copied.map_err(|error| StoreError::write(&to, &pending, blob.length(), error))?;
+        self.check_lock()?;
         pending.publish().map_err(|source| StoreError::io(&to, source))
     }
 
@@ -413,6 +446,7 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be removed.
     pub fn remove(&self, name: impl AsRef<Path>) -> Result<(), StoreError> {
+        self.check_lock()?;
         let path = self.path(&name);
         let remove = || match self.remote(&name)? {
             Some(remote) => remote.remove(),
@@ -467,7 +501,7 @@ impl RunDirectory {
     fn is_occupied(&self) -> Result<bool, StoreError> {
         let occupied = || -> io::Result<bool> {
             match (Remote::at(&self.location)?, self.location.local()) {
-                (Some(remote), _) => Ok(!remote.list()?.is_empty()),
+                (Some(remote), _) => Ok(remote.list()?.iter().any(|listed| !is_of_a_lock(&listed.name))),
                 (None, Some(root)) => match calls::list(root) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
                     entries => Ok(entries?.iter().any(|(name, _)| !name.to_string_lossy().starts_with('.'))),
@@ -477,6 +511,11 @@ impl RunDirectory {
         };
         occupied().map_err(|source| StoreError::io(&self.root, source))
     }
+}
+
+/// Returns whether an object below a run directory's URL belongs to its lock.
+pub(super) fn is_of_a_lock(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(folder, _)| folder == layout::LEASES)
 }
 
 /// Folder of what is sorted or converted on the way.

@@ -87,14 +87,27 @@ pub(in crate::load) struct Share {
 }
 
 impl Share {
+    /// All topics.
+    pub(in crate::load) const WHOLE: Self = Self { number: 0, of: 1 };
+
     /// Returns whether the topic is in this share.
     pub(in crate::load) fn holds(self, topic: &str) -> bool {
         if self.of == 1 {
             return true;
         }
+        Self::place(topic) % self.of == self.number
+    }
+
+    /// Returns whether what has this topic is in this share; what has none is in the first.
+    pub(in crate::load) fn holds_or_begins(self, topic: Option<&str>) -> bool {
+        topic.map_or(self.number == 0, |topic| self.holds(topic))
+    }
+
+    /// Returns a number by which topics fall into shares: they are in the share of its remainder.
+    pub(in crate::load) fn place(topic: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
         topic.hash(&mut hasher);
-        hasher.finish() % self.of == self.number
+        hasher.finish()
     }
 
     /// Returns the next share, or `None` after the last.

@@ -11,42 +11,144 @@ use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
 use crate::load::files;
 use crate::load::held::Held;
+use crate::load::trec::Share;
 use crate::session::{Interaction, Session, ShownItem};
 
-/// Returns one session per query, in order of the queries.
-///
-/// # Errors
-///
-/// Returns [`LoadError::NoMatch`] or [`LoadError::Io`] when a file is missing or cannot be read, [`LoadError::Damaged`] for
-/// a damaged table, [`LoadError::Row`] for a line that is no JSON object, and [`LoadError::Format`] when the log holds
-/// several applications and none, or one that is not there, is chosen, and [`LoadError::Memory`] when the log takes more than
-/// about `memory_bytes`.
-pub(in crate::load) fn read(spec: &UbiSpec, memory_bytes: usize, dirt: &mut Dirt) -> Result<Vec<Session>, LoadError> {
-    let application = spec.application.as_deref();
-    let mut applications = BTreeSet::new();
-    let mut held = Held::new(memory_bytes, "joining the events of each query");
-    let queries = Queries::read(&files::expand(&spec.queries)?, application, &mut applications, &mut held, dirt)?;
-    let mut events = Events::read(&files::expand(&spec.events)?, application, &mut applications, &mut held, dirt)?;
-    check_applications(Path::new(&spec.queries), application, &applications)?;
-    dirt.add_many(DirtKind::EventWithoutQuery, events.orphans(&queries.positions));
+/// One session per query: in order of the queries, or so within each share where the log takes several passes.
+pub(in crate::load) struct UbiSessions {
+    log: UbiLog,
+    share: Share,
+    /// What the whole log shows about positions.
+    evidence: Evidence,
+    sessions: std::vec::IntoIter<Session>,
+}
 
-    // Of one application only: several are refused above.
-    let mut log = Evidence::default();
-    let mut evidence = Vec::with_capacity(queries.rows.len());
-    for query in &queries.rows {
+/// Shares are powers of two up to this: more passes are no way to read a log.
+const MOST_SHARES: u64 = 256;
+
+impl UbiSessions {
+    /// Opens a log of which about `memory_bytes` are held at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::NoMatch`] or [`LoadError::Io`] when a file is missing or cannot be read, [`LoadError::Damaged`]
+    /// for a damaged table, [`LoadError::Row`] for a line that is no JSON object, and [`LoadError::Format`] when the log holds
+    /// several applications and none, or one that is not there, is chosen, and [`LoadError::Memory`] when a query with its
+    /// events, or the share of one in [`MOST_SHARES`], takes more than the limit.
+    pub(in crate::load) fn open(spec: &UbiSpec, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
+        let log = UbiLog {
+            queries: files::expand(&spec.queries)?,
+            events: files::expand(&spec.events)?,
+            application: spec.application.clone(),
+            memory_bytes,
+        };
+        let place = Path::new(&spec.queries);
+        let mut found = dirt.clone();
+        match log.join(Share::WHOLE, place, &mut found) {
+            Err(LoadError::Memory { .. }) => {}
+            joined => {
+                let joined = joined?;
+                let evidence = joined.evidence();
+                *dirt = found;
+                let sessions = joined.sessions(evidence, dirt).into_iter();
+                return Ok(Self { log, share: Share::WHOLE, evidence, sessions });
+            }
+        }
+        let (share, evidence) = log.survey(place)?;
+        let sessions = log.join(share, place, dirt)?.sessions(evidence, dirt).into_iter();
+        Ok(Self { log, share, evidence, sessions })
+    }
+
+    /// Returns the next session, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`UbiSessions::open`] does.
+    pub(in crate::load) fn next_session(&mut self, dirt: &mut Dirt) -> Result<Option<Session>, LoadError> {
+        loop {
+            if let Some(session) = self.sessions.next() {
+                return Ok(Some(session));
+            }
+            let Some(share) = self.share.next() else { return Ok(None) };
+            self.share = share;
+            // Applications were looked at with the first share: each pass meets all of them.
+            let place = self.log.queries.first().cloned().unwrap_or_default();
+            self.sessions = self.log.join(share, &place, dirt)?.sessions(self.evidence, dirt).into_iter();
+        }
+    }
+}
+
+/// Where a log lies.
+struct UbiLog {
+    queries: Vec<PathBuf>,
+    events: Vec<PathBuf>,
+    application: Option<String>,
+    memory_bytes: usize,
+}
+
+impl UbiLog {
+    /// Returns the first of the shares that the log is read in so that each fits, and what all of them show about positions.
+    fn survey(&self, place: &Path) -> Result<(Share, Evidence), LoadError> {
+        let mut first = Share { number: 0, of: 2 };
+        loop {
+            let (mut evidence, mut share) = (Evidence::default(), Some(first));
+            while let Some(present) = share {
+                match self.join(present, place, &mut Dirt::default()) {
+                    Err(LoadError::Memory { .. }) if first.of < MOST_SHARES => break,
+                    joined => evidence.add(joined?.evidence()),
+                }
+                share = present.next();
+            }
+            if share.is_none() {
+                return Ok((first, evidence));
+            }
+            first.of *= 2;
+        }
+    }
+
+    /// Reads the queries of a share and their events.
+    fn join(&self, share: Share, place: &Path, dirt: &mut Dirt) -> Result<Joined, LoadError> {
+        let application = self.application.as_deref();
+        let mut applications = BTreeSet::new();
+        let mut held = Held::new(self.memory_bytes, "joining the events of each query");
+        let queries = Queries::read(&self.queries, (application, share), &mut applications, &mut held, dirt)?;
+        let events = Events::read(&self.events, (application, share), &mut applications, &mut held, dirt)?;
+        check_applications(place, application, &applications)?;
+        dirt.add_many(DirtKind::EventWithoutQuery, events.orphans(&queries.positions));
+        Ok(Joined { queries, events })
+    }
+}
+
+/// Queries and their events.
+struct Joined {
+    queries: Queries,
+    events: Events,
+}
+
+impl Joined {
+    /// Returns what they show about positions. Of one application only: several are refused.
+    fn evidence(&self) -> Evidence {
+        let mut all = Evidence::default();
+        self.queries.rows.iter().for_each(|query| all.add(self.evidence_of(query)));
+        all
+    }
+
+    fn evidence_of(&self, query: &Query) -> Evidence {
         let mut own = Evidence::default();
-        for event in events.by_query.get(&query.query_id).into_iter().flatten() {
+        for event in self.events.by_query.get(&query.query_id).into_iter().flatten() {
             own.note(&query.served, &event.item_id, event.ordinal);
         }
-        log.add(own);
-        evidence.push(own);
+        own
     }
-    let sessions = queries.rows.into_iter().zip(evidence);
-    let sessions = sessions.map(|(query, own)| {
-        let own_events = events.by_query.remove(&query.query_id).unwrap_or_default();
-        session(query, own_events, Bases { log, own }, dirt)
-    });
-    Ok(sessions.collect())
+
+    fn sessions(mut self, log: Evidence, dirt: &mut Dirt) -> Vec<Session> {
+        let evidence: Vec<Evidence> = self.queries.rows.iter().map(|query| self.evidence_of(query)).collect();
+        let sessions = self.queries.rows.into_iter().zip(evidence).map(|(query, own)| {
+            let own_events = self.events.by_query.remove(&query.query_id).unwrap_or_default();
+            session(query, own_events, Bases { log, own }, dirt)
+        });
+        sessions.collect()
+    }
 }
 
 fn check_applications(path: &Path, chosen: Option<&str>, found: &BTreeSet<String>) -> Result<(), LoadError> {

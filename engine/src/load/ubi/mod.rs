@@ -24,7 +24,8 @@
 //!
 //! **Applications.** A log of several applications is refused unless one is chosen; they are never mixed.
 //!
-//! Queries and events are joined in memory by `query_id`: a log must fit in memory, at some hundred bytes per event.
+//! Queries and events are joined in memory by `query_id`, at some hundred bytes per event: as a whole where the memory limit
+//! allows it, else in several passes, each over a share of the ids.
 //!
 //! Not for: judging whether a click means relevance.
 
@@ -37,5 +38,5 @@ mod records;
 mod tests;
 
 pub(super) use events::{IMPRESSION, Ordinal, contradicts, event_kind, is_click, logged_ordinal};
-pub(super) use join::read;
+pub(super) use join::UbiSessions;
 pub(super) use records::{Records, look, plain_text, ubi_instant};

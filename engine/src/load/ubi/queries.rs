@@ -9,6 +9,7 @@ use super::records::{Records, look, plain_text, timestamp};
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
 use crate::load::held::Held;
+use crate::load::trec::Share;
 
 /// A row of `ubi_queries`.
 #[derive(Debug, Default)]
@@ -38,25 +39,32 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    /// Reads the files, keeping rows of `application` (all, where it is `None`) and noting the applications met.
+    /// Reads the files, keeping rows of an application (all, where it is `None`) and a share of the ids, and noting the
+    /// applications met. What has no id is the first share's.
     pub(super) fn read(
         paths: &[PathBuf],
-        application: Option<&str>,
+        (application, share): (Option<&str>, Share),
         applications: &mut BTreeSet<String>,
         held: &mut Held,
         dirt: &mut Dirt,
     ) -> Result<Self, LoadError> {
         let mut queries = Self::default();
+        let mut said_before = Dirt::default();
         for path in paths {
             let mut records = Records::open(path)?;
-            while let Some((_, record)) = records.next_record(dirt)? {
+            while let Some((_, record)) =
+                records.next_record(if share.number == 0 { &mut *dirt } else { &mut said_before })?
+            {
                 let found = plain_text(&record, "application");
                 if application.is_some() && application != found.as_deref() {
                     applications.extend(found);
-                    dirt.add(DirtKind::OtherApplication);
+                    dirt.add_many(DirtKind::OtherApplication, u64::from(share.number == 0));
                     continue;
                 }
                 applications.extend(found);
+                if !share.holds_or_begins(plain_text(&record, "query_id").as_deref()) {
+                    continue;
+                }
                 match query(&record, dirt) {
                     Some(query) => {
                         held.add(path, query.bytes())?;
