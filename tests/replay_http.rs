@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::rematch::{Outcome, call, command, rematch};
 use crate::sample::{jsonl, products, sessions};
 use crate::search_server::SearchServer;
-use crate::workbench::{Workbench, mean, rankings_in};
+use crate::workbench::{Workbench, mean, rankings_in, result};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
@@ -57,8 +57,22 @@ fn run(bench: &Workbench, token: Option<&str>) -> Outcome {
 fn an_endpoint_is_replayed_with_its_stages_and_its_failures() {
     let server = SearchServer::over(&products());
     let bench = bench(&server, "");
-    run(&bench, Some(SECRET)).exits(0);
+    let outcome = run(&bench, Some(SECRET)).exits(0);
     let report = bench.read_report();
+    let asked = &result(&report, "live")["stages"][0]["requests"];
+    assert_eq!(
+        (asked["requests"].as_u64(), asked["failures"].as_u64(), asked["retries"].as_u64()),
+        (Some(60), Some(12), Some(0))
+    );
+    assert!(asked["bytes"].as_u64() > Some(1000), "{asked}");
+    assert!(result(&report, "shown")["stages"][0].get("requests").is_none());
+    let page = std::fs::read_to_string(bench.path("out/report.html")).expect("the page");
+    assert!(page.contains("server of stage") && page.contains("<td>http</td><td>60</td>"));
+    assert!(
+        outcome.stdout.contains("requests: live http 60 of ") && outcome.stdout.contains("12 failed"),
+        "{}",
+        outcome.stdout
+    );
     assert!(mean(&report, "live", "nDCG@10") > mean(&report, "shown", "nDCG@10"));
     let rankings = rankings_in(&bench.path("out"));
     let (failed, found): (Vec<_>, Vec<_>) =
@@ -160,6 +174,10 @@ fn a_dead_endpoint_stops_the_run_which_goes_on_when_it_is_well_again() {
     command.arg("resume").arg(bench.path("out")).env("SHOP_TOKEN", SECRET);
     call(&mut command).exits(0);
     let rankings = rankings_in(&bench.path("out"));
+    let report = bench.read_report();
+    let asked = &result(&report, "live")["stages"][0]["requests"];
+    assert_eq!(asked["breaker_openings"].as_u64(), Some(1), "of the process before: {asked}");
+    assert!(asked["failures"].as_u64() >= Some(5) && asked["requests"].as_u64() > Some(60), "{asked}");
     let live = rankings.iter().filter(|ranking| ranking.retriever_id == "live");
     assert_eq!(live.filter(|ranking| ranking.error_kind.as_deref() == Some("server")).count(), 0);
     // Nothing is left to do, and nobody is asked.
@@ -176,7 +194,7 @@ fn how_a_server_is_asked_is_in_the_plan_and_changes_no_hash() {
         run(&bench, Some(SECRET)).exits(0);
         let plan = std::fs::read_to_string(bench.path("out/plan.json")).expect("a plan");
         let report = bench.read_report();
-        let result = crate::workbench::result(&report, "live")["pipeline_hash"].clone();
+        let result = result(&report, "live")["pipeline_hash"].clone();
         (plan, result)
     };
     let (plan, usual) = hash("");

@@ -6,6 +6,7 @@ mod merge;
 #[cfg(test)]
 mod power_loss_tests;
 pub mod rejudge;
+mod requests;
 mod sequential;
 
 use std::num::NonZeroUsize;
@@ -250,12 +251,16 @@ impl Run {
             let mut tally = Tally::new(self, &sample, &units, &done);
             let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
             let driver = Driver { context, threads, stop };
-            let mut ended = self.stopped(driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await)?;
-            if retrying && ended == Ended::Done {
+            let mut ended = self.stopped(driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await);
+            if retrying && matches!(ended, Ok(Ended::Done)) {
                 driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
                 let mut tally = Tally::new(self, &sample, &units, &[]);
-                ended = self.stopped(driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await)?;
+                ended = self.stopped(driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await);
             }
+            // However it ended: what was asked was asked. Who cannot publish that any more says so by what ended it.
+            let noted = self.note_requests(driver.context.pipelines.iter().map(Arc::as_ref));
+            let ended = ended?;
+            noted?;
             if ended == Ended::Stopped {
                 return Err(self.interrupted());
             }
@@ -325,7 +330,7 @@ impl Run {
             pipeline_hash: hash.clone(),
         };
         let arms: Vec<Arm> = self.plan.pipelines.iter().zip(&self.hashes).map(arm).collect();
-        let comparison =
+        let mut comparison =
             compare::compare(&self.plan, &self.contract, &arms, &self.directory, self.surroundings.workers())?;
         for result in &comparison.results {
             for (name, scorer) in &result.scorers {
@@ -335,6 +340,7 @@ impl Run {
                 }
             }
         }
+        requests::tell(&self.directory, &mut comparison.results)?;
         let failed = comparison.results.iter().any(|result| result.state == ArmState::Failed);
         let state = if failed { report::RunState::Failed } else { report::RunState::Completed };
         let observed = Observed { completed_at: jiff::Timestamp::now().to_string() };

@@ -62,6 +62,7 @@ fn write_all(text: &mut String, finished: &Finished, judgement: &Judgement) -> s
         paragraph(&mut details, &stopping.statement, "")?;
     }
     latency(&mut details, report)?;
+    requests(&mut details, report)?;
     sample(&mut details, report)?;
     let mut about_lists = String::new();
     for comparison in comparisons {
@@ -289,6 +290,33 @@ fn latency(text: &mut String, report: &Report) -> std::fmt::Result {
         })
         .collect();
     paragraph(text, &format!("latency p50 / p99 in ms: {}", parts.join(", ")), "")
+}
+
+/// What servers were asked, one paragraph for all stages; the report has the rest.
+fn requests(text: &mut String, report: &Report) -> std::fmt::Result {
+    let mut parts = Vec::new();
+    for result in &report.results {
+        for stage in &result.stages {
+            let Some(asked) = &stage.requests else { continue };
+            let mut part = format!("{} {} {}", result.retriever_id, stage.name, asked.requests);
+            let mean = result.latency.stage_latencies.get(&stage.name);
+            mean.into_iter().try_for_each(|mean| write!(part, " of {mean:.2} ms"))?;
+            for (count, what) in [
+                (asked.retries, "retries"),
+                (asked.retries_over_budget, "retries over budget"),
+                (asked.failures, "failed"),
+                (asked.retry_after_waits, "waits asked for"),
+                (asked.breaker_openings, "times given up"),
+                (stage.cached, "more from the cache"),
+            ] {
+                if count > 0 {
+                    write!(part, ", {count} {what}")?;
+                }
+            }
+            parts.push(part);
+        }
+    }
+    if parts.is_empty() { Ok(()) } else { paragraph(text, &format!("requests: {}", parts.join("; ")), "") }
 }
 
 fn sample(text: &mut String, report: &Report) -> std::fmt::Result {

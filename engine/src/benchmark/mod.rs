@@ -38,7 +38,7 @@ pub use plan::{
     CorpusPlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan, ScorerSource,
 };
 pub use plugin_reference::{PluginReference, PluginReferenceError};
-pub use policy::{Arrival, ByteSize, PolicyPlan, TimeSpan};
+pub use policy::{Arrival, ByteSize, PolicyPlan, PolicySpec, TimeSpan};
 pub use spec::BenchmarkSpec;
 pub use stages::HitOrder;
 pub use statistics::StatisticsPlan;

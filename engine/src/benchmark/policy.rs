@@ -1,7 +1,8 @@
-//! How a retriever's servers are asked: deadlines, rate, retries. Written once for each retriever; each of its stages that
-//! asks a server has a rate, a retry budget and a breaker of its own.
+//! How a retriever's servers are asked: deadlines, rate, retries. Written once for each retriever, and again for a stage that is
+//! to be asked in another way; each stage that asks a server has a rate, a retry budget and a breaker of its own.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -57,6 +58,9 @@ pub struct PolicyPlan {
     pub redirects: u32,
     /// Requests that are sent, and forgotten, before the first that counts.
     pub warm_up: u32,
+    /// Most requests in flight at once; `None` for the retriever's sessions in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<NonZeroUsize>,
     /// Seed of the jitter between retries.
     pub seed: u64,
 }
@@ -78,6 +82,7 @@ impl Default for PolicyPlan {
             breaker: 20,
             redirects: 0,
             warm_up: 0,
+            concurrency: None,
             seed: 0,
         }
     }
@@ -89,28 +94,141 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST_RETRIES: u32 = 10;
 const MOST_REDIRECTS: u32 = 20;
 
-/// Returns the policy of a retriever.
-pub(super) fn resolve(context: &Context<'_>, spec: &RetrieverSpec) -> Result<PolicyPlan, Diagnostic> {
-    let keys = keys_of(context, spec);
+/// How the server of one stage is asked, where that is not as the retriever's others are: every key is the retriever's where it
+/// is not given here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicySpec {
+    /// Most requests in flight at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<NonZeroUsize>,
+    /// Most requests per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// How requests arrive; `open` needs a `rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
+    /// Longest time for a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_timeout: Option<TimeSpan>,
+    /// Longest wait for the next bytes of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_timeout: Option<TimeSpan>,
+    /// Longest time of an attempt, until its answer is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<TimeSpan>,
+    /// Most attempts after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Wait before the first retry, which doubles with each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_backoff: Option<TimeSpan>,
+    /// Longest such wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_backoff_cap: Option<TimeSpan>,
+    /// Longest wait that a server may ask for (`Retry-After`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_cap: Option<TimeSpan>,
+    /// Most retries for each first attempt over the run, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<f64>,
+    /// Largest answer, decompressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<ByteSize>,
+    /// Failures in a row after which the retriever is given up; 0 for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<u32>,
+    /// Most redirects that are followed, on the same host only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects: Option<u32>,
+    /// Requests that are sent, and forgotten, before the first that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<u32>,
+}
+
+impl PolicySpec {
+    /// Returns what a retriever says of all its stages. How many of its sessions are in flight is no limit of a stage.
+    fn of(spec: &RetrieverSpec) -> Self {
+        Self {
+            concurrency: None,
+            rate: spec.rate,
+            arrival: spec.arrival,
+            connect_timeout: spec.connect_timeout,
+            read_timeout: spec.read_timeout,
+            timeout: spec.timeout,
+            retries: spec.retries,
+            retry_backoff: spec.retry_backoff,
+            retry_backoff_cap: spec.retry_backoff_cap,
+            retry_after_cap: spec.retry_after_cap,
+            retry_budget: spec.retry_budget,
+            max_body: spec.max_body,
+            breaker: spec.breaker,
+            redirects: spec.redirects,
+            warm_up: spec.warm_up,
+        }
+    }
+
+    /// Returns the keys with whether they are written.
+    fn written(&self) -> [(&'static str, bool); 15] {
+        [
+            ("concurrency", self.concurrency.is_some()),
+            ("rate", self.rate.is_some()),
+            ("arrival", self.arrival.is_some()),
+            ("connect-timeout", self.connect_timeout.is_some()),
+            ("read-timeout", self.read_timeout.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("retries", self.retries.is_some()),
+            ("retry-backoff", self.retry_backoff.is_some()),
+            ("retry-backoff-cap", self.retry_backoff_cap.is_some()),
+            ("retry-after-cap", self.retry_after_cap.is_some()),
+            ("retry-budget", self.retry_budget.is_some()),
+            ("max-body", self.max_body.is_some()),
+            ("breaker", self.breaker.is_some()),
+            ("redirects", self.redirects.is_some()),
+            ("warm-up", self.warm_up.is_some()),
+        ]
+    }
+}
+
+/// Returns the policy of a stage whose keys stand at `stage_keys`: what it says itself, else its retriever, else the default.
+pub(super) fn resolve(
+    context: &Context<'_>,
+    retriever: &RetrieverSpec,
+    stage: Option<&PolicySpec>,
+    stage_keys: &KeyPath,
+) -> Result<PolicyPlan, Diagnostic> {
+    let (own, of_all) = (stage.cloned().unwrap_or_default(), PolicySpec::of(retriever));
     let usual = PolicyPlan::default();
     let plan = PolicyPlan {
-        rate: spec.rate,
-        arrival: spec.arrival.unwrap_or(usual.arrival),
-        connect_timeout: spec.connect_timeout.unwrap_or(usual.connect_timeout),
-        read_timeout: spec.read_timeout.unwrap_or(usual.read_timeout),
-        timeout: spec.timeout.unwrap_or(usual.timeout),
-        retries: spec.retries.unwrap_or(usual.retries),
-        retry_backoff: spec.retry_backoff.unwrap_or(usual.retry_backoff),
-        retry_backoff_cap: spec.retry_backoff_cap.unwrap_or(usual.retry_backoff_cap),
-        retry_after_cap: spec.retry_after_cap.unwrap_or(usual.retry_after_cap),
-        retry_budget: spec.retry_budget.unwrap_or(usual.retry_budget),
-        max_body: spec.max_body.unwrap_or(usual.max_body),
-        breaker: spec.breaker.unwrap_or(usual.breaker),
-        redirects: spec.redirects.unwrap_or(usual.redirects),
-        warm_up: spec.warm_up.unwrap_or(usual.warm_up),
+        rate: own.rate.or(of_all.rate),
+        arrival: own.arrival.or(of_all.arrival).unwrap_or(usual.arrival),
+        connect_timeout: own.connect_timeout.or(of_all.connect_timeout).unwrap_or(usual.connect_timeout),
+        read_timeout: own.read_timeout.or(of_all.read_timeout).unwrap_or(usual.read_timeout),
+        timeout: own.timeout.or(of_all.timeout).unwrap_or(usual.timeout),
+        retries: own.retries.or(of_all.retries).unwrap_or(usual.retries),
+        retry_backoff: own.retry_backoff.or(of_all.retry_backoff).unwrap_or(usual.retry_backoff),
+        retry_backoff_cap: own.retry_backoff_cap.or(of_all.retry_backoff_cap).unwrap_or(usual.retry_backoff_cap),
+        retry_after_cap: own.retry_after_cap.or(of_all.retry_after_cap).unwrap_or(usual.retry_after_cap),
+        retry_budget: own.retry_budget.or(of_all.retry_budget).unwrap_or(usual.retry_budget),
+        max_body: own.max_body.or(of_all.max_body).unwrap_or(usual.max_body),
+        breaker: own.breaker.or(of_all.breaker).unwrap_or(usual.breaker),
+        redirects: own.redirects.or(of_all.redirects).unwrap_or(usual.redirects),
+        warm_up: own.warm_up.or(of_all.warm_up).unwrap_or(usual.warm_up),
+        concurrency: own.concurrency,
         seed: context.spec.seed,
     };
-    let mistake = |key: &str, message: String| context.mistake(&keys.key(key), message);
+    // A mistake stands where the value was written.
+    let (stage_keys, retriever_keys) = (stage_keys.key("policy"), keys_of(context, retriever));
+    let place = |key: &str| match own.written().contains(&(key, true)) {
+        true => stage_keys.key(key),
+        false => retriever_keys.key(key),
+    };
+    check(&plan, |key, message| context.mistake(&place(key), message))?;
+    Ok(plan)
+}
+
+/// Checks what a policy says.
+fn check(plan: &PolicyPlan, mistake: impl Fn(&str, String) -> Diagnostic) -> Result<(), Diagnostic> {
     if let Some(rate) = plan.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0 || *rate > HIGHEST_RATE) {
         return Err(mistake(
             "rate",
@@ -147,28 +265,12 @@ pub(super) fn resolve(context: &Context<'_>, spec: &RetrieverSpec) -> Result<Pol
     if plan.max_body.0 == 0 {
         return Err(mistake("max-body", "no answer has 0 bytes".to_owned()));
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// Refuses the keys of a policy where no stage asks a server.
 pub(super) fn refuse(context: &Context<'_>, spec: &RetrieverSpec) -> Result<(), Diagnostic> {
-    let written = [
-        ("rate", spec.rate.is_some()),
-        ("arrival", spec.arrival.is_some()),
-        ("connect-timeout", spec.connect_timeout.is_some()),
-        ("read-timeout", spec.read_timeout.is_some()),
-        ("timeout", spec.timeout.is_some()),
-        ("retries", spec.retries.is_some()),
-        ("retry-backoff", spec.retry_backoff.is_some()),
-        ("retry-backoff-cap", spec.retry_backoff_cap.is_some()),
-        ("retry-after-cap", spec.retry_after_cap.is_some()),
-        ("retry-budget", spec.retry_budget.is_some()),
-        ("max-body", spec.max_body.is_some()),
-        ("breaker", spec.breaker.is_some()),
-        ("redirects", spec.redirects.is_some()),
-        ("warm-up", spec.warm_up.is_some()),
-    ];
-    match written.into_iter().find(|(_, written)| *written) {
+    match PolicySpec::of(spec).written().into_iter().find(|(_, written)| *written) {
         Some((key, _)) => {
             let message = format!("`{key}` is for retrievers that ask a server, and no stage of `{}` does", spec.id);
             Err(context.mistake(&keys_of(context, spec).key(key), message))
@@ -177,8 +279,19 @@ pub(super) fn refuse(context: &Context<'_>, spec: &RetrieverSpec) -> Result<(), 
     }
 }
 
-/// Refuses the keys that mean nothing to Postgres, where no stage asks a server over HTTP.
-pub(super) fn refuse_for_postgres(context: &Context<'_>, spec: &RetrieverSpec) -> Result<(), Diagnostic> {
+/// Refuses the keys that mean nothing to Postgres: of the stage, and of its retriever where no stage asks a server over HTTP.
+pub(super) fn refuse_for_postgres(
+    context: &Context<'_>,
+    spec: &RetrieverSpec,
+    stage: Option<&PolicySpec>,
+    stage_keys: &KeyPath,
+) -> Result<(), Diagnostic> {
+    let written = |key: &'static str| stage.is_some_and(|stage| stage.written().contains(&(key, true)));
+    if let Some(key) = ["read-timeout", "redirects"].into_iter().find(|key| written(key)) {
+        let message = format!("`{key}` is for `http` stages, and this one asks Postgres");
+        let mistake = context.mistake(&stage_keys.key("policy").key(key), message);
+        return Err(mistake.with_help("`timeout` bounds the whole query"));
+    }
     let written = [("read-timeout", spec.read_timeout.is_some()), ("redirects", spec.redirects.is_some())];
     match written.into_iter().find(|(_, written)| *written) {
         Some((key, _)) if !asks_over_http(&spec.stages) => {

@@ -12,6 +12,7 @@ use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use datafusion::parquet::file::properties::WriterProperties;
 
+use super::dirt::DirtKind;
 use super::fixture::{Fixture, arrow_file, arrow_stream, files, gzip, parquet, read_all};
 use super::{LoadError, SessionBatches, check_session_ids};
 use crate::benchmark::spec::{SessionsPath, TrecSpec, UbiSpec};
@@ -455,6 +456,30 @@ fn grouping_in_memory_keeps_its_limit() {
     };
     let text = error.to_string();
     assert!(matches!(error, LoadError::Memory { .. }) && text.contains("--memory-limit"), "{text}");
+}
+
+#[test]
+fn a_csv_file_beyond_the_limit_is_read_in_shares_to_the_same_sessions_and_dirt() {
+    let fixture = Fixture::new();
+    let row = |number: usize| {
+        let (session, grade) = (number * 7919 % 3000, if number.is_multiple_of(5) { "2" } else { "" });
+        format!("s{session},query {session},item{number},click,{grade},x\n")
+    };
+    let rows: String = (0..9000).map(row).collect();
+    let path =
+        files(&fixture.write("a.csv", format!("session_id,query,item_id,kind,grade,colour\n{rows}s1,other,,,,\n")));
+    let read = |memory| {
+        let mut reader = super::SessionReader::open_within(&path, None, memory).expect("a reader");
+        let mut sessions: Vec<_> = reader.by_ref().map(|session| session.expect("a session")).collect();
+        sessions.sort_by(|one, other| one.session_id.cmp(&other.session_id));
+        (sessions, reader.dirt().clone())
+    };
+    let whole = read(64 << 20);
+    assert_eq!((whole.0.len(), whole.1.count(DirtKind::IgnoredColumn)), (3000, 1));
+    assert_eq!(whole.1.count(DirtKind::ConflictingSessionValue), 1);
+    for memory in [1 << 20, 200 << 10] {
+        assert!(read(memory) == whole, "{memory} bytes");
+    }
 }
 
 #[test]

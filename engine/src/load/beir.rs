@@ -221,7 +221,8 @@ impl BeirFiles {
             Some(names) => {
                 let queries = QUERIES.iter().find(|query| names.iter().any(|name| name == *query));
                 let queries = queries.ok_or_else(|| lacks(&format!("no `{url}/queries.jsonl`")))?;
-                let in_qrels = |name: &String| name.strip_prefix("qrels/").map(str::to_owned);
+                let in_qrels =
+                    |name: &String| name.strip_prefix("qrels/").filter(|name| !name.contains('/')).map(str::to_owned);
                 let judgments: Vec<String> = names.iter().filter_map(in_qrels).collect();
                 let qrels = of_first_split(&judgments).map_err(|found| lacks(&found))?;
                 Ok(Self { queries: fetched(queries)?, qrels: fetched(&format!("qrels/{qrels}"))? })

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -321,20 +321,28 @@ where
 {
     let mut slots: Vec<Option<Answered>> = vec![None; sessions.len()];
     let mut tasks = JoinSet::new();
-    for (index, answered) in answered.into_iter().enumerate() {
-        let (sessions, flight, work) = (Arc::clone(sessions), Arc::clone(flight), work.clone());
+    let queue = Arc::new(Mutex::new(answered.into_iter().enumerate()));
+    // A task for each session that may be on its way, not one for each session: those would wait for most of their lives.
+    for _ in 0..flight.concurrency.get().min(sessions.len()) {
+        let (sessions, flight, work, queue) =
+            (Arc::clone(sessions), Arc::clone(flight), work.clone(), Arc::clone(&queue));
         tasks.spawn(async move {
-            // Nobody closes the semaphore.
-            let _permit = flight.permits.acquire().await;
-            (index, work(sessions, index, answered).await)
+            let mut done = Vec::new();
+            loop {
+                // Nobody closes the semaphore.
+                let _permit = flight.permits.acquire().await;
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((index, answered)) = next else { return done };
+                done.push((index, work(Arc::clone(&sessions), index, answered).await));
+            }
         });
     }
     while let Some(finished) = tasks.join_next().await {
         // Panics are caught inside; only a runtime that shuts down loses a task.
-        if let Ok((index, answered)) = finished
-            && let Some(slot) = slots.get_mut(index)
-        {
-            *slot = Some(answered);
+        for (index, answered) in finished.into_iter().flatten() {
+            if let Some(slot) = slots.get_mut(index) {
+                *slot = Some(answered);
+            }
         }
     }
     let cancelled = || {

@@ -48,10 +48,11 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
         report.comparison.comparisons.iter().map(|comparison| whiskers(report, comparison)).collect();
     let mut stages = report.results.iter().flat_map(|result| &result.stages);
     let eventful = stages.any(|stage| stage.retried + stage.skipped + stage.failed > 0);
+    let remote = report.results.iter().flat_map(|result| &result.stages).any(|stage| stage.requests.is_some());
     let whiskers = Value::from(Serde(whiskers));
     let page = environment
         .get_template("report.html")?
-        .render(context! { report => Value::from(Serde(report)), whiskers, eventful })?;
+        .render(context! { report => Value::from(Serde(report)), whiskers, eventful, remote })?;
     // Names and errors are what strangers wrote: control characters have no place on a page.
     let shown = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
     Ok(page.chars().map(shown).collect())

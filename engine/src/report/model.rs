@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark::spec::OnScorerError;
 use crate::benchmark::stages::{OnStageError, StagePlan};
-use crate::benchmark::{Arrival, PipelinePlan, Plan, ScorerPlan};
+use crate::benchmark::{Arrival, PipelinePlan, Plan, PolicyPlan, ScorerPlan};
 use crate::compare::Comparison;
 use crate::compare::outcome::{BenchmarkComparison, BenchmarkResult};
 use crate::score::{ScoreMetric, Scorer, ScoringContract};
@@ -120,6 +120,9 @@ pub struct StageInfo {
     pub kind: String,
     /// What an error means: `fail` or `skip`.
     pub on_error: OnStageError,
+    /// How its server is asked, where the stage asks one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asking: Option<AskingInfo>,
 }
 
 /// How servers were asked. Lengths of time and sizes are texts such as `30s` and `16MiB`.
@@ -263,8 +266,8 @@ fn conventions(plan: &Plan) -> BTreeMap<String, ConventionInfo> {
 }
 
 fn retriever(plan: &PipelinePlan) -> RetrieverInfo {
-    let asking = plan.policy().map(|policy| AskingInfo {
-        concurrency: plan.concurrency.get() as u64,
+    let asking = |policy: &PolicyPlan| AskingInfo {
+        concurrency: policy.concurrency.map_or(plan.concurrency, |own| own.min(plan.concurrency)).get() as u64,
         rate: policy.rate,
         arrival: policy.arrival,
         connect_timeout: policy.connect_timeout.to_string(),
@@ -275,13 +278,15 @@ fn retriever(plan: &PipelinePlan) -> RetrieverInfo {
         breaker: policy.breaker,
         max_body: policy.max_body.to_string(),
         warm_up: policy.warm_up,
-    });
+    };
     let stage = |stage: &StagePlan| StageInfo {
         name: stage.name.clone(),
         kind: stage.does.as_str().to_owned(),
         on_error: stage.on_error,
+        asking: stage.does.policy().map(asking),
     };
-    RetrieverInfo { id: plan.id.clone(), stages: plan.stages.iter().map(stage).collect(), asking }
+    let stages = plan.stages.iter().map(stage).collect();
+    RetrieverInfo { id: plan.id.clone(), stages, asking: plan.policy().map(asking) }
 }
 
 fn scorers(plan: &Plan, contract: &ScoringContract) -> Vec<ScorerInfo> {

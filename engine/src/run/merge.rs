@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::{Outcome, RunError, Surroundings, resume};
+use super::{Outcome, RunError, Surroundings, requests, resume};
 use crate::store::{Opened, RunDirectory, layout};
 
 /// Makes one run of the shards in `sources` and finishes it: in `out`, or in the first of them where that is `None`.
@@ -26,6 +26,9 @@ pub async fn merge(sources: &[PathBuf], surroundings: Surroundings) -> Result<Ou
             if found.run_id != manifest.run_id {
                 let (expected, found) = (manifest.run_id, found.run_id);
                 return Err(RunError::OtherRun { first: first.clone(), expected, other: source.clone(), found });
+            }
+            if shard.root() != target.root() {
+                requests::merge(target, &shard)?;
             }
             for unit in shard.parts()? {
                 if present.insert(unit) {

@@ -2,7 +2,7 @@
 
 use super::{Run, RunError, Tally};
 use crate::compare::sequential::Watch;
-use crate::store::{RunDirectory, TableReader, layout};
+use crate::store::{RunDirectory, StoreError, TableReader, layout};
 use crate::unit::{Driver, Ended, Task, WorkUnit};
 
 impl Run {
@@ -20,7 +20,11 @@ impl Run {
             self.directory.write_json(layout::RETRYING, &true)?;
             let ready = self.driver().await?;
             ready.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
-            if self.stopped(ready.drive(Task::RetryErrors, &done, |_| ()).await)? == Ended::Stopped {
+            let ended = self.stopped(ready.drive(Task::RetryErrors, &done, |_| ()).await);
+            if !matches!(ended, Ok(Ended::Done)) {
+                self.note(&ready)?;
+            }
+            if ended? == Ended::Stopped {
                 return Ok(Ended::Stopped);
             }
             driver = Some(ready);
@@ -36,7 +40,11 @@ impl Run {
                     Some(ready) => ready,
                     None => self.driver().await?,
                 };
-                let ended = self.stopped(ready.drive(Task::Do, &missing, |done| tally.add(self, done)).await)?;
+                let ended = self.stopped(ready.drive(Task::Do, &missing, |done| tally.add(self, done)).await);
+                if !matches!(ended, Ok(Ended::Done)) {
+                    self.note(&ready)?;
+                }
+                let ended = ended?;
                 driver = Some(ready);
                 if ended == Ended::Stopped {
                     return Ok(Ended::Stopped);
@@ -46,6 +54,9 @@ impl Run {
                 decided_after = Some(chunk + 1);
                 break;
             }
+        }
+        if let Some(driver) = &driver {
+            self.note(driver)?;
         }
         match decided_after.or((end < sample.groups()).then_some(end)) {
             Some(chunks) => self.directory.write_json(layout::STOPPED, &chunks)?,
@@ -62,6 +73,10 @@ impl Run {
             end = end.min(RunDirectory::view(&lender.path)?.0.sample()?.groups());
         }
         Ok(end)
+    }
+
+    fn note(&self, driver: &Driver) -> Result<(), StoreError> {
+        self.note_requests(driver.context.pipelines.iter().map(std::sync::Arc::as_ref))
     }
 
     async fn driver(&self) -> Result<Driver, RunError> {

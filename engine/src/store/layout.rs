@@ -15,6 +15,9 @@ pub const LOCK: &str = ".lock";
 pub const LEASES: &str = "lock";
 /// Bytes of a lease that are read: far more than any has.
 pub(super) const MOST_OF_A_LEASE: u64 = 1 << 16;
+/// What servers were asked, by retriever and stage, over the processes that worked on the run. A run that asks none has no
+/// such file.
+pub const REQUESTS: &str = "requests.json";
 /// The report.
 pub const REPORT_JSON: &str = "report.json";
 /// The report for people.

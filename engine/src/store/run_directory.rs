@@ -194,6 +194,15 @@ impl RunDirectory {
         lease.map_or(Ok(()), Lease::remove)
     }
 
+    /// Returns what publishing came to. Of a process that was stopped for a while every request fails at first; what matters then
+    /// is whether the directory still is its own.
+    fn or_lost(&self, published: Result<(), StoreError>) -> Result<(), StoreError> {
+        published.or_else(|error| match self.check_lock() {
+            Err(lost @ StoreError::LeaseLost { .. }) => Err(lost),
+            _ => Err(error),
+        })
+    }
+
     /// Makes sure that nobody has taken the directory over.
     fn check_lock(&self) -> Result<(), StoreError> {
         self.guard.as_ref().map_or(Ok(()), Guard::check)
@@ -285,7 +294,7 @@ impl RunDirectory {
         let path = self.path(&name);
         let failed = |source| StoreError::io(&path, source);
         if let Some(remote) = self.remote(&name).map_err(failed)? {
-            return remote.put(Bytes::copy_from_slice(bytes), Put::Replace).map_err(failed);
+            return self.or_lost(remote.put(Bytes::copy_from_slice(bytes), Put::Replace).map_err(failed));
         }
         let pending = PendingFile::create(&path).map_err(failed)?;
         let written = pending.writer().write_all(bytes);
@@ -365,7 +374,7 @@ impl RunDirectory {
             writer.write(&batch?)?;
         }
         self.check_lock()?;
-        writer.finish_as(put)
+        self.or_lost(writer.finish_as(put))
     }
 
     /// Writes the table of `schema` from the rows of parts, byte for byte ([`copy_tables`]).

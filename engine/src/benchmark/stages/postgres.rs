@@ -10,7 +10,7 @@ use super::query_text::QueryText;
 use crate::benchmark::diagnostic::{Diagnostic, KeyPath};
 use crate::benchmark::resolve::Context;
 use crate::benchmark::spec::RetrieverSpec;
-use crate::benchmark::{PolicyPlan, policy};
+use crate::benchmark::{PolicyPlan, PolicySpec, policy};
 
 /// The keys of a `postgres` stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,9 @@ pub struct PostgresSpec {
     /// A PEM file of certificate authorities that are trusted besides those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_authority: Option<String>,
+    /// How this database is asked, where that is not as the retriever says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySpec>,
     /// One statement that returns rows, best first. The first column is the item id, text or a whole number; the score is the
     /// column `score`, or else the second column where it is a number. `$query`, `$depth`, `$session_id`, `$taxonomy`, `$vector`,
     /// `$inputs` and `$inputs_<name>` stand for values of the session. Postgres leaves the order of equal rows open: end `ORDER BY`
@@ -103,7 +106,7 @@ pub(super) fn resolve(
     };
     let password = spec.password_env.as_ref();
     let password_env = password.map(|name| variable_name(context, name, &keys.key("password-env"))).transpose()?;
-    policy::refuse_for_postgres(context, retriever)?;
+    policy::refuse_for_postgres(context, retriever, spec.policy.as_ref(), keys)?;
     let query = QueryText::parse(&spec.query).map_err(|reason| context.mistake(&keys.key("query"), reason))?;
     if query.numbered().trim().is_empty() {
         return Err(context.mistake(&keys.key("query"), "the query is empty"));
@@ -117,7 +120,7 @@ pub(super) fn resolve(
             .map(|path| context.path(&keys.key("certificate-authority"), path))
             .transpose()?,
         query: spec.query.clone(),
-        policy: policy::resolve(context, retriever)?,
+        policy: policy::resolve(context, retriever, spec.policy.as_ref(), keys)?,
     })
 }
 

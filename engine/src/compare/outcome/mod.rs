@@ -22,6 +22,8 @@ use schemars::JsonSchema;
 pub use segments::Segments;
 use serde::{Deserialize, Serialize};
 
+use crate::replay::remote::RemoteCounts;
+
 pub use exposure::{ClickWeights, Estimate, Exposure, PropensityInfo, PropensitySource, Sensitivity};
 pub use lists::{
     BeyondAccuracy, CoverageSummary, JudgedShare, JudgmentBounds, ListSimilarity, NoveltySummary, PaulScore,
@@ -118,6 +120,10 @@ pub struct StageSummary {
     pub recall: Option<f64>,
     /// Sessions that this share was looked at for.
     pub recall_sessions: u64,
+    /// What its server was asked, over the processes that worked on the run; a stage that shares its answers with another
+    /// retriever's was asked by the first. Absent where the stage asks none, or all answers were known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<RemoteCounts>,
 }
 
 /// Whether an arm can be compared.

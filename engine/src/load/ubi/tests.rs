@@ -384,3 +384,45 @@ fn a_decimal_that_cannot_be_written_is_an_error_and_not_a_panic() {
     assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("queries.arrow"), "{error}");
 }
+
+#[test]
+fn a_log_beyond_the_limit_is_read_in_shares_to_the_same_sessions_and_dirt() {
+    let fixture = Fixture::new();
+    let query = |number: usize| {
+        let served = if number.is_multiple_of(3) { r#","query_response_hit_ids":["a","b","c"]"# } else { "" };
+        format!("{{\"query_id\":\"q{number}\",\"user_query\":\"tea {number}\",\"application\":\"shop\"{served}}}\n")
+    };
+    // Positions count from 0, which only those queries show that list what was served.
+    let event = |number: usize| {
+        let (query, item, ordinal) = (number * 31 % 2100, ["a", "b", "c"][number % 3], number % 3);
+        format!(
+            "{{\"query_id\":\"q{query}\",\"action_name\":\"click\",\"application\":\"shop\",\"event_attributes\":\
+             {{\"object\":{{\"object_id\":\"{item}\"}},\"position\":{{\"ordinal\":{ordinal}}}}}}}\n"
+        )
+    };
+    let without_id =
+        "\n{\"user_query\":\"lost\",\"application\":\"shop\"}\n{\"query_id\":\"q1\",\"application\":\"blog\"}\n";
+    let queries = fixture.write("queries.ndjson", (0..2000).map(query).collect::<String>() + without_id);
+    let lost_event = "{\"action_name\":\"click\",\"application\":\"shop\"}\n";
+    let events = fixture.write("events.ndjson", (0..6000).map(event).collect::<String>() + lost_event);
+    let text = |path: &std::path::Path| path.display().to_string();
+    let application = Some("shop".to_owned());
+    let path = SessionsPath::Ubi(UbiSpec { queries: text(&queries), events: text(&events), application });
+    let read = |memory| {
+        let mut reader = crate::load::SessionReader::open_within(&path, None, memory).expect("a reader");
+        let mut sessions: Vec<_> = reader.by_ref().map(|session| session.expect("a session")).collect();
+        sessions.sort_by(|one, other| one.session_id.cmp(&other.session_id));
+        (sessions, reader.dirt().clone())
+    };
+    let whole = read(64 << 20);
+    assert_eq!(whole.0.len(), 2000);
+    for kind in [DirtKind::QueryWithoutId, DirtKind::OtherApplication, DirtKind::BlankLine, DirtKind::EventWithoutQuery]
+    {
+        assert!(whole.1.count(kind) > 0, "{kind}");
+    }
+    for memory in [1 << 20, 200 << 10] {
+        let (sessions, dirt) = read(memory);
+        assert_eq!(dirt, whole.1, "{memory} bytes");
+        assert!(sessions == whole.0, "{memory} bytes");
+    }
+}

@@ -18,7 +18,7 @@ use crate::replay::remote::Policy;
 use crate::replay::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
 use crate::replay::retrievers::http::{HttpError, HttpReranker};
 use crate::replay::retrievers::{HttpRetriever, RecordedRetriever, ShownRetriever};
-use crate::replay::stages::{Source, Stage, Stages};
+use crate::replay::stages::{INSIDE, Source, Stage, Stages};
 use crate::replay::transforms::{Boost, Dedupe, FilterHits, Rerank, Reranks, Truncate};
 use crate::sandbox::{HostSettings, PluginHost};
 use crate::store::{sha256_of_bytes, sha256_of_file};
@@ -38,6 +38,10 @@ pub(super) struct Resources<'a> {
     plugins: Option<Arc<PluginHost>>,
     /// Content hashes by file.
     hashes: BTreeMap<PathBuf, String>,
+    /// The name of the stage that the present one is inside of, as a beginning of names in records.
+    inside: String,
+    /// How the servers of the present pipeline's stages are asked, by the names of the stages.
+    remotes: Vec<(String, Arc<Policy>)>,
 }
 
 impl<'a> Resources<'a> {
@@ -58,7 +62,21 @@ impl<'a> Resources<'a> {
             tables: BTreeMap::new(),
             plugins: workspace.plugins.clone(),
             hashes: BTreeMap::new(),
+            inside: String::new(),
+            remotes: Vec::new(),
         }
+    }
+
+    /// Returns how the servers of the pipeline that was built last are asked.
+    pub(super) fn take_remotes(&mut self) -> Vec<(String, Arc<Policy>)> {
+        std::mem::take(&mut self.remotes)
+    }
+
+    /// Returns how the server of a stage is asked.
+    pub(super) fn policy(&mut self, plan: &PipelinePlan, stage: &StagePlan, policy: &PolicyPlan) -> Arc<Policy> {
+        let policy = Arc::new(Policy::new(policy, plan.concurrency));
+        self.remotes.push((format!("{}{}", self.inside, stage.name), Arc::clone(&policy)));
+        policy
     }
 
     pub(super) fn pipeline_hash(&mut self, plan: &PipelinePlan) -> Result<String, ReplayError> {
@@ -121,7 +139,7 @@ impl<'a> Resources<'a> {
                 Arc::new(Rerank { by: Reranks::Plugin(reranker), top: *top })
             }
             StageKind::Rerank(RerankPlan { by: Reranker::Http(http), top }) => {
-                let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
+                let policy = self.policy(plan, stage, &http.policy);
                 let reranker = HttpReranker::build(http, policy, &self.workspace.secrets, &self.workspace.outbound);
                 let reranker = reranker.map_err(|source| http_error(plan, stage, source))?;
                 Arc::new(Rerank { by: Reranks::Http(Box::new(reranker)), top: *top })
@@ -162,7 +180,7 @@ impl<'a> Resources<'a> {
             StageKind::Vector(vector) => Source::Asked(self.vector(plan, vector)?),
             StageKind::Sql(sql) => Source::Asked(self.sql(plan, stage, sql)?),
             StageKind::Postgres(postgres) => Source::Asked(self.postgres(plan, stage, postgres)?),
-            StageKind::Fuse(fuse) => Source::Fuse(Arc::new(self.fuse(plan, fuse)?)),
+            StageKind::Fuse(fuse) => Source::Fuse(Arc::new(self.fuse(plan, stage, fuse)?)),
             StageKind::Plugin(plugin) => {
                 let host = self.plugins(plan, stage)?;
                 let retriever = PluginRetriever::load(&stage.name, plugin, &host);
@@ -177,17 +195,20 @@ impl<'a> Resources<'a> {
         }))
     }
 
-    fn fuse(&mut self, plan: &PipelinePlan, fuse: &FusePlan) -> Result<Fuse, ReplayError> {
+    fn fuse(&mut self, plan: &PipelinePlan, stage: &StagePlan, fuse: &FusePlan) -> Result<Fuse, ReplayError> {
         let mut branches = Vec::with_capacity(fuse.branches.len());
-        for branch in &fuse.branches {
+        let outside = self.inside.clone();
+        for (number, branch) in (1..).zip(&fuse.branches) {
+            self.inside = format!("{outside}{}{INSIDE}{number}{INSIDE}", stage.name);
             branches.push(Branch { stages: Arc::new(self.stages(plan, &branch.stages)?), weight: branch.weight });
         }
+        self.inside = outside;
         let FusePlan { method, rank_constant, normalise, .. } = *fuse;
         Ok(Fuse { branches, method, rank_constant, normalise })
     }
 
-    fn http(&self, plan: &PipelinePlan, stage: &StagePlan, http: &HttpPlan) -> Result<HttpRetriever, ReplayError> {
-        let policy = Arc::new(Policy::new(&http.policy, plan.concurrency));
+    fn http(&mut self, plan: &PipelinePlan, stage: &StagePlan, http: &HttpPlan) -> Result<HttpRetriever, ReplayError> {
+        let policy = self.policy(plan, stage, &http.policy);
         let Workspace { secrets, outbound, .. } = self.workspace;
         HttpRetriever::build(http, policy, secrets, outbound).map_err(|source| http_error(plan, stage, source))
     }

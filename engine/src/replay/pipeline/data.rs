@@ -8,7 +8,6 @@ use super::{ReplayError, Workspace};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::{PostgresPlan, SqlPlan, StagePlan, VectorPlan};
 use crate::replay::Retriever;
-use crate::replay::remote::Policy;
 use crate::replay::retrievers::vector::{VectorError, VectorTable};
 use crate::replay::retrievers::{PostgresRetriever, SqlRetriever, VectorRetriever};
 
@@ -57,12 +56,12 @@ impl Resources<'_> {
 
     /// Builds a `postgres` source of the retriever `plan`.
     pub(super) fn postgres(
-        &self,
+        &mut self,
         plan: &PipelinePlan,
         stage: &StagePlan,
         postgres: &PostgresPlan,
     ) -> Result<Arc<dyn Retriever>, ReplayError> {
-        let policy = Arc::new(Policy::new(&postgres.policy, plan.concurrency));
+        let policy = self.policy(plan, stage, &postgres.policy);
         let Workspace { secrets, outbound, .. } = self.workspace;
         let retriever = PostgresRetriever::build(postgres, policy, plan.concurrency, secrets, outbound);
         Ok(Arc::new(retriever.map_err(|source| ReplayError::Postgres {

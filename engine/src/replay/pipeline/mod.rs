@@ -18,7 +18,7 @@ use self::build::Resources;
 use self::shared::Prefixes;
 use super::Retriever;
 use super::cache::{PipelineRankings, RankingCache};
-use super::remote::{Secrets, no_secrets};
+use super::remote::{Policy, RemoteCounts, Secrets, no_secrets};
 use super::stages::{Answered, Flight, Source, Stage, Stages};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::OnStageError;
@@ -39,6 +39,8 @@ pub struct Pipeline {
     prefixes: Prefixes,
     /// What it answered in earlier runs, where that is kept.
     rankings: Option<Arc<PipelineRankings>>,
+    /// How its servers are asked, by the names of its stages.
+    remotes: Vec<(String, Arc<Policy>)>,
 }
 
 /// Where retrievers may put what they need, how much memory they may take for it, what runs their components, what is known
@@ -128,8 +130,9 @@ impl Pipeline {
         for ((plan, pipeline_hash), prefixes) in plans.iter().zip(hashes).zip(prefixes) {
             let (id, name) = (plan.id.clone(), plan.name.clone());
             let stages = Arc::new(resources.stages(plan, &plan.stages)?);
+            let remotes = resources.take_remotes();
             let flight = Flight::new(plan.concurrency);
-            let pipeline = Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None };
+            let pipeline = Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None, remotes };
             pipelines.push(match &workspace.rankings {
                 Some(cache) if plan.cache => pipeline.kept_in(cache),
                 _ => pipeline,
@@ -162,7 +165,13 @@ impl Pipeline {
         let source = Stage { name: kind, on_error, depth: depth.get(), does: Source::Asked(retriever) };
         let stages = Arc::new(Stages { source, transforms: Vec::new() });
         let (flight, prefixes) = (Flight::new(concurrency), Prefixes::default());
-        Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None }
+        Self { id, name, pipeline_hash, flight, stages, prefixes, rankings: None, remotes: Vec::new() }
+    }
+
+    /// Returns what the servers of its stages were asked since it was built, by the names that the stages have in records.
+    #[must_use]
+    pub fn remote_counts(&self) -> Vec<(String, RemoteCounts)> {
+        self.remotes.iter().map(|(stage, policy)| (stage.clone(), policy.counts())).collect()
     }
 
     /// Returns the pipeline with answers that are kept, and known again in later runs. Its `pipeline_hash` must be that of

@@ -69,6 +69,7 @@ fn pipelines(source: &Arc<Finds>, lengths: &[usize], on_error: OnStageError) -> 
             stages: Arc::new(Stages { source, transforms }),
             prefixes,
             rankings: None,
+            remotes: Vec::new(),
         })
     });
     built.collect()

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a retriever's servers were asked since it was built.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the server of one stage was asked: since the stage was built, or, in a report, over the processes that worked on the
+/// run, as far as they ended by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoteCounts {
     /// Requests whose answers count, retries not included.
     pub requests: u64,
@@ -20,12 +22,27 @@ pub struct RemoteCounts {
     pub retry_after_waits: u64,
     /// Time of those waits, milliseconds.
     pub retry_after_wait_ms: u64,
-    /// Whether the retriever was given up: 0 or 1.
+    /// How often the retriever was given up: at most once by each process.
     pub breaker_openings: u64,
     /// Requests that were sent to warm up.
     pub warm_ups: u64,
     /// Bytes of answers, decoded.
     pub bytes: u64,
+}
+
+impl RemoteCounts {
+    /// Adds what another process counted.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.retries_over_budget += other.retries_over_budget;
+        self.failures += other.failures;
+        self.retry_after_waits += other.retry_after_waits;
+        self.retry_after_wait_ms += other.retry_after_wait_ms;
+        self.breaker_openings += other.breaker_openings;
+        self.warm_ups += other.warm_ups;
+        self.bytes += other.bytes;
+    }
 }
 
 /// The same while they are counted.

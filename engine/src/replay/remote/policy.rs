@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::breaker::Breaker;
@@ -25,6 +25,8 @@ pub struct Policy {
     breaker: Breaker,
     counters: Counters,
     warm: OnceCell<()>,
+    /// One permit for each request that may be in flight, where the stage has a limit of its own.
+    places: Option<Semaphore>,
 }
 
 /// A request that was answered.
@@ -40,10 +42,13 @@ pub struct Answered<T> {
 }
 
 impl Policy {
-    /// Returns a policy for requests of which up to `concurrency` are in flight at once.
+    /// Returns a policy for requests of which up to `concurrency`, or fewer where the plan says so, are in flight at once.
     #[must_use]
     pub fn new(plan: &PolicyPlan, concurrency: NonZeroUsize) -> Self {
+        let own = plan.concurrency.filter(|own| *own < concurrency);
+        let concurrency = own.unwrap_or(concurrency);
         Self {
+            places: own.map(|own| Semaphore::new(own.get().min(Semaphore::MAX_PERMITS))),
             pace: Pace::new(plan, concurrency),
             budget: RetryBudget::new(plan.retry_budget),
             breaker: Breaker::new(plan.breaker),
@@ -88,6 +93,11 @@ impl Policy {
         if self.plan.warm_up > 0 {
             self.warm.get_or_init(|| self.warm_up(&attempt)).await;
         }
+        // Nobody closes the semaphore. The wait for a place is, like that for a turn, not the server's time.
+        let _place = match &self.places {
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
         let turn = self.pace.turn().await;
         // Others may have found out during the wait.
         if let Some(words) = self.breaker.opened_by() {

@@ -403,3 +403,37 @@ async fn a_request_that_is_dropped_gives_its_place_back() {
     let answered = policy.run(|| async { Ok(Done::now(())) }).await.unwrap();
     assert!(answered.latency <= milliseconds(60), "{:?}", answered.latency);
 }
+
+#[tokio::test]
+async fn a_stage_with_fewer_places_than_its_retriever_has_no_more_requests_in_flight() {
+    let plan = PolicyPlan { concurrency: Some(places(2)), ..PolicyPlan::default() };
+    let policy = Policy::new(&plan, places(16));
+    let (in_flight, most) = (AtomicU32::new(0), AtomicU32::new(0));
+    let ask = || async {
+        most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        sleep(milliseconds(5)).await;
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        Ok(Done::now(()))
+    };
+    let answered = join_all((0..16).map(|_| policy.run(ask))).await;
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    // The wait for a place is not the server's time.
+    let latencies: Vec<Duration> = answered.into_iter().map(|answered| answered.unwrap().latency).collect();
+    assert!(latencies.iter().all(|latency| *latency < milliseconds(35)), "{latencies:?}");
+}
+
+#[test]
+fn counts_of_processes_add_up() {
+    let one = RemoteCounts { requests: 3, retries: 1, bytes: 7, breaker_openings: 1, ..RemoteCounts::default() };
+    let mut sum = one;
+    sum.add(&RemoteCounts { failures: 2, ..one });
+    let expected = RemoteCounts {
+        requests: 6,
+        retries: 2,
+        bytes: 14,
+        breaker_openings: 2,
+        failures: 2,
+        ..RemoteCounts::default()
+    };
+    assert_eq!(sum, expected);
+}

@@ -48,7 +48,7 @@ pub(in crate::benchmark) fn resolve(
             Some(path) => Some(context.path(&keys.key("certificate-authority"), path)?),
             None => None,
         },
-        policy: policy::resolve(context, retriever)?,
+        policy: policy::resolve(context, retriever, spec.policy.as_ref(), keys)?,
     };
     check(context, spec, &usual, &plan, hits, keys)?;
     Ok(plan)

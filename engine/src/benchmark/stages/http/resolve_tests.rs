@@ -92,6 +92,7 @@ fn what_is_written_is_in_the_plan() {
         breaker: 5,
         redirects: 2,
         warm_up: 8,
+        concurrency: None,
         seed: 7,
     };
     assert_eq!(http.policy, policy);
@@ -99,6 +100,41 @@ fn what_is_written_is_in_the_plan() {
     let text = serde_json::to_string(&plan).unwrap();
     let again: Plan = serde_json::from_str(&text).unwrap();
     assert_eq!(again.pipelines, plan.pipelines, "a plan survives its file");
+}
+
+#[test]
+fn a_stage_says_how_it_is_asked_before_its_retriever_does() {
+    let retriever = "timeout = \"5s\"\nretries = 3\nrate = 20.0\nconcurrency = 8";
+    let stage = format!("{PLAIN}\npolicy = {{ timeout = \"300ms\", retries = 0, concurrency = 2 }}");
+    let plan = resolve(&stage, retriever).unwrap();
+    let policy = &http(&plan).policy;
+    assert_eq!((policy.timeout, policy.retries), (TimeSpan(Duration::from_millis(300)), 0));
+    assert_eq!((policy.rate, policy.breaker), (Some(20.0), PolicyPlan::default().breaker), "retriever, default");
+    assert_eq!((policy.concurrency.map(|own| own.get()), plan.pipelines[1].concurrency.get()), (Some(2), 8));
+    let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(again.pipelines, plan.pipelines);
+    // A stage without a policy is planned as ever, so that no run gets another id.
+    assert!(
+        !serde_json::to_string(&resolve(PLAIN, retriever).unwrap().pipelines[1].stages)
+            .unwrap()
+            .contains("concurrency")
+    );
+}
+
+#[test]
+fn a_mistake_in_a_policy_is_told_where_it_was_written() {
+    for (policy, retriever, part, line) in [
+        ("policy = { retries = 99 }", "retries = 1", "99 is out of range", ":16:"),
+        ("policy = { timeout = \"1s\" }", "retries = 99", "99 is out of range", ":11:"),
+        ("policy = { arrival = \"open\" }", "", "needs a `rate`", ":16:"),
+        ("policy = { tiemout = \"1s\" }", "", "tiemout", ""),
+    ] {
+        let message = match resolve(&format!("{PLAIN}\n{policy}"), retriever) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("{policy} was taken"),
+        };
+        assert!(message.contains(part) && message.contains(line), "{message}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AuthSpec;
+use crate::benchmark::PolicySpec;
 
 /// A search endpoint that is asked over HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,9 @@ pub struct HttpSpec {
     /// A PEM file of certificate authorities that are trusted besides those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_authority: Option<String>,
+    /// How this endpoint is asked, where that is not as the retriever says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicySpec>,
 }
 
 /// A search engine whose requests and answers are known.

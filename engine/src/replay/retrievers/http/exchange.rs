@@ -49,7 +49,7 @@ impl fmt::Debug for Prepared {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// When its last byte was there.
     pub(super) at: Instant,
 }
@@ -122,17 +122,21 @@ impl Exchange {
         Ok(Answer { status, headers, body, at: Instant::now() })
     }
 
-    async fn read(&self, mut response: Response, target: &str, status: StatusCode) -> Result<Vec<u8>, AttemptError> {
+    async fn read(&self, mut response: Response, target: &str, status: StatusCode) -> Result<Bytes, AttemptError> {
         let most = usize::try_from(self.policy.max_body.0).unwrap_or(usize::MAX);
-        let mut body: Vec<u8> = Vec::new();
+        // Most answers come in one piece, which is then not copied.
+        let (mut first, mut all) = (Bytes::new(), Vec::new());
         loop {
+            let body = if all.is_empty() { first.as_ref() } else { all.as_slice() };
             let stalled = || format!("{target}: the answer stalls after {} bytes: nothing came", body.len());
             let chunk = self.within_read_timeout(response.chunk(), stalled).await?;
-            let Some(chunk) = chunk.map_err(|error| of_body(error, target, body.len()))? else { return Ok(body) };
+            let Some(chunk) = chunk.map_err(|error| of_body(error, target, body.len()))? else {
+                return Ok(if all.is_empty() { first } else { all.into() });
+            };
             if chunk.len() > most - body.len() {
                 if !status.is_success() {
                     // What the status says is worth more than the rest of a long page.
-                    return Ok(body);
+                    return Ok(if all.is_empty() { first } else { all.into() });
                 }
                 let message = format!(
                     "{target}: the answer has more than {} (decompressed); a higher `max-body` lets it in",
@@ -140,7 +144,14 @@ impl Exchange {
                 );
                 return Err(AttemptError::lasting(RetrieveErrorKind::Body, message));
             }
-            body.extend_from_slice(&chunk);
+            if first.is_empty() {
+                first = chunk;
+            } else {
+                if all.is_empty() {
+                    all.extend_from_slice(&first);
+                }
+                all.extend_from_slice(&chunk);
+            }
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) async fn ask_once(
     let content_type = answer.headers.get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let body = match std::str::from_utf8(&answer.body) {
         Ok(text) => redact(text).into_bytes(),
-        Err(_) => answer.body.clone(),
+        Err(_) => answer.body.to_vec(),
     };
     Ok(RawAnswer {
         request: prepared.target.trim_matches('`').to_owned(),

@@ -413,6 +413,17 @@ mod tests {
             let retriever = build();
             let answers = block_on(retriever.retrieve_chunk(&sessions, 10)).unwrap();
             assert!(answers == block_on(build().retrieve_chunk(&sessions, 10)).unwrap(), "{metric:?}");
+            let exact = VectorRetriever::build(&plan(metric, None), table.clone()).unwrap();
+            let exact = block_on(exact.retrieve_chunk(&sessions, 10)).unwrap();
+            for (answer, exact) in answers.iter().zip(&exact) {
+                let (answer, exact) = (answer.as_ref().unwrap(), exact.as_ref().unwrap());
+                let found = |hit: &&Hit| answer.hits.iter().any(|found| found.item_id == hit.item_id);
+                let share = exact.hits.iter().filter(found).count() as f64 / exact.hits.len() as f64;
+                assert_eq!(answer.recall, Some(share), "{metric:?}");
+                // What is found is scored exactly, so that it stands where it does in the exact list.
+                let both: Vec<&Hit> = exact.hits.iter().filter(found).collect();
+                assert!(both.iter().all(|hit| answer.hits.contains(hit)), "{metric:?}");
+            }
             let recalls: Vec<f64> = answers.iter().map(|answer| answer.as_ref().unwrap().recall.unwrap()).collect();
             let mean = recalls.iter().sum::<f64>() / 40.0;
             assert!(recalls.len() == 40 && mean > 0.8, "{metric:?} {recalls:?}");
