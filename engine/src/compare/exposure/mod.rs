@@ -12,9 +12,11 @@
 //! newcomer above an old item, and lists condensed to all that was shown would hold everything that the baseline chose, so that
 //! an equal candidate would look better (the worlds of the tests show all three).
 //!
-//! [`click_log`] reads the log, [`survey`] says how likely users were to look, [`estimates`] sums up, [`words`] explains.
+//! [`click_log`] reads the log, [`survey`] says how likely users were to look, [`estimates`] sums up, [`curves`] asks whether an
+//! assumption decides, [`words`] explains.
 
 mod click_log;
+mod curves;
 mod estimates;
 mod survey;
 mod words;
@@ -25,6 +27,7 @@ use datafusion::arrow::array::{Array, Float64Array, RecordBatch};
 use rematch_metrics::stats::TStatistic;
 
 pub(super) use click_log::LoggedSession;
+pub(super) use curves::{over_curves, shares_of};
 pub(super) use estimates::{Examination, Sums};
 pub(super) use survey::survey;
 pub(super) use words::{cautions, change, percent};
@@ -37,7 +40,6 @@ use super::cluster_tests::Clustered;
 use super::columns::Damaged;
 use super::outcome::{
     Estimate, Exposure, MetricComparison, NodeOutcome, PipelineComparison, PropensityInfo, PropensitySource,
-    Sensitivity,
 };
 use super::question::Question;
 use super::significance::{conclude, interval};
@@ -45,7 +47,7 @@ use super::tally::Tally;
 use crate::benchmark::statistics::Correction;
 use crate::rows::top_keys;
 use click_log::ClickLog;
-use estimates::{COMMON, ESTIMATES, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
+use estimates::{COMMON, CURVES, ESTIMATES, FIRST_CURVE, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
 
 /// Tests for each candidate: the estimates, then what is left of the numerators of the self-normalised and of the relative one.
 pub(super) const TESTS: usize = ESTIMATES + 2;
@@ -86,9 +88,23 @@ pub(super) fn sessions<'a>(
     })
 }
 
-/// Returns what clicks say of a candidate on common support, by row of the chunk.
-pub(super) fn common_deltas(question: &Question<'_>, chunk: &Chunk, candidate: usize) -> Vec<(usize, f64)> {
-    sessions(question, chunk, candidate).map(|(session, found)| (session.row, found.common_delta())).collect()
+/// Returns what clicks say of a candidate on common support, by row of the chunk: under the curve that is taken for true, then,
+/// where that is an assumption, under each of the others.
+pub(super) fn common_deltas(question: &Question<'_>, chunk: &Chunk, candidate: usize) -> Vec<Vec<(usize, f64)>> {
+    let assumed = question.clicks.as_ref().filter(|found| found.source == PropensitySource::Assumed);
+    let others = assumed.map_or(0, |_| CURVES);
+    let places: Vec<usize> = std::iter::once(COMMON).chain(FIRST_CURVE..FIRST_CURVE + others).collect();
+    let mut deltas = vec![Vec::new(); places.len()];
+    for (session, found) in sessions(question, chunk, candidate) {
+        deltas.iter_mut().zip(&places).for_each(|(deltas, place)| deltas.push((session.row, found.delta(*place))));
+    }
+    deltas
+}
+
+/// Returns the exponents of the assumed curves; nothing where the curve is not an assumption.
+pub(super) fn assumed_exponents(question: &Question<'_>) -> Vec<f64> {
+    let assumed = question.clicks.as_ref().filter(|found| found.source == PropensitySource::Assumed);
+    assumed.map(|found| found.exponents.to_vec()).unwrap_or_default()
 }
 
 /// Sums up a chunk, by candidate; nothing where it is not asked what clicks can tell.
@@ -113,9 +129,7 @@ pub(super) fn sum_up(question: &Question<'_>, chunk: &Chunk) -> Vec<Sums> {
 
 /// Returns the means around which the clusters of each test vary.
 pub(super) fn centres(sums: &Sums) -> [f64; TESTS] {
-    let [naive, weighted, common, uncondensed] =
-        sums.estimates.each_ref().map(|tally| tally.deltas.mean().unwrap_or_default());
-    [naive, weighted, common, uncondensed, 0.0, 0.0]
+    std::array::from_fn(|place| sums.estimates.get(place).and_then(|tally| tally.deltas.mean()).unwrap_or_default())
 }
 
 /// Assesses a candidate.
@@ -141,7 +155,6 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
     };
     let [baseline_support, candidate_support] = sums.coverage();
     let assumed = examination.source == PropensitySource::Assumed;
-    let sensitivity = sums.sensitivity().filter(|_| assumed);
     Exposure {
         click_derived_pairs: sums.click_derived,
         logged_sessions: sums.sessions(),
@@ -166,7 +179,8 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         self_normalised: ratio(&sums.self_normalised, SELF_NORMALISED),
         bounds: sums.bounds(),
         weights: Some(sums.weights()),
-        sensitivity: sensitivity.map(|(exponent, relative)| Sensitivity { exponent, relative }).collect(),
+        sensitivity: curves::sensitivity(question, sums, clustered, candidate),
+        depends_on_curve: None,
         decides: examination.decide(),
         too_little: too_little(question, sums),
         explanation: String::new(),
@@ -225,14 +239,16 @@ pub(super) fn withdraw_nodes(
     }
 }
 
-/// Returns the interval of a metric's difference by what clicks say: the relative change on common support, of the baseline's mean.
+/// Returns the interval of a metric's difference by what clicks say: the relative change on common support under every assumed curve,
+/// of the baseline's mean.
 pub(super) fn on_scale_of(test: &MetricComparison, exposure: &Exposure) -> Option<[f64; 2]> {
-    let (relative, mean) = (exposure.relative?.ci95?, test.baseline_mean?);
+    let (relative, mean) = (over_curves(exposure).0?.ci95?, test.baseline_mean?);
     Some(relative.map(|end| end * mean))
 }
 
-/// Adjusts the p of what decides for the number of candidates that are compared with the same baseline.
-pub(super) fn adjust(correction: Correction, comparisons: &mut [PipelineComparison]) {
+/// Adjusts the p of what decides for the number of candidates that are compared with the same baseline, and asks whether it holds
+/// under every assumed curve.
+pub(super) fn adjust(correction: Correction, noise: f64, comparisons: &mut [PipelineComparison]) {
     let mut tests: Vec<&mut MetricComparison> = comparisons
         .iter_mut()
         .filter_map(|comparison| comparison.exposure.common_support.as_mut())
@@ -244,4 +260,5 @@ pub(super) fn adjust(correction: Correction, comparisons: &mut [PipelineComparis
         test.p_adjusted = Some(adjusted);
         test.correction.clone_from(&words);
     }
+    curves::settle(correction, noise, comparisons);
 }

@@ -16,6 +16,16 @@ pub(in crate::compare) fn change(relative: &Estimate) -> String {
     format!("{}{}", signed(relative.estimate), interval.unwrap_or_default())
 }
 
+/// Returns the name of an assumed curve: `1 / rank^0.5`.
+pub(in crate::compare) fn curve(exponent: f64) -> String {
+    let alike = if exponent == 0.0 { " (every rank looked at alike)" } else { "" };
+    format!("1 / rank^{}{alike}", rounded(exponent))
+}
+
+fn rounded(exponent: f64) -> f64 {
+    (exponent * 100.0).round() / 100.0
+}
+
 /// Returns why the estimate on common support must not decide, or `None`.
 pub(in crate::compare) fn too_little(
     plan: &ExposurePlan,
@@ -63,12 +73,22 @@ pub(in crate::compare) fn explanation(exposure: &Exposure) -> String {
         Some(info) if info.source == PropensitySource::Fitted => {
             format!("a position-based model, fitted to {} items that were shown at two ranks", info.interventions)
         }
-        Some(info) => format!("an assumed curve, 1 / rank^{}", info.exponent.unwrap_or(1.0)),
+        Some(info) => format!("an assumed curve, {}", curve(info.exponent.unwrap_or(1.0))),
         None => String::new(),
     };
-    let verdict = match (&exposure.relative, &exposure.too_little) {
+    let why_not = exposure.too_little.as_ref().or(exposure.depends_on_curve.as_ref());
+    let verdict = match (&exposure.relative, why_not) {
         (Some(relative), None) => {
-            format!("the difference is {}, and that decides (at p < {CLICK_SIGNIFICANCE})", change(relative))
+            let (first, last) = (exposure.sensitivity.first(), exposure.sensitivity.last());
+            let family = first.zip(last).filter(|(first, last)| first.exponent < last.exponent);
+            let everywhere = family.map(|(first, last)| {
+                format!(", if it holds under every curve from {} to {}", curve(first.exponent), curve(last.exponent))
+            });
+            let everywhere = everywhere.unwrap_or_default();
+            format!(
+                "the difference is {}, and that decides (at p < {CLICK_SIGNIFICANCE}{everywhere})",
+                change(relative)
+            )
         }
         (Some(relative), Some(why)) => {
             format!("the difference is {}, but {why}, so that nothing is decided", change(relative))
@@ -104,11 +124,11 @@ pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
     }
     let signs =
         |sign: f64| exposure.sensitivity.iter().any(|one| one.relative.is_some_and(|change| change * sign > 0.0));
-    if signs(1.0) && signs(-1.0) {
+    if signs(1.0) && signs(-1.0) && exposure.depends_on_curve.is_none() {
         let changes = exposure
             .sensitivity
             .iter()
-            .filter_map(|one| Some(format!("{:+.1} % at {}", one.relative? * 100.0, one.exponent)));
+            .filter_map(|one| Some(format!("{:+.1} % at {}", one.relative? * 100.0, rounded(one.exponent))));
         cautions.push(format!(
             "how fast users' attention falls with rank is assumed (1 / rank^exponent), and the sign depends on it: {}; a log in \
              which items were shown at several ranks would tell",

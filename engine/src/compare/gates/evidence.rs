@@ -5,6 +5,7 @@ use rematch_metrics::stats::student_t_quantile;
 use super::words::Unit;
 use crate::benchmark::spec::Direction;
 use crate::benchmark::{GatePlan, Observed};
+use crate::compare::exposure::over_curves;
 use crate::compare::outcome::{
     BenchmarkResult, Exposure, GateClicks, MetricComparison, NodeComparison, PipelineComparison, Stopping,
 };
@@ -263,9 +264,10 @@ pub(super) fn clicks(exposure: &Exposure) -> Option<GateClicks> {
         return None;
     }
     let common = exposure.common_support.as_ref();
+    let (relative, p) = over_curves(exposure);
     Some(GateClicks {
-        relative: exposure.relative,
-        p: common.and_then(|common| common.p_adjusted.or(common.p)),
+        relative,
+        p,
         n: common.map_or(0, |common| common.n),
         // Lists without anything in common are equal there too; and of little, equality says little.
         identical: exposure.relative.is_some()

@@ -19,6 +19,7 @@ use crate::session::{Ranking, Session};
 pub(super) struct Clicks {
     /// The DCG of both by the four estimates.
     estimates: [[f64; 2]; 4],
+    /// The DCG of both on common support under each of the assumed curves, without clipping.
     sensitivity: [[f64; 2]; 5],
     /// Weights of the clicks on common support, clipped and not.
     weights: Vec<(f64, f64)>,
@@ -76,7 +77,7 @@ impl Clicks {
                     found.estimates[2][arm] += weight.unwrap_or(0.0) * gain * condensed;
                     found.estimates[3][arm] += weight.unwrap_or(0.0) * gain * discount(place);
                     for (sums, exponent) in found.sensitivity.iter_mut().zip([0.0, 0.5, 1.0, 1.5, 2.0]) {
-                        sums[arm] += clipped(exponent).unwrap_or(0.0) * gain * condensed;
+                        sums[arm] += logged.map_or(0.0, |rank| (rank.get() as f64).powf(exponent)) * gain * condensed;
                     }
                 }
             }
@@ -146,8 +147,18 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         (hits > 0.0).then(|| sum(&|clicks| clicks.covered[arm] as f64) / hits)
     };
     let sensitivity = [0.0, 0.5, 1.0, 1.5, 2.0].into_iter().enumerate().map(|(place, exponent)| {
-        let [old, new] = [0, 1].map(|arm: usize| sum(&|clicks| clicks.sensitivity[place][arm]));
-        Sensitivity { exponent, relative: (old > 0.0).then(|| (new - old) / old) }
+        let pairs =
+            Pairs::of_values(observations, &rows, clicks.iter().map(|clicks| clicks.sensitivity[place]).collect());
+        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, true, None);
+        let old = test.baseline_mean.filter(|old| *old > 0.0);
+        Sensitivity {
+            exponent,
+            baseline_mean: test.baseline_mean,
+            relative: old.zip(test.delta).map(|(old, delta)| delta / old),
+            ci95: old.zip(test.ci95).map(|(old, ends)| ends.map(|end| end / old)),
+            p: test.p,
+            p_adjusted: None,
+        }
     });
     let mut found = Exposure {
         click_derived_pairs: derived,
@@ -177,6 +188,7 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
             unweighted: clicks.iter().map(|clicks| clicks.unweighted).sum(),
         }),
         sensitivity: sensitivity.collect(),
+        depends_on_curve: None,
         decides: false,
         too_little: None,
         explanation: String::new(),

@@ -27,7 +27,7 @@ pub use lists::{
     BeyondAccuracy, CoverageSummary, JudgedShare, JudgmentBounds, ListSimilarity, NoveltySummary, PaulScore,
     PositionMoves, TieRange, TieSummary,
 };
-pub use stopping::{SequenceLook, Stopping};
+pub use stopping::{CurveLook, SequenceLook, Stopping};
 
 /// Everything that the comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct BenchmarkResult {
     /// Every measure (metrics, scorers, sub-scores, the scenario score) over the sessions where it is defined; empty for a
     /// failed arm.
     pub scores: BTreeMap<String, MetricSummary>,
+    /// The geometric mean of each metric whose values are logarithms (`gm_map`, `gm_bpref`): the exponential of its mean.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub geometric_means: BTreeMap<String, f64>,
     /// The scenario score: weighted mean of the scoring functions; `null` without scorers.
     pub scenario_score: Option<MetricSummary>,
     /// Each scoring function by name.
