@@ -16,7 +16,7 @@ pub(super) const CURVES: usize = 5;
 /// An error below this share of its estimate is one of rounding.
 const ROUNDING: f64 = 1e-6;
 
-/// Estimates that are tested as paired differences: four by the curve that is taken for true, then common support under each of
+/// Estimates that are tested as paired differences: five by the curve that is taken for true, then common support under each of
 /// the assumed ones.
 pub(super) const ESTIMATES: usize = FIRST_CURVE + CURVES;
 
@@ -25,7 +25,12 @@ pub(super) const NAIVE: usize = 0;
 pub(super) const WEIGHTED: usize = 1;
 pub(super) const COMMON: usize = 2;
 pub(super) const UNCONDENSED: usize = 3;
-pub(super) const FIRST_CURVE: usize = 4;
+/// Common support with weights that are not clipped.
+pub(super) const UNCLIPPED: usize = 4;
+pub(super) const FIRST_CURVE: usize = 5;
+
+/// Ratios that are tested: self-normalised and relative, clipped and not.
+pub(super) const RATIOS: usize = 4;
 
 /// How likely users were to look.
 pub(in crate::compare) struct Examination {
@@ -86,8 +91,8 @@ fn discount(rank: u32) -> f64 {
 pub(in crate::compare) struct OfSession {
     /// The DCG of both arms by each estimate.
     pub(super) values: [[f64; 2]; ESTIMATES],
-    /// Weights of the clicks on common support, added up.
-    normaliser: f64,
+    /// Weights of the clicks on common support, added up: clipped, and whole.
+    normalisers: [f64; 2],
     weights: WeightSums,
     /// Items of each arm's top ranks that were exposed, and their discounts.
     covered: [(u64, f64); 2],
@@ -107,7 +112,7 @@ impl OfSession {
     ) -> Self {
         let mut found = Self {
             values: [[0.0; 2]; ESTIMATES],
-            normaliser: 0.0,
+            normalisers: [0.0; 2],
             weights: WeightSums::default(),
             covered: [(0, 0.0); 2],
             worth: 0.0,
@@ -145,12 +150,15 @@ impl OfSession {
                 continue;
             };
             found.weights.record(&weight);
-            found.normaliser += weight.weight;
+            let [clipped, whole] = &mut found.normalisers;
+            *clipped += weight.weight;
+            *whole += weight.whole;
             for arm in [0, 1] {
                 let at = discount(rank(arm, place));
                 let among_common = discount(condensed(arm, place));
                 found.add(COMMON, arm, weight.weight * item.gain * among_common);
                 found.add(UNCONDENSED, arm, weight.weight * item.gain * at);
+                found.add(UNCLIPPED, arm, weight.whole * item.gain * among_common);
                 for (estimate, exponent) in (FIRST_CURVE..).zip(examination.exponents) {
                     found.add(estimate, arm, assumed(item, exponent).unwrap_or(0.0) * item.gain * among_common);
                 }
@@ -171,14 +179,20 @@ impl OfSession {
     }
 
     /// Returns the differences that are tested: of every estimate, and what is left of the two ratios' numerators.
-    pub(in crate::compare) fn deltas(&self, sums: &Sums) -> [f64; ESTIMATES + 2] {
-        let [baseline, _] = self.values.get(COMMON).copied().unwrap_or_default();
-        let common = self.delta(COMMON);
-        std::array::from_fn(|place| match place.checked_sub(ESTIMATES) {
-            None => self.delta(place),
-            Some(0) => common - sums.self_normalised.ratio() * self.normaliser,
-            Some(_) => common - sums.relative.ratio() * baseline,
+    pub(in crate::compare) fn deltas(&self, sums: &Sums) -> [f64; ESTIMATES + RATIOS] {
+        let parts = self.ratio_parts();
+        std::array::from_fn(|place| {
+            let ratio = place.checked_sub(ESTIMATES).and_then(|ratio| parts.get(ratio).zip(sums.ratios.get(ratio)));
+            ratio.map_or_else(|| self.delta(place), |((above, below), sums)| above - sums.ratio() * below)
         })
+    }
+
+    /// Returns numerators and denominators of the ratios: self-normalised and relative by clipped weights, then by whole ones.
+    fn ratio_parts(&self) -> [(f64, f64); RATIOS] {
+        let [clipped, whole] = self.normalisers;
+        let baseline = |estimate: usize| self.values.get(estimate).map_or(0.0, |[old, _]| *old);
+        let (common, unclipped) = (self.delta(COMMON), self.delta(UNCLIPPED));
+        [(common, clipped), (common, baseline(COMMON)), (unclipped, whole), (unclipped, baseline(UNCLIPPED))]
     }
 }
 
@@ -293,8 +307,8 @@ struct Support {
 #[derive(Clone, Default)]
 pub(in crate::compare) struct Sums {
     pub(super) estimates: [PairTally; ESTIMATES],
-    pub(super) self_normalised: RatioSums,
-    pub(super) relative: RatioSums,
+    /// As [`RATIOS`] says.
+    pub(super) ratios: [RatioSums; RATIOS],
     weights: WeightSums,
     support: [Support; 2],
     worth: CompensatedSum,
@@ -308,9 +322,9 @@ impl Sums {
         for (tally, [old, new]) in self.estimates.iter_mut().zip(session.values) {
             tally.add(old, new, noise);
         }
-        let [old, new] = session.values.get(COMMON).copied().unwrap_or_default();
-        self.self_normalised.record(new - old, session.normaliser);
-        self.relative.record(new - old, old);
+        for (sums, (above, below)) in self.ratios.iter_mut().zip(session.ratio_parts()) {
+            sums.record(above, below);
+        }
         self.weights.merge(session.weights);
         for ((support, hits), (covered, discounts)) in self.support.iter_mut().zip(hits).zip(session.covered) {
             support.hits += u64::from(hits);
@@ -324,8 +338,7 @@ impl Sums {
 
     pub(in crate::compare) fn merge(&mut self, other: Self) {
         self.estimates.iter_mut().zip(other.estimates).for_each(|(ours, theirs)| ours.merge(theirs));
-        self.self_normalised.merge(other.self_normalised);
-        self.relative.merge(other.relative);
+        self.ratios.iter_mut().zip(other.ratios).for_each(|(ours, theirs)| ours.merge(theirs));
         self.weights.merge(other.weights);
         for (ours, theirs) in self.support.iter_mut().zip(other.support) {
             ours.hits += theirs.hits;
@@ -339,7 +352,7 @@ impl Sums {
 
     /// Returns the number of sessions.
     pub(super) fn sessions(&self) -> u64 {
-        self.relative.n
+        self.ratios.first().map_or(0, |ratio| ratio.n)
     }
 
     /// Returns the shares of the two arms' top ranks that were exposed; undefined for an arm that returned nothing.

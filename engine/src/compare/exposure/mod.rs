@@ -33,7 +33,7 @@ pub(super) use survey::survey;
 pub(super) use words::{cautions, change, percent};
 
 #[cfg(test)]
-pub(super) use words::{explanation, too_little as too_little_of};
+pub(super) use words::{explanation, too_little as too_little_of, weight_warning};
 
 use super::chunk::{ArmChunk, Chunk};
 use super::cluster_tests::Clustered;
@@ -47,12 +47,10 @@ use super::tally::Tally;
 use crate::benchmark::statistics::Correction;
 use crate::rows::top_keys;
 use click_log::ClickLog;
-use estimates::{COMMON, CURVES, ESTIMATES, FIRST_CURVE, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
+use estimates::{COMMON, CURVES, ESTIMATES, FIRST_CURVE, NAIVE, OfSession, RATIOS, UNCONDENSED, WEIGHTED};
 
-/// Tests for each candidate: the estimates, then what is left of the numerators of the self-normalised and of the relative one.
-pub(super) const TESTS: usize = ESTIMATES + 2;
-const SELF_NORMALISED: usize = ESTIMATES;
-const RELATIVE: usize = ESTIMATES + 1;
+/// Tests for each candidate: the estimates, then what is left of the numerators of the ratios.
+pub(super) const TESTS: usize = ESTIMATES + RATIOS;
 
 /// Two-sided level at which clicks decide, half of the usual one: sums of weighted clicks are skewed, so that a t-test at 0.05 finds a
 /// loss of equal arms in a little more than its share, and no curve of attention is known exactly.
@@ -149,10 +147,11 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         let residuals = residuals.filter(|found| (found.clusters() as u64) < sums.sessions())?;
         Some(moments.as_ref().and_then(|moments| residuals.test(moments).ok()).map(|test| test.statistic))
     };
-    let ratio = |sums: &estimates::RatioSums, place: usize| {
+    let ratio = |(sums, place): (&estimates::RatioSums, usize)| {
         let ci95 = sums.statistic(clusters(place)).and_then(|statistic| interval(&statistic));
         sums.defined().map(|estimate| Estimate { estimate, ci95 })
     };
+    let [self_normalised, relative, unclipped_self_normalised, unclipped] = &sums.ratios;
     let [baseline_support, candidate_support] = sums.coverage();
     let assumed = examination.source == PropensitySource::Assumed;
     Exposure {
@@ -175,8 +174,11 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         weighted: estimate(WEIGHTED),
         common_support: estimate(COMMON),
         uncondensed: estimate(UNCONDENSED),
-        relative: ratio(&sums.relative, RELATIVE),
-        self_normalised: ratio(&sums.self_normalised, SELF_NORMALISED),
+        relative: ratio((relative, ESTIMATES + 1)),
+        self_normalised: ratio((self_normalised, ESTIMATES)),
+        unclipped: ratio((unclipped, ESTIMATES + 3)),
+        unclipped_self_normalised: ratio((unclipped_self_normalised, ESTIMATES + 2)),
+        weight_warning: words::weight_warning(sums.weights()),
         bounds: sums.bounds(),
         weights: Some(sums.weights()),
         sensitivity: curves::sensitivity(question, sums, clustered, candidate),

@@ -102,19 +102,25 @@ pub(in crate::compare) fn explanation(exposure: &Exposure) -> String {
     format!("{first} {second}")
 }
 
-/// Returns what a reader must know of the clicks before acting on them.
-pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
-    let mut cautions = Vec::new();
-    let weights: ClickWeights = exposure.weights.unwrap_or_default();
-    if weights.effective_sample < 0.1 * weights.clicks as f64 || weights.largest_share > 0.1 {
-        cautions.push(format!(
+/// Returns why few clicks carry the estimates, or `None`.
+pub(in crate::compare) fn weight_warning(weights: ClickWeights) -> Option<String> {
+    let few = weights.effective_sample < 0.1 * weights.clicks as f64 || weights.largest_share > 0.1;
+    (few && weights.clicks > 0).then(|| {
+        format!(
             "few clicks carry the estimate: {} of them weigh as much as {:.0} equally weighted ones, and the heaviest is {} of \
              all weight",
             weights.clicks,
             weights.effective_sample,
             percent(weights.largest_share)
-        ));
-    }
+        )
+    })
+}
+
+/// Returns what a reader must know of the clicks before acting on them.
+pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
+    let mut cautions = Vec::new();
+    let weights: ClickWeights = exposure.weights.unwrap_or_default();
+    cautions.extend(exposure.weight_warning.clone());
     if weights.clipped > 0 {
         let clip = exposure.propensity.as_ref().map_or(0.0, |info| info.clip);
         cautions.push(format!(

@@ -8,7 +8,7 @@ use super::observations::{Observations, logged_position, rank};
 use super::significance::{Pairs, compare_pairs};
 use crate::benchmark::Plan;
 use crate::benchmark::exposure::CLIP;
-use crate::compare::exposure::{explanation, too_little_of};
+use crate::compare::exposure::{explanation, too_little_of, weight_warning};
 use crate::compare::outcome::{
     ClickWeights, Estimate, Exposure, MetricComparison, PropensityInfo, PropensitySource, Sensitivity,
 };
@@ -116,10 +116,13 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
     let sum = |value: &dyn Fn(&Clicks) -> f64| clicks.iter().map(|clicks| value(clicks)).sum::<f64>();
     let common = |clicks: &Clicks| clicks.estimates[2][1] - clicks.estimates[2][0];
     let clusters = pairs_of(2).clusters().to_vec();
-    let ratio = |denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
+    // The assumed curve is 1 / rank, of which the weights that are not clipped stand among the others.
+    let unclipped = |clicks: &Clicks| clicks.sensitivity[2][1] - clicks.sensitivity[2][0];
+    let ratio = |numerator: &dyn Fn(&Clicks) -> f64, denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
         let below = sum(denominator);
-        let estimate = (below > 0.0).then(|| sum(&common) / below)?;
-        let residuals: Vec<f64> = clicks.iter().map(|clicks| common(clicks) - estimate * denominator(clicks)).collect();
+        let estimate = (below > 0.0).then(|| sum(numerator) / below)?;
+        let residuals: Vec<f64> =
+            clicks.iter().map(|clicks| numerator(clicks) - estimate * denominator(clicks)).collect();
         let repeated = clusters.iter().max().is_some_and(|last| last + 1 < clusters.len());
         let deltas: Vec<f64> = clicks.iter().map(|clicks| common(clicks)).collect();
         let tested = match repeated {
@@ -176,9 +179,12 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         naive: estimate(0),
         weighted,
         common_support: estimate(2),
-        relative: ratio(&|clicks| clicks.estimates[2][0]),
+        relative: ratio(&common, &|clicks| clicks.estimates[2][0]),
         uncondensed: estimate(3),
-        self_normalised: ratio(&|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
+        self_normalised: ratio(&common, &|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
+        unclipped: ratio(&unclipped, &|clicks| clicks.sensitivity[2][0]),
+        unclipped_self_normalised: ratio(&unclipped, &|clicks| clicks.weights.iter().map(|(_, whole)| whole).sum()),
+        weight_warning: None,
         bounds: Some([delta - reach(0), delta + reach(1)]),
         weights: Some(ClickWeights {
             clicks: weights.len() as u64,
@@ -195,6 +201,7 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
     };
     found.decides = observations.clicks_decide();
     let weights = found.weights.unwrap_or_default();
+    found.weight_warning = weight_warning(weights);
     found.too_little = too_little_of(&plan.exposure, [support(0), support(1)], k as usize, weights);
     found.explanation = explanation(&found);
     found

@@ -46,6 +46,16 @@ pub struct Exposure {
     /// 1), with a 95 % interval by the delta method.
     #[serde(default)]
     pub self_normalised: Option<Estimate>,
+    /// `relative` with weights that are not clipped (inverse propensities as they are): without bias by clipping, and carried by
+    /// fewer clicks.
+    #[serde(default)]
+    pub unclipped: Option<Estimate>,
+    /// `self_normalised` with weights that are not clipped.
+    #[serde(default)]
+    pub unclipped_self_normalised: Option<Estimate>,
+    /// Why the estimates that are not clipped, and to a lesser degree the others, rest on few clicks; `null` where they do not.
+    #[serde(default)]
+    pub weight_warning: Option<String>,
     /// The least and the most that the difference over the whole top k can be, when an item that was never shown is worth between
     /// nothing and the mean of the shown ones.
     #[serde(default)]

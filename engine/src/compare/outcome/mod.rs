@@ -17,7 +17,7 @@ pub use inference::{
     BootstrapInterval, McNemarTest, NonInferiority, NonInferiorityOutcome, OtherTest, RandomisationTest,
     RelativeChange, Resampled, Resampling,
 };
-pub use latency::{CensoredLatency, LatencyComparison, LatencyQuantiles, PairedLatency};
+pub use latency::{AtLeast, CensoredLatency, LatencyComparison, LatencyQuantiles, PairedLatency};
 use schemars::JsonSchema;
 pub use segments::Segments;
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,9 @@ pub struct LatencyMetrics {
     pub mean_ms: Option<f64>,
     /// Mean by stage.
     pub stage_latencies: BTreeMap<String, f64>,
+    /// The same with time-outs, which took at least until their deadline; `null` where no session timed out. Gates look at these.
+    #[serde(default)]
+    pub at_least: Option<AtLeast>,
 }
 
 /// The candidates against the baseline.
