@@ -121,7 +121,9 @@ fn one_search_a_query(queries: u64) -> Vec<Search> {
 
 #[test]
 fn candidates_are_judged_by_what_both_were_asked_alike_and_not_by_the_clicks_on_their_rivals_list() {
-    let report = world(&one_search_a_query(QUERIES), &[2], |rank| 1.0 / rank as f64).report();
+    let bench = world(&one_search_a_query(QUERIES), &[2], |rank| 1.0 / rank as f64);
+    bench.run_with(&["--quiet", "--set", "exposure.exponents=[1.0,1.0]"]).exits(0);
+    let report = bench.read_report();
     let comparisons = report["comparison"]["comparisons"].as_array().expect("comparisons");
     for (comparison, expected) in comparisons.iter().zip(["inconclusive", "better", "worse"]) {
         let (verdict, exposure) = (&comparison["verdict"], &comparison["exposure"]);
@@ -140,6 +142,21 @@ fn candidates_are_judged_by_what_both_were_asked_alike_and_not_by_the_clicks_on_
     assert!((0.3..0.7).contains(&coverage), "{coverage}");
     let bounds: Vec<f64> = serde_json::from_value(equal["exposure"]["bounds"].clone()).expect("bounds");
     assert!(bounds[0] < 0.0 && bounds[1] > 0.0, "{bounds:?}");
+}
+
+#[test]
+fn a_log_of_one_ranker_decides_nothing_that_hangs_on_how_attention_is_assumed_to_fall() {
+    // Users look at 1 / sqrt(rank), which 1 / rank takes for a better candidate.
+    let report = world(&one_search_a_query(QUERIES), &[2], |rank| 1.0 / (rank as f64).sqrt()).report();
+    let comparisons = report["comparison"]["comparisons"].as_array().expect("comparisons");
+    let (equal, verdict) = (&comparisons[0], &comparisons[0]["verdict"]);
+    assert_eq!(verdict["outcome"], "inconclusive", "{verdict}");
+    assert!(equal["exposure"]["common_support"]["p"].as_f64() < Some(0.01), "the world is no trap: {equal}");
+    let why = equal["exposure"]["depends_on_curve"].as_str().expect("a reason");
+    assert!(why.starts_with("how fast attention falls with rank is an assumption"), "{why}");
+    let sentence = verdict["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains(why), "{sentence}");
+    assert!(equal["exposure"]["explanation"].as_str().is_some_and(|text| text.contains(why)), "{equal}");
 }
 
 #[test]

@@ -52,10 +52,11 @@ fn ranking(retriever: &str, session: u64) -> Vec<String> {
     }
 }
 
-/// A log of clicks on the lists of `logger`, against candidates of known worth.
+/// A log of clicks on the lists of `logger`, against candidates of known worth; that users look at 1 / rank is known.
 fn world(candidates: &[&str], more: &str) -> Workbench {
     let mut benchmark = format!(
-        "name = \"clicks\"\nbaseline = \"logger\"\ncandidates = {candidates:?}\nsessions.path = \"log.jsonl\"\n"
+        "name = \"clicks\"\nbaseline = \"logger\"\ncandidates = {candidates:?}\nsessions.path = \"log.jsonl\"\n\
+         exposure.exponents = [1.0, 1.0]\n"
     );
     let mut log = String::new();
     for session in 0..SESSIONS {
@@ -141,6 +142,24 @@ fn where_clicks_decide_gates_judge_the_change_on_common_support_and_not_the_naiv
     assert!((number(&equal["gates"][1]["delta"]) - reciprocal).abs() < 1e-12, "{}", equal["gates"][1]);
     assert!(text(&equal["gates"][2]["reason"]).contains("clicks cannot tell at a node"), "{}", equal["gates"][2]);
     assert!(text(&equal["gates"][3]["reason"]).contains("counts what was never shown"), "{}", equal["gates"][3]);
+}
+
+#[test]
+fn where_attention_is_assumed_a_gate_holds_only_under_every_curve() {
+    let bench = world(&["equal", "better", "worse", "same"], GATES);
+    let known = compared(&bench, &[], 10);
+    std::fs::remove_dir_all(bench.path("out")).expect("removed");
+    let assumed = compared(&bench, &["--set", "exposure.exponents=[0.0,2.0]"], 10);
+    for (known, assumed) in known.iter().zip(&assumed).take(3) {
+        let ends = |comparison: &Value| -> [f64; 2] {
+            serde_json::from_value(comparison["gates"][0]["interval"].clone()).expect("an interval")
+        };
+        let ([low, high], [least, most]) = (ends(known), ends(assumed));
+        assert!(least <= low && high <= most && most - least > high - low, "{low} {high} {least} {most}");
+        let sensitivity = assumed["exposure"]["sensitivity"].as_array().expect("curves");
+        assert_eq!(sensitivity.len(), 5);
+        assert!(known["exposure"]["sensitivity"].as_array().is_some_and(|curves| curves.len() == 1), "{known}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod doctor;
 mod documentation;
 mod durability;
 mod esci_ubi;
+mod explain;
 mod exposure;
 mod failpoints;
 mod formats;

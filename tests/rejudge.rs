@@ -122,6 +122,15 @@ fn a_rescored_run_says_what_a_run_with_these_settings_says() {
     remove_inputs(&bench);
     rescore(&bench, "out", "new", &[&["--benchmark", "bench.toml"], settings.as_slice()].concat()).exits(0);
     assert_same_numbers(&bench.path("fresh"), &bench.path("new"));
+    // The run keeps its benchmark: without the file, the same.
+    std::fs::remove_file(bench.path("bench.toml")).expect("removed");
+    rescore(&bench, "out", "kept", &settings).exits(0);
+    assert_same_numbers(&bench.path("fresh"), &bench.path("kept"));
+    // What was rescored keeps what it was judged by.
+    rescore(&bench, "kept", "twice", &["--quiet", "--set", "metrics.primary=nDCG@3"]).exits(0);
+    let twice = json(&bench.path("twice/report.json"));
+    assert_eq!(twice["run"]["primary_metric"], "nDCG@3");
+    assert_eq!(twice["results"][0]["scores"], json(&bench.path("kept/report.json"))["results"][0]["scores"]);
     let report = json(&bench.path("new/report.json"));
     assert_eq!(report["run"]["primary_metric"], "nDCG@5");
     assert_ne!(report["comparison"], json(&bench.path("out/report.json"))["comparison"]);
@@ -173,9 +182,15 @@ fn a_run_lies_where_runs_lie_and_is_found_there() {
 }
 
 #[test]
-fn set_without_a_benchmark_is_refused() {
+fn a_run_that_does_not_keep_its_benchmark_needs_the_file_for_other_values() {
     let bench = shop(FEW);
-    rescore(&bench, "out", "new", &["--set", "relevance.gain=exponential"]).exits(2).complains(&["--benchmark <FILE>"]);
+    bench.run_with(&["--quiet"]).exits(0);
+    let set = ["--quiet", "--set", "relevance.gain=linaer"];
+    rescore(&bench, "out", "new", &set).exits(2).complains(&["linaer", "`--set relevance.gain=linaer`"]);
+    let kept = std::fs::read_to_string(bench.path("out/benchmark.json")).expect("the benchmark");
+    assert!(!kept.contains("bm25"), "how retrievers are asked judges nothing: {kept}");
+    std::fs::remove_file(bench.path("out/benchmark.json")).expect("removed");
+    rescore(&bench, "out", "new", &set).exits(2).complains(&["name the file with `--benchmark`"]);
 }
 
 #[test]

@@ -138,3 +138,28 @@ fn pytrec_eval_agrees_to_1e_9() {
         assert_eq!(told["skipped"].as_array().map(Vec::len), Some(1), "only ERR: {told}");
     }
 }
+
+/// trec_eval's own code behind its command line, where `REMATCH_REFERENCE_PYTHON` names a Python that has pytrec_eval.
+#[cfg(unix)]
+#[test]
+fn trec_eval_agrees_to_the_digits_that_it_prints() {
+    let Some(python) = std::env::var_os("REMATCH_REFERENCE_PYTHON") else {
+        eprintln!("skipped: REMATCH_REFERENCE_PYTHON is not set");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/trec_eval.py");
+    for compatibility in ["strict", "trec-eval"] {
+        let bench = finished(&format!(
+            "[metrics]\ncompatibility = \"{compatibility}\"\nextra = [\"Bpref\", \"infAP\", \"RR@3\", \"P(rel=2)@5\", \"SetF\", \
+             \"nDCG(judged_only=True)@5\", \"NumRelRet\", \"NumRel\", \"Rprec\", \"ERR@5\", \"gm_map\"]\n"
+        ));
+        let stand_in = format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", Path::new(&python).display(), script.display());
+        let stand_in = program(&bench, &stand_in);
+        let told = verify(&bench, &["--trec-eval", stand_in.to_str().expect("UTF-8"), "--json"]).exits(0).stdout;
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!((&told["different"], &told["fractions"]), (&0.into(), &0.into()), "{told}");
+        assert!(told["compared"].as_u64().expect("a count") > 1000, "{told}");
+        let skipped: Vec<_> = told["skipped"].as_array().expect("a list").iter().map(|one| &one["metric"]).collect();
+        assert!(skipped.iter().any(|metric| **metric == "gm_map"), "{told}");
+    }
+}

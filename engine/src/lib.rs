@@ -49,6 +49,7 @@ pub mod unit;
 pub mod compare;
 pub mod report;
 
+pub mod breakdown;
 pub mod forecast;
 pub mod verify;
 

@@ -162,6 +162,9 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
         return Ok(Outcome::Finished(Box::new(finished)));
     }
     directory.write_json(layout::PLAN, &Manifest::placed(&plan).map_err(StoreError::manifest)?)?;
+    if let Some(written) = &plan.written {
+        directory.write_json(layout::BENCHMARK, written)?;
+    }
     let acknowledgements = plan.acknowledgements.clone();
     if plan.statistics.stop_when_decided && surroundings.shard.is_some_and(|shard| shard.count.get() > 1) {
         return Err(RunError::ShardedStop);

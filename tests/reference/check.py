@@ -13,6 +13,7 @@ tests/reference/run). Where a program is known to be different, the exception st
 - ERR: gdeval, the only program that has it, prints five digits; 5.1e-6 is allowed. It sorts like trec_eval.
 - Judged: ir_measures breaks ties by ascending item id, so that our value for it was computed in that order; and so does cwl
   for RBP, as it takes ir_measures' order; rankings with ties are left out for RBP.
+- Geometric means: pytrec_eval prints the logarithm of each session, of 1e-5 where it is undefined; ir_measures has none.
 - NumRet: asked for beside a metric with judged_only, ir_measures may drop the unjudged items for both; it is asked apart.
 - Wilcoxon, exact: scipy's table is for values without ties and zeros; ours is made for such cases only.
 - Identical or constant arms: scipy gives NaN or an infinite t; ours is null.
@@ -79,9 +80,12 @@ PYTREC_EVAL = {
     "NumRet(rel=1)": ("num_rel_ret", 1, False),
     "NumRet(rel=2)": ("num_rel_ret", 2, False),
     "NumRel": ("num_rel", 1, False),
+    "gm_map": ("gm_map", 1, False),
+    "gm_bpref": ("gm_bpref", 1, False),
 }
 
 EXPONENTIAL = {"nDCG(dcg='exp-log2')" + cut: "nDCG(gains={1:1,2:3,3:7,4:15})" + cut for cut in ("", "@5", "@10")}
+GEOMETRIC = {"gm_map", "gm_bpref"}
 TIES_COME_OTHERWISE = {"RBP(p=0.8,rel=1)", "RBP(p=0.5,rel=2)"}
 
 
@@ -141,7 +145,9 @@ def by_pytrec_eval(cases, runs, qrels, comparison):
                 if name == "NumRel" and not case["hits"]:
                     continue
                 value = case["values"][name]
-                comparison.check(f"pytrec_eval {name}", case["case"], value or 0.0, results[case["case"]][theirs])
+                if value is None:
+                    value = math.log(1e-5) if name in GEOMETRIC else 0.0
+                comparison.check(f"pytrec_eval {name}", case["case"], value, results[case["case"]][theirs])
 
 
 def by_ir_measures(cases, runs, qrels, comparison):
@@ -150,10 +156,11 @@ def by_ir_measures(cases, runs, qrels, comparison):
     by_case = {case["case"]: case for case in cases}
     seen = 0
     groups = {}
-    for name in cases[0]["values"]:
+    names = [name for name in cases[0]["values"] if name not in GEOMETRIC]
+    for name in names:
         groups.setdefault(("judged_only" in name, name in EXPONENTIAL), []).append(name)
-    for names in groups.values():
-        measures = {ir_measures.parse_measure(EXPONENTIAL.get(name, name)): name for name in names}
+    for group in groups.values():
+        measures = {ir_measures.parse_measure(EXPONENTIAL.get(name, name)): name for name in group}
         for metric in ir_measures.iter_calc(list(measures), qrels, filled):
             name, case = measures[metric.measure], by_case[metric.query_id]
             seen += 1
@@ -165,7 +172,7 @@ def by_ir_measures(cases, runs, qrels, comparison):
             tolerance = PRINTED if name.startswith("ERR") else TOLERANCE
             value = case["values"][name]
             comparison.check(f"ir_measures {name}", metric.query_id, value or 0.0, float(metric.value), tolerance)
-    missing = len(cases[0]["values"]) * len(cases) - seen
+    missing = len(names) * len(cases) - seen
     if missing:
         comparison.check("ir_measures", f"{missing} values are missing", None, 0.0)
 

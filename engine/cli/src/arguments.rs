@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use rematch_engine::run::Shard;
 
+use crate::explain_arguments::ExplainArguments;
 use crate::gate_arguments::GateArguments;
 use crate::plan_arguments::PlanArguments;
 use crate::plugin_arguments::{CompileComponentArguments, PluginCommand};
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// Judge a finished run by other weights, metrics or scorers, without replaying
     Rescore(RescoreArguments),
+    /// Say what each rank brings to a metric's value, in one session of a finished run
+    Explain(ExplainArguments),
     /// Judge the gates of a finished run, and say how it ends
     Gate(GateArguments),
     /// List, show and remove runs

@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod environment;
 mod exit;
+mod explain_arguments;
 mod folders;
 mod gate_arguments;
 mod gatekeeper;

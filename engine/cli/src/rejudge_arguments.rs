@@ -46,12 +46,12 @@ pub(crate) struct CompareArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Nothing is replayed: the run's rankings are judged anew, and the result is a run of its own. What
-the run was made from need not be there any more. A run keeps its benchmark resolved and not as it
-was written, so that --set needs the file.
+the run was made from need not be there any more: a run keeps its benchmark, of which --set sets
+values anew.
 
 Examples:
+  rematch rescore runs/shop-3f2a --set relevance.weights.click=2
   rematch rescore runs/shop-3f2a --benchmark bench.toml
-  rematch rescore runs/shop-3f2a --benchmark bench.toml --set relevance.weights.click=2
   rematch rescore runs/shop-3f2a --benchmark bench.toml --set metrics.primary=AP --json")]
 pub(crate) struct RescoreArguments {
     /// The directory of a finished run
@@ -61,8 +61,9 @@ pub(crate) struct RescoreArguments {
     /// gates and depth; its retrievers and sessions are ignored [default: the run's own settings]
     #[arg(long, value_name = "FILE")]
     pub(crate) benchmark: Option<PathBuf>,
-    /// Override a value of the benchmark file, such as relevance.weights.click=2
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "benchmark")]
+    /// Override a value of the benchmark file, or else of the run's own benchmark, such as
+    /// relevance.weights.click=2
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
     /// The new run's own directory [default: a folder under the run's `output.dir`]
     #[arg(long, value_name = "DIR")]

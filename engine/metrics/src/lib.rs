@@ -2,6 +2,7 @@
 //!
 //! - [`Metric`] names every ranking metric and evaluates it on [`RankedGrades`]; [`ranking`] holds the definitions.
 //! - [`preset`] gives other programs' values on the same data, and says in words what a number means.
+//! - [`preference`] is about judgments that compare items, or that several people made.
 //! - [`position`] says where the items that users touched went.
 //! - [`exposure`] weighs clicks by who could have made them.
 //! - [`rank_similarity`] compares two rankings without judgments, [`recommendation`] looks at lists without any.
@@ -24,6 +25,7 @@ pub mod exposure;
 mod metric;
 mod metric_name;
 pub mod position;
+pub mod preference;
 pub mod preset;
 pub mod rank_similarity;
 pub mod ranking;

@@ -243,6 +243,19 @@ impl Metric {
         )
     }
 
+    /// Returns whether a session's value is a logarithm, so that the mean's exponential is a geometric mean: `gm_map`, `gm_bpref`.
+    #[must_use]
+    pub fn is_logarithm(&self) -> bool {
+        matches!(self, Self::TrecEval { measure, .. } if measure.is_logarithm())
+    }
+
+    /// Returns what stands for a session of which the metric is undefined, for programs that count those as nothing found: 0, or the
+    /// least logarithm.
+    #[must_use]
+    pub fn of_nothing(&self) -> f64 {
+        if self.is_logarithm() { TrecMeasure::LEAST.ln() } else { 0.0 }
+    }
+
     /// Returns whether items that nobody judged are dropped before the metric looks at the ranking.
     #[must_use]
     pub fn judged_only(&self) -> bool {

@@ -112,7 +112,7 @@ impl Preset {
     pub fn evaluate(self, metric: &Metric, grades: &RankedGrades<'_>, default_gain: GainFunction) -> Option<f64> {
         match self {
             Self::Strict => metric.evaluate(grades, default_gain),
-            Self::TrecEval => Some(metric.evaluate(grades, default_gain).unwrap_or(0.0)),
+            Self::TrecEval => Some(metric.evaluate(grades, default_gain).unwrap_or(metric.of_nothing())),
             _ if self.check(metric).is_err() => None,
             Self::Ranx => Some(ranx::evaluate(metric, grades, default_gain)),
             Self::Elasticsearch => Some(elasticsearch::evaluate(metric, grades)),

@@ -24,6 +24,11 @@ pub struct ExposureSpec {
     /// The assumed curve is 1 / rank^exponent; 1 where it is not given.
     #[serde(default)]
     pub exponent: Option<f64>,
+    /// The curves under which a decision must hold where the curve is assumed: 1 / rank^exponent, from the first of these
+    /// exponents to the second; 0 (every rank is looked at alike) to 2 where they are not given. What holds under some of them
+    /// only is inconclusive. Narrow the range only by what is known of these users.
+    #[serde(default)]
+    pub exponents: Option<[f64; 2]>,
     /// The smallest probability that a click is weighted by; smaller ones are clipped to it. Where it is not given, 0.05 by a
     /// curve, so that no click counts for more than 20, and 0.001 where the log gives propensities.
     #[serde(default)]
@@ -59,6 +64,8 @@ pub struct ExposurePlan {
     pub propensity: Propensity,
     /// Exponent of the assumed curve, 0 or more.
     pub exponent: f64,
+    /// The least and the greatest exponent of the curves under which a decision must hold where the curve is assumed.
+    pub exponents: [f64; 2],
     /// The smallest probability that a click is weighted by, in (0, 1]; by its source where it was not given.
     pub clip: Option<f64>,
     /// The least share of each retriever's top ranks that users must have been shown, 0 to 1.
@@ -69,7 +76,14 @@ pub struct ExposurePlan {
 
 impl Default for ExposurePlan {
     fn default() -> Self {
-        Self { propensity: Propensity::Auto, exponent: 1.0, clip: None, min_coverage: 0.2, min_effective_sample: 30.0 }
+        Self {
+            propensity: Propensity::Auto,
+            exponent: 1.0,
+            exponents: [0.0, 2.0],
+            clip: None,
+            min_coverage: 0.2,
+            min_effective_sample: 30.0,
+        }
     }
 }
 
@@ -85,9 +99,11 @@ pub(super) fn exposure(context: &Context<'_>, spec: &ExposureSpec) -> Result<Exp
     };
     let default = ExposurePlan::default();
     let share = |value: f64| (0.0..=1.0).contains(&value);
+    let exponent = number("exponent", spec.exponent, default.exponent, |value| value >= 0.0, "0 or more")?;
     Ok(ExposurePlan {
         propensity: spec.propensity,
-        exponent: number("exponent", spec.exponent, default.exponent, |value| value >= 0.0, "0 or more")?,
+        exponent,
+        exponents: exponents(context, &keys, spec.exponents, exponent)?,
         clip: spec
             .clip
             .map(|clip| {
@@ -104,4 +120,25 @@ pub(super) fn exposure(context: &Context<'_>, spec: &ExposureSpec) -> Result<Exp
             "0 or more",
         )?,
     })
+}
+
+/// Resolves the range of exponents; one that is not given reaches as far as the exponent itself.
+fn exponents(
+    context: &Context<'_>,
+    keys: &KeyPath,
+    given: Option<[f64; 2]>,
+    exponent: f64,
+) -> Result<[f64; 2], Diagnostic> {
+    let Some([least, greatest]) = given else {
+        let [least, greatest] = ExposurePlan::default().exponents;
+        return Ok([least, greatest.max(exponent)]);
+    };
+    if 0.0 <= least && least <= exponent && exponent <= greatest && greatest.is_finite() {
+        return Ok([least, greatest]);
+    }
+    let mistake = format!(
+        "`exponents` is [{least}, {greatest}], expected the least and the greatest exponent, 0 or more, with `exponent` ({exponent}) \
+         between them"
+    );
+    Err(context.mistake(&keys.key("exponents"), mistake))
 }

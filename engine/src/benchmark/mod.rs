@@ -36,6 +36,7 @@ pub use lists::ListsPlan;
 pub use parse::{SpecSource, json_schema};
 pub use plan::{
     CorpusPlan, ItemsPlan, Limits, PipelinePlan, Plan, PluginPlan, RelevancePlan, SamplePlan, ScorerPlan, ScorerSource,
+    Written,
 };
 pub use plugin_reference::{PluginReference, PluginReferenceError};
 pub use policy::{Arrival, ByteSize, PolicyPlan, PolicySpec, TimeSpan};

@@ -27,7 +27,7 @@ enum Syntax {
 }
 
 impl SpecSource {
-    /// Reads the file; `.yaml` and `.yml` are YAML, anything else is TOML. Each override is `key.path=value`.
+    /// Reads the file; `.yaml`, `.yml` and `.json` are YAML, anything else is TOML. Each override is `key.path=value`.
     ///
     /// # Errors
     ///
@@ -47,7 +47,8 @@ impl SpecSource {
     /// Returns a diagnostic when an override is not of the form `key.path=value`.
     pub fn of(path: &Path, text: &str, overrides: &[String]) -> Result<Self, Diagnostic> {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        let yaml = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
+        // JSON is YAML.
+        let yaml = extension.is_some_and(|extension| matches!(extension.as_str(), "yaml" | "yml" | "json"));
         let syntax = if yaml { Syntax::Yaml } else { Syntax::Toml };
         let parsed: Result<Vec<Override>, String> = overrides.iter().map(|text| text.parse()).collect();
         let overrides = parsed.map_err(|message| Diagnostic::new(path, "".into(), None, message))?;

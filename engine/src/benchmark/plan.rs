@@ -9,9 +9,11 @@ use rematch_metrics::{GainFunction, Metric};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::borrowed::BorrowedPlan;
+use super::diagnostic::Diagnostic;
 use super::exposure::ExposurePlan;
 use super::gate::GatePlan;
 use super::lists::ListsPlan;
+use super::parse::SpecSource;
 use super::policy::PolicyPlan;
 use super::spec::{
     Combine, Compatibility, FilterSpec, OnScorerError, OutputFormat, SampleStrategy, SessionFormat, SessionsPath, Wasi,
@@ -19,9 +21,32 @@ use super::spec::{
 use super::stages::StagePlan;
 use super::statistics::StatisticsPlan;
 
+/// A benchmark as it was written, kept beside a run so that a value of it can be set anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// The folder against which relative paths are resolved.
+    pub folder: PathBuf,
+    /// The file's content with its overrides, as a tree of values.
+    pub benchmark: serde_json::Value,
+}
+
+impl Written {
+    /// Returns the benchmark as a file is read, with overrides of the form `key.path=value`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a diagnostic when an override is not of that form.
+    pub fn source(&self, overrides: &[String]) -> Result<SpecSource, Diagnostic> {
+        SpecSource::of(&self.folder.join("benchmark.json"), &self.benchmark.to_string(), overrides)
+    }
+}
+
 /// A validated benchmark; `run` needs nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
+    /// The benchmark as it was written, with its overrides; `None` for a plan that was read from a run. It does not tell runs apart.
+    #[serde(skip)]
+    pub written: Option<Written>,
     /// The benchmark's name.
     pub name: String,
     /// Seed of everything random.

@@ -12,7 +12,7 @@ use rematch_metrics::preset::Preset;
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
 use super::gate::{Observed, gates};
 use super::parse::SpecSource;
-use super::plan::{Plan, RelevancePlan, SamplePlan, ScorerSource};
+use super::plan::{Plan, RelevancePlan, SamplePlan, ScorerSource, Written};
 use super::resolve_retrievers::pipelines;
 use super::resolve_scorers::scorers;
 use super::spec::{
@@ -108,6 +108,7 @@ impl Plan {
             formats: spec.output.formats.clone().unwrap_or_else(all_formats),
             acknowledgements: acknowledgements(&context)?,
             borrowed: None,
+            written: written(source, &spec),
             name: spec.name.clone(),
         })
     }
@@ -124,6 +125,30 @@ impl Plan {
     #[must_use]
     pub fn primary_metric(&self) -> Option<Metric> {
         self.metrics.iter().copied().find(|metric| metric.to_string() == self.primary)
+    }
+}
+
+/// Returns what of the benchmark judges as a tree of values, without what was not given; `None` where it cannot be written so.
+/// Retrievers are kept by id alone: how they are asked judges nothing, and may hold what is nobody else's business.
+fn written(source: &SpecSource, spec: &BenchmarkSpec) -> Option<Written> {
+    let mut benchmark = serde_json::to_value(spec).ok()?;
+    let retrievers = benchmark.get_mut("retriever").and_then(|retrievers| retrievers.as_array_mut())?;
+    for retriever in retrievers {
+        let id = retriever.get("id")?.clone();
+        *retriever = serde_json::json!({ "id": id, "stages": [{ "kind": "shown" }] });
+    }
+    leave_out_nulls(&mut benchmark);
+    Some(Written { folder: std::path::absolute(source.folder()).ok()?, benchmark })
+}
+
+fn leave_out_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(leave_out_nulls),
+        _ => {}
     }
 }
 

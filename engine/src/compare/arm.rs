@@ -18,6 +18,9 @@ pub(super) fn summarise(question: &Question<'_>, arm: &Arm, index: usize, tally:
         measures.filter_map(|(place, measure)| Some((measure.name.clone(), alignment::summarise(whole?, place))));
     let scores: BTreeMap<String, MetricSummary> = measured.collect();
     let observed = tally.arms.get(index);
+    let logarithms = question.plan.metrics.iter().filter(|metric| metric.is_logarithm()).map(ToString::to_string);
+    let geometric = |name: String| Some((scores.get(&name)?.mean?.exp(), name));
+    let geometric_means = logarithms.filter_map(geometric).map(|(mean, name)| (name, mean));
     let scorer = |(name, scorer): (&String, &ScorerTally)| {
         let mean = scores.get(name).and_then(|summary| summary.mean);
         (name.clone(), scorer_summary(scorer, mean))
@@ -31,6 +34,7 @@ pub(super) fn summarise(question: &Question<'_>, arm: &Arm, index: usize, tally:
         pipeline_hash: arm.pipeline_hash.clone(),
         state: if failed { ArmState::Failed } else { ArmState::Completed },
         metrics: (!failed).then(|| alignment::align(question, &tally.whole, index, &all)),
+        geometric_means: if failed { BTreeMap::new() } else { geometric_means.collect() },
         scenario_score: scores.get(column::SCENARIO_SCORE).copied(),
         scorers: question
             .scorers

@@ -15,7 +15,7 @@ use rematch_metrics::stats::{DeltaSums, TStatistic};
 use super::chunk::ArmChunk;
 use super::cluster_tests::Clustered;
 use super::columns::{Damaged, as_numbers, field, list, numbers, text_column, texts};
-use super::outcome::{CensoredLatency, LatencyComparison, LatencyMetrics, LatencyQuantiles, PairedLatency};
+use super::outcome::{AtLeast, CensoredLatency, LatencyComparison, LatencyMetrics, LatencyQuantiles, PairedLatency};
 use super::question::Question;
 use super::significance::{Tested, interval};
 use super::tally::Tally;
@@ -39,6 +39,10 @@ pub(super) struct Latencies {
     total_ns: i128,
     sessions: u64,
     stages: BTreeMap<String, StageLatency>,
+    /// Deadlines of sessions that timed out: of a chunk, then of all.
+    deadlines: Vec<u64>,
+    timed_out: Option<Histogram<u64>>,
+    deadlines_ns: i128,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -98,6 +102,10 @@ impl Latencies {
         let stage_latency = as_numbers::<Int64Type>(field(stage, column::LATENCY_NS)?, column::LATENCY_NS)?;
         let mut found = Self::default();
         for (row, timed) in timed.iter().enumerate() {
+            if let Timed::AtLeast(nanoseconds) = *timed {
+                found.deadlines.push(nanoseconds);
+                found.deadlines_ns += i128::from(nanoseconds);
+            }
             let Timed::Took(nanoseconds) = *timed else { continue };
             found.pending.push(nanoseconds);
             found.total_ns += i128::from(nanoseconds);
@@ -118,15 +126,9 @@ impl Latencies {
 
     /// Adds the latencies of a chunk.
     pub(super) fn merge(&mut self, other: Self) {
-        if self.histogram.is_none() && !other.pending.is_empty() {
-            self.histogram = Histogram::new(DIGITS).ok();
-        }
-        if let Some(histogram) = &mut self.histogram {
-            for nanoseconds in &other.pending {
-                // The histogram grows with what it is given; only memory could refuse it.
-                let _ = histogram.record(*nanoseconds);
-            }
-        }
+        record(&mut self.histogram, &other.pending);
+        record(&mut self.timed_out, &other.deadlines);
+        self.deadlines_ns += other.deadlines_ns;
         self.total_ns += other.total_ns;
         self.sessions += other.sessions;
         for (name, stage) in other.stages {
@@ -147,7 +149,28 @@ impl Latencies {
             stage_latencies: stages
                 .map(|(name, stage)| (name.clone(), mean_ms(stage.total_ns, stage.sessions)))
                 .collect(),
+            at_least: self.at_least(),
         }
+    }
+
+    /// Returns what time-outs make of percentiles and mean; `None` without any.
+    fn at_least(&self) -> Option<AtLeast> {
+        let mut all = self.timed_out.clone()?;
+        let timed_out = all.len();
+        if let Some(measured) = &self.histogram {
+            // Of the same precision, one always fits into the other.
+            let _ = all.add(measured);
+        }
+        let n = all.len();
+        let at = |share| quantile_ms(&all, share);
+        Some(AtLeast {
+            p50_ms: at(0.5),
+            p90_ms: at(0.9),
+            p99_ms: at(0.99),
+            mean_ms: Some(mean_ms(self.total_ns + self.deadlines_ns, n)),
+            timed_out,
+            n,
+        })
     }
 
     /// Returns percentiles and mean, milliseconds, and how many sessions they are of.
@@ -160,19 +183,34 @@ impl Latencies {
         (self.sessions > 0).then(|| mean_ms(self.total_ns, self.sessions))
     }
 
-    /// The quantile by linear interpolation between the two latencies around it (type 7).
     fn quantile_ms(&self, share: f64) -> Option<f64> {
-        let histogram = self.histogram.as_ref()?;
-        let sessions = histogram.len();
-        let place = share * (sessions.checked_sub(1)? as f64);
-        // Asked for half a place further, rounding cannot lead to a neighbour.
-        let at = |place: f64| {
-            let found = histogram.value_at_quantile((place + 0.5) / sessions as f64);
-            histogram.median_equivalent(found) as f64
-        };
-        let (below, above) = (at(place.floor()), at(place.ceil()));
-        Some((below + (above - below) * place.fract()) / NANOSECONDS_PER_MILLISECOND)
+        quantile_ms(self.histogram.as_ref()?, share)
     }
+}
+
+fn record(histogram: &mut Option<Histogram<u64>>, latencies: &[u64]) {
+    if histogram.is_none() && !latencies.is_empty() {
+        *histogram = Histogram::new(DIGITS).ok();
+    }
+    if let Some(histogram) = histogram {
+        for nanoseconds in latencies {
+            // The histogram grows with what it is given; only memory could refuse it.
+            let _ = histogram.record(*nanoseconds);
+        }
+    }
+}
+
+/// The quantile by linear interpolation between the two latencies around it (type 7).
+fn quantile_ms(histogram: &Histogram<u64>, share: f64) -> Option<f64> {
+    let sessions = histogram.len();
+    let place = share * (sessions.checked_sub(1)? as f64);
+    // Asked for half a place further, rounding cannot lead to a neighbour.
+    let at = |place: f64| {
+        let found = histogram.value_at_quantile((place + 0.5) / sessions as f64);
+        histogram.median_equivalent(found) as f64
+    };
+    let (below, above) = (at(place.floor()), at(place.ceil()));
+    Some((below + (above - below) * place.fract()) / NANOSECONDS_PER_MILLISECOND)
 }
 
 fn mean_ms(total_ns: i128, sessions: u64) -> f64 {
@@ -322,6 +360,25 @@ mod tests {
         assert!(pairs.log_ratios.mean().expect("ratios").abs() < 1e-12);
         assert_eq!(LatencyPairs::default().slower_share(), None);
         assert!(differences(0, 1_000_000).iter().all(|number| number.is_finite()));
+    }
+
+    #[test]
+    fn a_percentile_among_time_outs_is_at_least_the_deadline_and_not_that_of_the_rest() {
+        let mut found = Latencies::default();
+        let took: Vec<u64> = (1..=97).map(|milliseconds| milliseconds * 1_000_000).collect();
+        let (total_ns, sessions) = (took.iter().map(|ns| i128::from(*ns)).sum(), 97);
+        found.merge(Latencies { pending: took, total_ns, sessions, ..Latencies::default() });
+        assert_eq!(found.summarise().at_least, None);
+        let (deadlines, deadlines_ns) = (vec![1_000_000_000; 3], 3_000_000_000);
+        found.merge(Latencies { deadlines, deadlines_ns, ..Latencies::default() });
+        let measured = found.summarise();
+        assert!(measured.p99_ms < Some(98.0), "{measured:?}");
+        let at_least = measured.at_least.expect("time-outs");
+        assert!((at_least.p99_ms.expect("a bound") / 1000.0 - 1.0).abs() < 1e-3, "{at_least:?}");
+        assert!((at_least.p50_ms.expect("a value") - 50.5).abs() < 0.1, "{at_least:?}");
+        assert!((at_least.mean_ms.expect("a bound") - (4753.0 + 3000.0) / 100.0).abs() < 1e-9, "{at_least:?}");
+        assert_eq!((at_least.timed_out, at_least.n), (3, 100));
+        assert_eq!((at_least.bounds(0.5), at_least.bounds(0.9), at_least.bounds(0.99)), (false, false, true));
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn conclude(
         sequential::apply(&plan.primary, stopping, &mut comparisons);
     }
     adjust(plan.statistics.correction, &mut comparisons);
-    exposure::adjust(plan.statistics.correction, &mut comparisons);
+    exposure::adjust(plan.statistics.correction, plan.noise_threshold, &mut comparisons);
     aggregation::add(plan.seed, contract, &summed.kept, tally, &mut results, &mut comparisons)?;
     let baseline = arms.first().map(|arm| arm.id.clone()).unwrap_or_default();
     for comparison in &mut comparisons {

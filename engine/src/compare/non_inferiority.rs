@@ -50,24 +50,28 @@ fn judge(
     };
     let worst_case = interval.map(|[worst, _]| worst);
     let shown = match outcome {
-        NonInferiorityOutcome::NonInferior => format!("`{candidate}` is not inferior to `{baseline}`"),
-        NonInferiorityOutcome::Inferior => format!("`{candidate}` is inferior to `{baseline}`"),
+        NonInferiorityOutcome::NonInferior => {
+            format!("`{candidate}` loses at most {margin} against `{baseline}` (not inferior)")
+        }
+        NonInferiorityOutcome::Inferior => {
+            format!("`{candidate}` loses more than {margin} against `{baseline}` (inferior)")
+        }
         NonInferiorityOutcome::Inconclusive => {
-            format!("that `{candidate}` is not inferior to `{baseline}` is not shown")
+            format!("Whether `{candidate}` loses at most {margin} against `{baseline}` is not known")
         }
     };
     let numbers = match interval {
         _ if test.identical => format!("identical in {metric} on all {} sessions", test.n),
         Some([worst, best]) => {
-            format!("{metric} gains {worst:+.4} to {best:+.4} (95 % CI, + is better; one-sided level 0.025)")
+            format!("{metric} changes by {worst:+.4} to {best:+.4} (95 % CI, + is better; one-sided level 0.025)")
         }
         None => format!("{metric} has no interval ({})", test.test),
     };
     let doubt = match distrusted {
-        true => "; the numbers are not to be trusted, as the verdict says",
+        true => "; these numbers are not to be trusted, for the reason that the verdict gives",
         false => "",
     };
-    let sentence = format!("With a margin of {margin}, {shown}: {numbers}{doubt}.");
+    let sentence = format!("{shown}: {numbers}{doubt}.");
     NonInferiority { metric: metric.to_owned(), margin, worst_case, outcome, sentence }
 }
 
@@ -100,7 +104,7 @@ mod tests {
         assert_eq!(found.outcome, NonInferiorityOutcome::NonInferior);
         assert_eq!(
             found.sentence,
-            "With a margin of 0.01, `new` is not inferior to `old`: identical in RR on all 7 sessions."
+            "`new` loses at most 0.01 against `old` (not inferior): identical in RR on all 7 sessions."
         );
     }
 }

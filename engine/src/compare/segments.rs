@@ -108,7 +108,7 @@ fn disagreement(metric: &str, whole: f64, tested: &[(&str, &NodeComparison, f64)
         largest.map(|(name, node, _)| format!("; `{name}` alone contributes {:+.4}", node.contribution.unwrap_or(0.0)));
     format!(
         "the segments disagree with the whole (as in Simpson's paradox): {metric} {moves} by {whole:+.4} over all sessions, but {turns} \
-         in {} of {} top-level segments, whose mean is {:+.4}{}",
+         in {} of {} top-level segments; the plain mean over the segments is {:+.4}{}",
         found.disagree,
         found.tested,
         found.mean_of_segments.unwrap_or(0.0),

@@ -16,7 +16,7 @@ use rematch_metrics::stats::{
 use super::chunk::{Chunk, Extent};
 use super::clusters::{Keys, Numbers};
 use super::exposure::{self, CLICK_SIGNIFICANCE};
-use super::outcome::{MetricComparison, PipelineComparison, SequenceLook, Stopping, VerdictOutcome};
+use super::outcome::{CurveLook, MetricComparison, PipelineComparison, SequenceLook, Stopping, VerdictOutcome};
 use super::question::Question;
 use super::verdict::TOLERATED_FAILURES;
 use super::{CompareError, SIGNIFICANCE};
@@ -38,8 +38,8 @@ const NORMAL: f64 = 1e9;
 pub struct Watch<'a> {
     question: Question<'a>,
     sequence: ConfidenceSequence,
-    /// By candidate; the first is 0.
-    moments: Vec<ClusterMoments>,
+    /// By candidate (the first is 0): of what decides, then, of clicks by an assumed curve, of the same under each of the others.
+    moments: Vec<Vec<ClusterMoments>>,
     /// What clicks say, and on how many sessions one of the two failed, by candidate.
     clicks: Vec<exposure::Sums>,
     failed: Vec<u64>,
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
         let significance = Proportion::new(SIGNIFICANCE).unwrap_or(Proportion::FIVE_PERCENT);
         let sequence = ConfidenceSequence::planned(significance, clusters);
         let candidates = question.candidates().len();
-        let moments = vec![ClusterMoments::default(); candidates];
+        let moments = vec![vec![ClusterMoments::default()]; candidates];
         let (clicks, failed) = (vec![exposure::Sums::default(); candidates], vec![0; candidates]);
         Ok(Self { question, sequence, moments, clicks, failed, looks: 0, sessions: 0, clusters, sample, run })
     }
@@ -84,8 +84,10 @@ impl<'a> Watch<'a> {
         let keys = Keys::read(self.run, &self.sample, chunk, self.question.plan.statistics.cluster_by)?;
         let read = Chunk::read(&self.question, self.run, &self.sample, chunk, Extent::Pairs)?;
         for (candidate, moments) in self.question.candidates().zip(&mut self.moments) {
-            for cluster in cluster_sums(&self.question, &keys, &read, candidate) {
-                moments.add(cluster);
+            let found = cluster_sums(&self.question, &keys, &read, candidate);
+            moments.resize(found.len(), ClusterMoments::default());
+            for (moments, clusters) in moments.iter_mut().zip(found) {
+                clusters.into_iter().for_each(|cluster| moments.add(cluster));
             }
         }
         for (sums, found) in self.clicks.iter_mut().zip(exposure::sum_up(&self.question, &read)) {
@@ -109,12 +111,17 @@ impl<'a> Watch<'a> {
             return None;
         }
         let candidates = self.moments.len().max(1) as f64;
-        match self.sequence.decision(moments) {
+        let clear = |moments: &ClusterMoments| match self.sequence.decision(moments) {
             Decision::TooEarly | Decision::Untestable(_) => None,
             Decision::Undecided(look) | Decision::Better(look) | Decision::Worse(look) => {
                 Some(look).filter(|look| look.p * candidates < self.level())
             }
-        }
+        };
+        let (first, curves) = moments.split_first()?;
+        let look = clear(first)?;
+        // What an assumed curve decides, all of them must.
+        let agree = |moments: &ClusterMoments| clear(moments).is_some_and(|at| at.estimate * look.estimate > 0.0);
+        curves.iter().all(agree).then_some(look)
     }
 
     /// Whether what clicks say is looked at.
@@ -156,12 +163,18 @@ impl<'a> Watch<'a> {
         stopping
     }
 
-    fn last_look(&self, place: usize, moments: &ClusterMoments) -> SequenceLook {
+    fn last_look(&self, place: usize, moments: &[ClusterMoments]) -> SequenceLook {
+        let [moments, curves @ ..] = moments else { return SequenceLook::default() };
+        let of_curve = |(exponent, moments): (f64, &ClusterMoments)| {
+            let look = self.sequence.look(moments).ok();
+            CurveLook { exponent, ci95: look.as_ref().map(SequenceInterval::interval), p: look.map(|look| look.p) }
+        };
         let found = SequenceLook {
             decided: self.decided(place).is_some(),
             clusters: moments.clusters(),
             pairs: moments.pairs(),
             delta: moments.mean().filter(|mean| mean.is_finite()),
+            curves: exposure::assumed_exponents(&self.question).into_iter().zip(curves).map(of_curve).collect(),
             ..SequenceLook::default()
         };
         match self.sequence.look(moments) {
@@ -186,13 +199,18 @@ fn clusters_of(keys: &Keys) -> u64 {
     clusters
 }
 
-/// Returns the sums of a chunk's clusters, in the order in which they first come.
-fn cluster_sums(question: &Question<'_>, keys: &Keys, chunk: &Chunk, candidate: usize) -> Vec<ClusterSum> {
+/// Returns the sums of a chunk's clusters, for each of what is looked at.
+fn cluster_sums(question: &Question<'_>, keys: &Keys, chunk: &Chunk, candidate: usize) -> Vec<Vec<ClusterSum>> {
     let value = |arm: usize, row: usize| chunk.arms.get(arm)?.value(question.primary, row);
-    let deltas: Vec<(usize, f64)> = match &question.clicks {
+    let deltas: Vec<Vec<(usize, f64)>> = match &question.clicks {
         Some(clicks) if clicks.decide() => exposure::common_deltas(question, chunk, candidate),
-        _ => (0..chunk.rows).filter_map(|row| Some((row, value(candidate, row)? - value(0, row)?))).collect(),
+        _ => vec![(0..chunk.rows).filter_map(|row| Some((row, value(candidate, row)? - value(0, row)?))).collect()],
     };
+    deltas.into_iter().map(|deltas| by_cluster(keys, deltas)).collect()
+}
+
+/// Adds up deltas by cluster, in the order in which these first come.
+fn by_cluster(keys: &Keys, deltas: Vec<(usize, f64)>) -> Vec<ClusterSum> {
     let mut numbers = Numbers::default();
     let mut sums: Vec<ClusterSum> = Vec::new();
     for (row, delta) in deltas {
@@ -298,6 +316,11 @@ pub(super) fn apply(primary: &str, stopping: &Stopping, comparisons: &mut [Pipel
                 (&mut exposure.relative, test.baseline_mean.filter(|mean| *mean > 0.0))
             {
                 relative.ci95 = test.ci95.map(|ends| ends.map(|end| end / mean));
+            }
+            for one in &mut exposure.sensitivity {
+                let at = look.curves.iter().find(|curve| curve.exponent == one.exponent);
+                one.p = at.and_then(|at| at.p);
+                one.ci95 = at.and_then(|at| at.ci95).and_then(|ends| exposure::shares_of(one.baseline_mean, ends));
             }
             continue;
         }

@@ -105,6 +105,11 @@ pub(super) fn sign(signs: SignCounts, clusters_repeat: bool) -> OtherTest {
     }
 }
 
+/// Returns a difference as a share of the baseline's value; `None` where that is not above 0.
+pub(super) fn relative_to(baseline: Option<f64>, difference: f64) -> Option<f64> {
+    Some(difference / baseline.filter(|baseline| *baseline > 0.0)?)
+}
+
 /// The t-test of a mean: plain, or cluster-robust (CR1) where a cluster repeats among the deltas.
 pub(super) struct Tested {
     /// Its name.

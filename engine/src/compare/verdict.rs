@@ -31,7 +31,7 @@ pub(super) fn distrust(test: &MetricComparison, exposure: &Exposure, noise: f64)
         return None;
     }
     let common = exposure.common_support.as_ref().filter(|_| exposure.too_little.is_none());
-    (common.map(|test| direction(test, noise, CLICK_SIGNIFICANCE)) != Some(direction(test, noise, SIGNIFICANCE)))
+    (common.map(|test| direction_by_clicks(exposure, test, noise)) != Some(direction(test, noise, SIGNIFICANCE)))
         .then_some(Distrust::Exposure)
 }
 
@@ -71,7 +71,10 @@ fn by_clicks(candidate: &str, baseline: &str, exposure: &Exposure, noise: f64) -
         );
         return (open, sentence);
     }
-    let outcome = direction(test, noise, CLICK_SIGNIFICANCE);
+    if let Some(why) = &exposure.depends_on_curve {
+        return (open, format!("{against}: {numbers}; but {why}."));
+    }
+    let outcome = direction_by_clicks(exposure, test, noise);
     let sentence = match outcome {
         VerdictOutcome::Better => format!("`{candidate}` is better than `{baseline}`: {numbers}."),
         VerdictOutcome::Worse => format!("`{candidate}` is worse than `{baseline}`: {numbers}."),
@@ -100,6 +103,14 @@ fn too_many_failures(
         thousands(sessions),
         numbers(metric, test),
     )
+}
+
+/// What clicks say on common support decides where no assumed curve says otherwise.
+fn direction_by_clicks(exposure: &Exposure, test: &MetricComparison, noise: f64) -> VerdictOutcome {
+    match exposure.depends_on_curve {
+        Some(_) => VerdictOutcome::Inconclusive,
+        None => direction(test, noise, CLICK_SIGNIFICANCE),
+    }
 }
 
 fn direction(test: &MetricComparison, noise: f64, level: f64) -> VerdictOutcome {
@@ -288,24 +299,21 @@ pub(super) fn recommendation(baseline: &str, comparisons: &[PipelineComparison])
     }
 }
 
-/// What to do with the best candidate. Clicks say nothing of what users were never shown, and much depends on how attention falls.
+/// What to do with the best candidate. Clicks say nothing of what users were never shown.
 fn serve(best: &PipelineComparison) -> String {
     let (id, exposure) = (&best.candidate_retriever_id, &best.exposure);
     if !exposure.decides {
         return format!("Serve `{id}`.");
     }
-    let unknown = exposure.bounds.is_some_and(|[low, _]| low < 0.0);
-    let assumed = exposure.sensitivity.iter().any(|one| one.relative.is_some_and(|change| change < 0.0));
-    let why = match (unknown, assumed) {
-        (false, false) => return format!("Serve `{id}`."),
-        (true, _) => format!(
-            "{} of its top {} never was, and could turn that",
-            percent(1.0 - exposure.candidate_support.unwrap_or(0.0)),
-            exposure.k
-        ),
-        (false, true) => "that rests on how attention is assumed to fall with rank".to_owned(),
-    };
-    format!("Try `{id}` on a share of the traffic: it is better on what users were shown, but {why}.")
+    if exposure.bounds.is_none_or(|[low, _]| low >= 0.0) {
+        return format!("Serve `{id}`.");
+    }
+    format!(
+        "Try `{id}` on a share of the traffic: it is better on what users were shown, but {} of its top {} never was, and could turn \
+         that.",
+        percent(1.0 - exposure.candidate_support.unwrap_or(0.0)),
+        exposure.k
+    )
 }
 
 #[cfg(test)]
@@ -409,6 +417,18 @@ mod tests {
         assert!(equal.cautions[0].starts_with("the naive nDCG@10 -0.2000"), "{:?}", equal.cautions);
         assert_eq!(decided(naive(), clicks(test(0.04, 1e-4), None)).outcome, VerdictOutcome::Better);
         assert_eq!(decided(naive(), clicks(test(-0.1, 1e-4), None)).outcome, VerdictOutcome::Worse);
+    }
+
+    #[test]
+    fn clicks_decide_nothing_where_another_curve_of_attention_would_say_otherwise() {
+        let depends = Exposure {
+            depends_on_curve: Some("how fast attention falls is an assumption".to_owned()),
+            ..clicks(test(0.1, 1e-9), None)
+        };
+        let verdict = decided(test(0.2, 1e-9), depends);
+        assert_eq!(verdict.outcome, VerdictOutcome::Inconclusive);
+        assert!(verdict.sentence.contains("+10.0 %"), "{}", verdict.sentence);
+        assert!(verdict.sentence.contains("; but how fast attention falls is an assumption."), "{}", verdict.sentence);
     }
 
     #[test]

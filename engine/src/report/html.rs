@@ -50,9 +50,13 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
     let eventful = stages.any(|stage| stage.retried + stage.skipped + stage.failed > 0);
     let remote = report.results.iter().flat_map(|result| &result.stages).any(|stage| stage.requests.is_some());
     let whiskers = Value::from(Serde(whiskers));
+    // What the page does not show of every taxonomy node would be most of what is held, several times over.
+    let mut shown = report.clone();
+    shown.results.iter_mut().for_each(|result| result.taxonomy_deltas.clear());
+    shown.comparison.comparisons.iter_mut().for_each(|comparison| comparison.metric_taxonomy.clear());
     let page = environment
         .get_template("report.html")?
-        .render(context! { report => Value::from(Serde(report)), whiskers, eventful, remote })?;
+        .render(context! { report => Value::from(Serde(&shown)), whiskers, eventful, remote })?;
     // Names and errors are what strangers wrote: control characters have no place on a page.
     let shown = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
     Ok(page.chars().map(shown).collect())

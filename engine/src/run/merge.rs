@@ -36,6 +36,9 @@ pub async fn merge(sources: &[PathBuf], surroundings: Surroundings) -> Result<Ou
                 }
             }
         }
+        if !target.holds(layout::BENCHMARK)? && base.holds(layout::BENCHMARK)? {
+            target.copy_from(&base, layout::BENCHMARK)?;
+        }
         for name in [layout::PLAN, layout::SESSIONS, layout::SELECTION] {
             if !target.holds(name)? {
                 // A shard may have ended before it drew the sample.

@@ -7,6 +7,8 @@ pub const MANIFEST: &str = "manifest.json";
 /// The plan with the places of its inputs, as they were when the run began: what `resume` goes by. No part of the run's
 /// identity.
 pub const PLAN: &str = "plan.json";
+/// The benchmark as it was written, so that `rescore --set` can set a value of it anew. No part of the run's identity.
+pub const BENCHMARK: &str = "benchmark.json";
 /// Is there while the sessions that failed are tried again: the report does not say what the parts say.
 pub const RETRYING: &str = "retrying.json";
 /// Held by the process that works in the directory.

@@ -132,6 +132,9 @@ fn of_trec_eval(measure: TrecMeasure, relevance: Relevance) -> Result<(Gains, St
         TrecMeasure::NormalisedGain => {
             return Err("it depends on the size of grades, which are handed over as whole numbers");
         }
+        TrecMeasure::GeometricAveragePrecision | TrecMeasure::GeometricBpref => {
+            return Err("trec_eval prints it of all sessions together, and of none alone");
+        }
         TrecMeasure::NdcgOverRelevant => return Ok((graded, "ndcg_rel".to_owned())),
         TrecMeasure::NdcgAtLevels => return Ok((graded, "Rndcg".to_owned())),
         _ => return Err("what is judged and what is not cannot be told apart in the files that are handed over"),

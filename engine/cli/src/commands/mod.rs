@@ -3,6 +3,7 @@
 mod cache;
 mod compare;
 mod doctor;
+mod explain;
 mod gate;
 mod import;
 mod init;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Rescore(arguments) => rescore::rescore(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Gate(arguments) => gate::gate(&arguments),
         Command::Runs(command) => runs::runs(&command),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -20,10 +20,12 @@ pub(super) enum Family {
     NdcgOverRelevant,
     NdcgAtLevels,
     JudgedNonRelevant,
+    GeometricAveragePrecision,
+    GeometricBpref,
 }
 
 /// Their names, the canonical one first.
-pub(super) const FAMILIES: [(&[&str], Family); 12] = [
+pub(super) const FAMILIES: [(&[&str], Family); 14] = [
     (&["IPrec"], Family::InterpolatedPrecision),
     (&["11pt_avg"], Family::ElevenPoint),
     (&["SetP"], Family::SetPrecision),
@@ -36,6 +38,8 @@ pub(super) const FAMILIES: [(&[&str], Family); 12] = [
     (&["nDCG_rel"], Family::NdcgOverRelevant),
     (&["Rndcg"], Family::NdcgAtLevels),
     (&["NumNonRel"], Family::JudgedNonRelevant),
+    (&["gm_map", "gmAP"], Family::GeometricAveragePrecision),
+    (&["gm_bpref"], Family::GeometricBpref),
 ];
 
 impl Family {
@@ -66,6 +70,8 @@ impl Parts<'_> {
             Family::NdcgOverRelevant => TrecMeasure::NdcgOverRelevant,
             Family::NdcgAtLevels => TrecMeasure::NdcgAtLevels,
             Family::JudgedNonRelevant => TrecMeasure::JudgedNonRelevant,
+            Family::GeometricAveragePrecision => TrecMeasure::GeometricAveragePrecision,
+            Family::GeometricBpref => TrecMeasure::GeometricBpref,
         };
         let relevance = if measure.is_graded() { Relevance::AboveZero } else { self.relevance()? };
         Ok(Metric::TrecEval { measure, relevance })
@@ -97,5 +103,7 @@ pub(super) fn spelled(measure: TrecMeasure) -> (&'static str, Option<String>, Op
         TrecMeasure::NdcgOverRelevant => ("nDCG_rel", None, None),
         TrecMeasure::NdcgAtLevels => ("Rndcg", None, None),
         TrecMeasure::JudgedNonRelevant => ("NumNonRel", None, None),
+        TrecMeasure::GeometricAveragePrecision => ("gm_map", None, None),
+        TrecMeasure::GeometricBpref => ("gm_bpref", None, None),
     }
 }

@@ -129,6 +129,7 @@ impl Preset {
             }
             Metric::Returned { relevance: None } => "an item",
             Metric::TrecEval { measure: TrecMeasure::JudgedNonRelevant, .. } => "left out, negative grades too",
+            Metric::TrecEval { measure: TrecMeasure::GeometricBpref, .. } => "passed over, negative grades too",
             _ => "not relevant",
         }
     }
@@ -163,6 +164,7 @@ impl Preset {
             (Self::Quepid, Metric::AveragePrecision { .. }) => {
                 "left out and counted: nothing is relevant (not a number there)"
             }
+            (Self::TrecEval, metric) if metric.is_logarithm() => "the logarithm of 0.00001",
             (Self::Strict, Metric::Judged { .. }) => "left out and counted: nothing was returned",
             (Self::Strict, _) => "left out and counted: nothing is relevant",
             _ => "0",

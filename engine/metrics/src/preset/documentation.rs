@@ -20,6 +20,15 @@ of those that every report has.
 ";
 
 const TAIL: &str = "
+`gm_map` and `gm_bpref` are geometric means. A session's value is a logarithm, and so are means, differences and tests; the report
+has the geometric mean beside the mean of a retriever (`geometric_means`), which is what trec_eval prints, and a difference of d is
+a change of the geometric mean by the factor e^d.
+
+What trec_eval prints of preference judgments (`prefs_*`) and of several judges (`*_avgjg`) is in the library,
+`rematch_metrics::preference`, and no metric of a run: a session has one set of grades, and neither preferences nor judges. The
+residual of RBP (`rbp_resid`) and the unjudged share (`unj_k`, which is 1 - `Judged@k` where k items were returned) have functions
+of their own too.
+
 Discounts do not differ. Hits with equal scores count in the order in which the engine returned them; under `trec-eval`,
 recorded runs are put into its order. ranx itself sorts by an algorithm that shuffles ties once a list has more than 16 hits:
 there its numbers depend on the order of the file, and ours are those of the order that was given.
@@ -34,7 +43,7 @@ const PRESETS: [(&str, Preset); 6] = [
     ("quepid", Preset::Quepid),
 ];
 
-const METRICS: [&str; 26] = [
+const METRICS: [&str; 28] = [
     "nDCG@10",
     "nDCG(dcg='exp-log2')@10",
     "R@10",
@@ -61,6 +70,8 @@ const METRICS: [&str; 26] = [
     "G",
     "nDCG_rel",
     "Rndcg",
+    "gm_map",
+    "gm_bpref",
 ];
 
 fn page() -> Result<String, std::fmt::Error> {

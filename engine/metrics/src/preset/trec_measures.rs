@@ -8,6 +8,9 @@ pub(super) fn gain(measure: TrecMeasure, relevant: String) -> String {
             "the grade, 0 for a negative one".to_owned()
         }
         TrecMeasure::Utility => format!("{relevant}, else -1"),
+        TrecMeasure::GeometricAveragePrecision | TrecMeasure::GeometricBpref => {
+            format!("{relevant}; then the natural logarithm of the value, of 0.00001 where that is less")
+        }
         TrecMeasure::JudgedNonRelevant => "1 for a judged item that is not relevant".to_owned(),
         _ => relevant,
     }
@@ -19,7 +22,10 @@ pub(super) fn normaliser(measure: TrecMeasure) -> &'static str {
         TrecMeasure::SetPrecision => "the returned items",
         TrecMeasure::SetRelativePrecision => "the returned or the relevant items, whichever are fewer",
         TrecMeasure::RelativePrecision(_) => "the cutoff or the relevant items, whichever are fewer",
-        TrecMeasure::SetRecall | TrecMeasure::BinaryNormalisedGain => "the relevant items of the session",
+        TrecMeasure::SetRecall
+        | TrecMeasure::BinaryNormalisedGain
+        | TrecMeasure::GeometricAveragePrecision
+        | TrecMeasure::GeometricBpref => "the relevant items of the session",
         TrecMeasure::SetF(_) => "the returned items, and beta times the relevant ones",
         TrecMeasure::SetAveragePrecision => "the returned items times the relevant ones",
         TrecMeasure::RPrecisionMultiple(_) => "the cutoff",
@@ -39,6 +45,8 @@ pub(super) fn discount(measure: TrecMeasure) -> &'static str {
         TrecMeasure::NdcgAtLevels => {
             "1 / log2(rank + 1), averaged over the ranks by which each level of relevance could be complete, and the end"
         }
+        TrecMeasure::GeometricAveragePrecision => "precision at the rank of each relevant item",
+        TrecMeasure::GeometricBpref => "1 less the share of judged non-relevant items above",
         _ => "none",
     }
 }

@@ -8,7 +8,8 @@
 pub struct Explanation {
     /// The ranks looked at, in their order.
     pub ranks: Vec<RankContribution>,
-    /// What comes from items that were not returned; 0 for every metric but `NumRel`, which counts them too.
+    /// What no rank brings: items that were not returned for `NumRel`, which counts them too, what the logarithm makes of the ranks'
+    /// sum for `gm_map` and `gm_bpref`, else 0.
     pub unranked: f64,
     /// What the sum of gain times weight is divided by: the ideal for nDCG, the relevant items for recall, AP, bpref, infAP
     /// and R-precision, the cutoff for precision, the returned items for the judged share, else 1.

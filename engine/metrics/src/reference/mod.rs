@@ -2,6 +2,7 @@
 
 mod clicks;
 mod open_bandit;
+mod preferences_golden;
 mod random_cases;
 mod rank;
 mod small;

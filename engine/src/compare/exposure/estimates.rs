@@ -10,25 +10,34 @@ use super::click_log::{LoggedItem, LoggedSession};
 use crate::compare::outcome::{ClickWeights, PropensitySource};
 use crate::compare::tally::PairTally;
 
-/// The exponents of the assumed curves under which the difference is stated.
-pub(super) const EXPONENTS: [f64; 5] = [0.0, 0.5, 1.0, 1.5, 2.0];
+/// Assumed curves under which the difference is stated, and under which a decision must hold.
+pub(super) const CURVES: usize = 5;
 
 /// An error below this share of its estimate is one of rounding.
 const ROUNDING: f64 = 1e-6;
 
-/// Estimates that are tested as paired differences.
-pub(super) const ESTIMATES: usize = 4;
+/// Estimates that are tested as paired differences: five by the curve that is taken for true, then common support under each of
+/// the assumed ones.
+pub(super) const ESTIMATES: usize = FIRST_CURVE + CURVES;
 
 /// Their places.
 pub(super) const NAIVE: usize = 0;
 pub(super) const WEIGHTED: usize = 1;
 pub(super) const COMMON: usize = 2;
 pub(super) const UNCONDENSED: usize = 3;
+/// Common support with weights that are not clipped.
+pub(super) const UNCLIPPED: usize = 4;
+pub(super) const FIRST_CURVE: usize = 5;
+
+/// Ratios that are tested: self-normalised and relative, clipped and not.
+pub(super) const RATIOS: usize = 4;
 
 /// How likely users were to look.
 pub(in crate::compare) struct Examination {
     pub(super) source: PropensitySource,
     pub(super) curve: ExaminationCurve,
+    /// The exponents of the assumed curves, ascending.
+    pub(super) exponents: [f64; CURVES],
     /// Smaller probabilities count as this one.
     pub(super) clip: f64,
     /// (Query, item)s that the log shows at two ranks, once for each two.
@@ -59,12 +68,18 @@ impl Examination {
         };
         Some(Weight { weight: 1.0 / propensity.max(self.clip), whole: 1.0 / propensity })
     }
+}
 
-    /// Returns the weight under the assumed curve 1 / rank^exponent.
-    fn assumed(&self, item: &LoggedItem, exponent: f64) -> Option<f64> {
-        let propensity = (item.rank?.get() as f64).powf(-exponent);
-        Some(1.0 / propensity.max(self.clip))
-    }
+/// Returns the weight under the assumed curve 1 / rank^exponent. It is not clipped: what clipping takes from the far ranks of a
+/// steep curve would be missing on one side of the comparison.
+fn assumed(item: &LoggedItem, exponent: f64) -> Option<f64> {
+    Some((item.rank?.get() as f64).powf(exponent))
+}
+
+/// Returns the exponents of the assumed curves: evenly spread over a range.
+pub(super) fn exponents([least, greatest]: [f64; 2]) -> [f64; CURVES] {
+    let step = (greatest - least) / (CURVES - 1) as f64;
+    std::array::from_fn(|place| least + step * place as f64)
 }
 
 /// The discount of a rank, 1 / log2(rank + 1).
@@ -76,9 +91,8 @@ fn discount(rank: u32) -> f64 {
 pub(in crate::compare) struct OfSession {
     /// The DCG of both arms by each estimate.
     pub(super) values: [[f64; 2]; ESTIMATES],
-    /// Weights of the clicks on common support, added up.
-    normaliser: f64,
-    sensitivity: [[f64; 2]; EXPONENTS.len()],
+    /// Weights of the clicks on common support, added up: clipped, and whole.
+    normalisers: [f64; 2],
     weights: WeightSums,
     /// Items of each arm's top ranks that were exposed, and their discounts.
     covered: [(u64, f64); 2],
@@ -98,8 +112,7 @@ impl OfSession {
     ) -> Self {
         let mut found = Self {
             values: [[0.0; 2]; ESTIMATES],
-            normaliser: 0.0,
-            sensitivity: [[0.0; 2]; EXPONENTS.len()],
+            normalisers: [0.0; 2],
             weights: WeightSums::default(),
             covered: [(0, 0.0); 2],
             worth: 0.0,
@@ -137,17 +150,17 @@ impl OfSession {
                 continue;
             };
             found.weights.record(&weight);
-            found.normaliser += weight.weight;
+            let [clipped, whole] = &mut found.normalisers;
+            *clipped += weight.weight;
+            *whole += weight.whole;
             for arm in [0, 1] {
                 let at = discount(rank(arm, place));
                 let among_common = discount(condensed(arm, place));
                 found.add(COMMON, arm, weight.weight * item.gain * among_common);
                 found.add(UNCONDENSED, arm, weight.weight * item.gain * at);
-                for (sums, exponent) in found.sensitivity.iter_mut().zip(EXPONENTS) {
-                    let assumed = examination.assumed(item, exponent).unwrap_or(0.0);
-                    if let Some(sum) = sums.get_mut(arm) {
-                        *sum += assumed * item.gain * among_common;
-                    }
+                found.add(UNCLIPPED, arm, weight.whole * item.gain * among_common);
+                for (estimate, exponent) in (FIRST_CURVE..).zip(examination.exponents) {
+                    found.add(estimate, arm, assumed(item, exponent).unwrap_or(0.0) * item.gain * among_common);
                 }
             }
         }
@@ -160,24 +173,26 @@ impl OfSession {
         }
     }
 
-    /// Returns the difference on common support.
-    pub(super) fn common_delta(&self) -> f64 {
-        self.values.get(COMMON).map_or(0.0, |[old, new]| new - old)
+    /// Returns the difference by one estimate.
+    pub(super) fn delta(&self, estimate: usize) -> f64 {
+        self.values.get(estimate).map_or(0.0, |[old, new]| new - old)
     }
 
     /// Returns the differences that are tested: of every estimate, and what is left of the two ratios' numerators.
-    pub(in crate::compare) fn deltas(&self, sums: &Sums) -> [f64; ESTIMATES + 2] {
-        let delta = |estimate: usize| self.values.get(estimate).map_or(0.0, |[old, new]| new - old);
-        let [_, _, [baseline, _], _] = self.values;
-        let common = delta(COMMON);
-        [
-            delta(NAIVE),
-            delta(WEIGHTED),
-            common,
-            delta(UNCONDENSED),
-            common - sums.self_normalised.ratio() * self.normaliser,
-            common - sums.relative.ratio() * baseline,
-        ]
+    pub(in crate::compare) fn deltas(&self, sums: &Sums) -> [f64; ESTIMATES + RATIOS] {
+        let parts = self.ratio_parts();
+        std::array::from_fn(|place| {
+            let ratio = place.checked_sub(ESTIMATES).and_then(|ratio| parts.get(ratio).zip(sums.ratios.get(ratio)));
+            ratio.map_or_else(|| self.delta(place), |((above, below), sums)| above - sums.ratio() * below)
+        })
+    }
+
+    /// Returns numerators and denominators of the ratios: self-normalised and relative by clipped weights, then by whole ones.
+    fn ratio_parts(&self) -> [(f64, f64); RATIOS] {
+        let [clipped, whole] = self.normalisers;
+        let baseline = |estimate: usize| self.values.get(estimate).map_or(0.0, |[old, _]| *old);
+        let (common, unclipped) = (self.delta(COMMON), self.delta(UNCLIPPED));
+        [(common, clipped), (common, baseline(COMMON)), (unclipped, whole), (unclipped, baseline(UNCLIPPED))]
     }
 }
 
@@ -292,9 +307,8 @@ struct Support {
 #[derive(Clone, Default)]
 pub(in crate::compare) struct Sums {
     pub(super) estimates: [PairTally; ESTIMATES],
-    pub(super) self_normalised: RatioSums,
-    pub(super) relative: RatioSums,
-    sensitivity: [[CompensatedSum; 2]; EXPONENTS.len()],
+    /// As [`RATIOS`] says.
+    pub(super) ratios: [RatioSums; RATIOS],
     weights: WeightSums,
     support: [Support; 2],
     worth: CompensatedSum,
@@ -308,11 +322,8 @@ impl Sums {
         for (tally, [old, new]) in self.estimates.iter_mut().zip(session.values) {
             tally.add(old, new, noise);
         }
-        let [_, _, [old, new], _] = session.values;
-        self.self_normalised.record(new - old, session.normaliser);
-        self.relative.record(new - old, old);
-        for (sums, values) in self.sensitivity.iter_mut().zip(session.sensitivity) {
-            sums.iter_mut().zip(values).for_each(|(sum, value)| sum.add(value));
+        for (sums, (above, below)) in self.ratios.iter_mut().zip(session.ratio_parts()) {
+            sums.record(above, below);
         }
         self.weights.merge(session.weights);
         for ((support, hits), (covered, discounts)) in self.support.iter_mut().zip(hits).zip(session.covered) {
@@ -327,11 +338,7 @@ impl Sums {
 
     pub(in crate::compare) fn merge(&mut self, other: Self) {
         self.estimates.iter_mut().zip(other.estimates).for_each(|(ours, theirs)| ours.merge(theirs));
-        self.self_normalised.merge(other.self_normalised);
-        self.relative.merge(other.relative);
-        for (ours, theirs) in self.sensitivity.iter_mut().zip(other.sensitivity) {
-            ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| ours.merge(theirs));
-        }
+        self.ratios.iter_mut().zip(other.ratios).for_each(|(ours, theirs)| ours.merge(theirs));
         self.weights.merge(other.weights);
         for (ours, theirs) in self.support.iter_mut().zip(other.support) {
             ours.hits += theirs.hits;
@@ -345,7 +352,7 @@ impl Sums {
 
     /// Returns the number of sessions.
     pub(super) fn sessions(&self) -> u64 {
-        self.relative.n
+        self.ratios.first().map_or(0, |ratio| ratio.n)
     }
 
     /// Returns the shares of the two arms' top ranks that were exposed; undefined for an arm that returned nothing.
@@ -373,14 +380,6 @@ impl Sums {
             largest_share: share(self.weights.largest, sum),
             unweighted: self.weights.unweighted,
         }
-    }
-
-    /// Returns the relative difference under each of [`EXPONENTS`].
-    pub(super) fn sensitivity(&self) -> impl Iterator<Item = (f64, Option<f64>)> {
-        EXPONENTS.into_iter().zip(&self.sensitivity).map(|(exponent, [old, new])| {
-            let (old, new) = (old.total(), new.total());
-            (exponent, (old > 0.0).then(|| (new - old) / old))
-        })
     }
 }
 

@@ -12,9 +12,11 @@
 //! newcomer above an old item, and lists condensed to all that was shown would hold everything that the baseline chose, so that
 //! an equal candidate would look better (the worlds of the tests show all three).
 //!
-//! [`click_log`] reads the log, [`survey`] says how likely users were to look, [`estimates`] sums up, [`words`] explains.
+//! [`click_log`] reads the log, [`survey`] says how likely users were to look, [`estimates`] sums up, [`curves`] asks whether an
+//! assumption decides, [`words`] explains.
 
 mod click_log;
+mod curves;
 mod estimates;
 mod survey;
 mod words;
@@ -25,19 +27,19 @@ use datafusion::arrow::array::{Array, Float64Array, RecordBatch};
 use rematch_metrics::stats::TStatistic;
 
 pub(super) use click_log::LoggedSession;
+pub(super) use curves::{over_curves, shares_of};
 pub(super) use estimates::{Examination, Sums};
 pub(super) use survey::survey;
 pub(super) use words::{cautions, change, percent};
 
 #[cfg(test)]
-pub(super) use words::{explanation, too_little as too_little_of};
+pub(super) use words::{explanation, too_little as too_little_of, weight_warning};
 
 use super::chunk::{ArmChunk, Chunk};
 use super::cluster_tests::Clustered;
 use super::columns::Damaged;
 use super::outcome::{
     Estimate, Exposure, MetricComparison, NodeOutcome, PipelineComparison, PropensityInfo, PropensitySource,
-    Sensitivity,
 };
 use super::question::Question;
 use super::significance::{conclude, interval};
@@ -45,12 +47,10 @@ use super::tally::Tally;
 use crate::benchmark::statistics::Correction;
 use crate::rows::top_keys;
 use click_log::ClickLog;
-use estimates::{COMMON, ESTIMATES, NAIVE, OfSession, UNCONDENSED, WEIGHTED};
+use estimates::{COMMON, CURVES, ESTIMATES, FIRST_CURVE, NAIVE, OfSession, RATIOS, UNCONDENSED, WEIGHTED};
 
-/// Tests for each candidate: the estimates, then what is left of the numerators of the self-normalised and of the relative one.
-pub(super) const TESTS: usize = ESTIMATES + 2;
-const SELF_NORMALISED: usize = ESTIMATES;
-const RELATIVE: usize = ESTIMATES + 1;
+/// Tests for each candidate: the estimates, then what is left of the numerators of the ratios.
+pub(super) const TESTS: usize = ESTIMATES + RATIOS;
 
 /// Two-sided level at which clicks decide, half of the usual one: sums of weighted clicks are skewed, so that a t-test at 0.05 finds a
 /// loss of equal arms in a little more than its share, and no curve of attention is known exactly.
@@ -86,9 +86,23 @@ pub(super) fn sessions<'a>(
     })
 }
 
-/// Returns what clicks say of a candidate on common support, by row of the chunk.
-pub(super) fn common_deltas(question: &Question<'_>, chunk: &Chunk, candidate: usize) -> Vec<(usize, f64)> {
-    sessions(question, chunk, candidate).map(|(session, found)| (session.row, found.common_delta())).collect()
+/// Returns what clicks say of a candidate on common support, by row of the chunk: under the curve that is taken for true, then,
+/// where that is an assumption, under each of the others.
+pub(super) fn common_deltas(question: &Question<'_>, chunk: &Chunk, candidate: usize) -> Vec<Vec<(usize, f64)>> {
+    let assumed = question.clicks.as_ref().filter(|found| found.source == PropensitySource::Assumed);
+    let others = assumed.map_or(0, |_| CURVES);
+    let places: Vec<usize> = std::iter::once(COMMON).chain(FIRST_CURVE..FIRST_CURVE + others).collect();
+    let mut deltas = vec![Vec::new(); places.len()];
+    for (session, found) in sessions(question, chunk, candidate) {
+        deltas.iter_mut().zip(&places).for_each(|(deltas, place)| deltas.push((session.row, found.delta(*place))));
+    }
+    deltas
+}
+
+/// Returns the exponents of the assumed curves; nothing where the curve is not an assumption.
+pub(super) fn assumed_exponents(question: &Question<'_>) -> Vec<f64> {
+    let assumed = question.clicks.as_ref().filter(|found| found.source == PropensitySource::Assumed);
+    assumed.map(|found| found.exponents.to_vec()).unwrap_or_default()
 }
 
 /// Sums up a chunk, by candidate; nothing where it is not asked what clicks can tell.
@@ -113,9 +127,7 @@ pub(super) fn sum_up(question: &Question<'_>, chunk: &Chunk) -> Vec<Sums> {
 
 /// Returns the means around which the clusters of each test vary.
 pub(super) fn centres(sums: &Sums) -> [f64; TESTS] {
-    let [naive, weighted, common, uncondensed] =
-        sums.estimates.each_ref().map(|tally| tally.deltas.mean().unwrap_or_default());
-    [naive, weighted, common, uncondensed, 0.0, 0.0]
+    std::array::from_fn(|place| sums.estimates.get(place).and_then(|tally| tally.deltas.mean()).unwrap_or_default())
 }
 
 /// Assesses a candidate.
@@ -135,13 +147,13 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         let residuals = residuals.filter(|found| (found.clusters() as u64) < sums.sessions())?;
         Some(moments.as_ref().and_then(|moments| residuals.test(moments).ok()).map(|test| test.statistic))
     };
-    let ratio = |sums: &estimates::RatioSums, place: usize| {
+    let ratio = |(sums, place): (&estimates::RatioSums, usize)| {
         let ci95 = sums.statistic(clusters(place)).and_then(|statistic| interval(&statistic));
         sums.defined().map(|estimate| Estimate { estimate, ci95 })
     };
+    let [self_normalised, relative, unclipped_self_normalised, unclipped] = &sums.ratios;
     let [baseline_support, candidate_support] = sums.coverage();
     let assumed = examination.source == PropensitySource::Assumed;
-    let sensitivity = sums.sensitivity().filter(|_| assumed);
     Exposure {
         click_derived_pairs: sums.click_derived,
         logged_sessions: sums.sessions(),
@@ -162,11 +174,15 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         weighted: estimate(WEIGHTED),
         common_support: estimate(COMMON),
         uncondensed: estimate(UNCONDENSED),
-        relative: ratio(&sums.relative, RELATIVE),
-        self_normalised: ratio(&sums.self_normalised, SELF_NORMALISED),
+        relative: ratio((relative, ESTIMATES + 1)),
+        self_normalised: ratio((self_normalised, ESTIMATES)),
+        unclipped: ratio((unclipped, ESTIMATES + 3)),
+        unclipped_self_normalised: ratio((unclipped_self_normalised, ESTIMATES + 2)),
+        weight_warning: words::weight_warning(sums.weights()),
         bounds: sums.bounds(),
         weights: Some(sums.weights()),
-        sensitivity: sensitivity.map(|(exponent, relative)| Sensitivity { exponent, relative }).collect(),
+        sensitivity: curves::sensitivity(question, sums, clustered, candidate),
+        depends_on_curve: None,
         decides: examination.decide(),
         too_little: too_little(question, sums),
         explanation: String::new(),
@@ -225,14 +241,16 @@ pub(super) fn withdraw_nodes(
     }
 }
 
-/// Returns the interval of a metric's difference by what clicks say: the relative change on common support, of the baseline's mean.
+/// Returns the interval of a metric's difference by what clicks say: the relative change on common support under every assumed curve,
+/// of the baseline's mean.
 pub(super) fn on_scale_of(test: &MetricComparison, exposure: &Exposure) -> Option<[f64; 2]> {
-    let (relative, mean) = (exposure.relative?.ci95?, test.baseline_mean?);
+    let (relative, mean) = (over_curves(exposure).0?.ci95?, test.baseline_mean?);
     Some(relative.map(|end| end * mean))
 }
 
-/// Adjusts the p of what decides for the number of candidates that are compared with the same baseline.
-pub(super) fn adjust(correction: Correction, comparisons: &mut [PipelineComparison]) {
+/// Adjusts the p of what decides for the number of candidates that are compared with the same baseline, and asks whether it holds
+/// under every assumed curve.
+pub(super) fn adjust(correction: Correction, noise: f64, comparisons: &mut [PipelineComparison]) {
     let mut tests: Vec<&mut MetricComparison> = comparisons
         .iter_mut()
         .filter_map(|comparison| comparison.exposure.common_support.as_mut())
@@ -244,4 +262,5 @@ pub(super) fn adjust(correction: Correction, comparisons: &mut [PipelineComparis
         test.p_adjusted = Some(adjusted);
         test.correction.clone_from(&words);
     }
+    curves::settle(correction, noise, comparisons);
 }

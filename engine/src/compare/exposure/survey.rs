@@ -7,7 +7,7 @@ use datafusion::arrow::array::Array;
 use rematch_metrics::exposure::{ExaminationCurve, HarvestedCurve, RankPair, harvest};
 
 use super::click_log::{COLUMNS, ClickLog};
-use super::estimates::Examination;
+use super::estimates::{Examination, exponents};
 use crate::benchmark::exposure::{CLIP, CLIP_LOGGED};
 use crate::benchmark::{ExposurePlan, Plan, Propensity};
 use crate::compare::columns::{Damaged, field, list, text_column, texts};
@@ -84,6 +84,7 @@ impl Examination {
         Self {
             source: PropensitySource::Assumed,
             curve,
+            exponents: exponents(plan.exponents),
             clip: plan.clip.unwrap_or(CLIP),
             interventions: 0,
             sessions: [0; 2],
@@ -100,6 +101,7 @@ fn fit(plan: &Plan, pairs: &[RankPair], longest: usize) -> Option<Examination> {
     (all_known && certain).then(|| Examination {
         source: PropensitySource::Fitted,
         curve: found.curve,
+        exponents: exponents(plan.exposure.exponents),
         clip: plan.exposure.clip.unwrap_or(CLIP),
         interventions: found.pairs.iter().map(|pair| pair.items).sum(),
         sessions: [0; 2],

@@ -16,6 +16,16 @@ pub(in crate::compare) fn change(relative: &Estimate) -> String {
     format!("{}{}", signed(relative.estimate), interval.unwrap_or_default())
 }
 
+/// Returns the name of an assumed curve: `1 / rank^0.5`.
+pub(in crate::compare) fn curve(exponent: f64) -> String {
+    let alike = if exponent == 0.0 { " (every rank looked at alike)" } else { "" };
+    format!("1 / rank^{}{alike}", rounded(exponent))
+}
+
+fn rounded(exponent: f64) -> f64 {
+    (exponent * 100.0).round() / 100.0
+}
+
 /// Returns why the estimate on common support must not decide, or `None`.
 pub(in crate::compare) fn too_little(
     plan: &ExposurePlan,
@@ -63,12 +73,22 @@ pub(in crate::compare) fn explanation(exposure: &Exposure) -> String {
         Some(info) if info.source == PropensitySource::Fitted => {
             format!("a position-based model, fitted to {} items that were shown at two ranks", info.interventions)
         }
-        Some(info) => format!("an assumed curve, 1 / rank^{}", info.exponent.unwrap_or(1.0)),
+        Some(info) => format!("an assumed curve, {}", curve(info.exponent.unwrap_or(1.0))),
         None => String::new(),
     };
-    let verdict = match (&exposure.relative, &exposure.too_little) {
+    let why_not = exposure.too_little.as_ref().or(exposure.depends_on_curve.as_ref());
+    let verdict = match (&exposure.relative, why_not) {
         (Some(relative), None) => {
-            format!("the difference is {}, and that decides (at p < {CLICK_SIGNIFICANCE})", change(relative))
+            let (first, last) = (exposure.sensitivity.first(), exposure.sensitivity.last());
+            let family = first.zip(last).filter(|(first, last)| first.exponent < last.exponent);
+            let everywhere = family.map(|(first, last)| {
+                format!(", if it holds under every curve from {} to {}", curve(first.exponent), curve(last.exponent))
+            });
+            let everywhere = everywhere.unwrap_or_default();
+            format!(
+                "the difference is {}, and that decides (at p < {CLICK_SIGNIFICANCE}{everywhere})",
+                change(relative)
+            )
         }
         (Some(relative), Some(why)) => {
             format!("the difference is {}, but {why}, so that nothing is decided", change(relative))
@@ -82,19 +102,25 @@ pub(in crate::compare) fn explanation(exposure: &Exposure) -> String {
     format!("{first} {second}")
 }
 
-/// Returns what a reader must know of the clicks before acting on them.
-pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
-    let mut cautions = Vec::new();
-    let weights: ClickWeights = exposure.weights.unwrap_or_default();
-    if weights.effective_sample < 0.1 * weights.clicks as f64 || weights.largest_share > 0.1 {
-        cautions.push(format!(
+/// Returns why few clicks carry the estimates, or `None`.
+pub(in crate::compare) fn weight_warning(weights: ClickWeights) -> Option<String> {
+    let few = weights.effective_sample < 0.1 * weights.clicks as f64 || weights.largest_share > 0.1;
+    (few && weights.clicks > 0).then(|| {
+        format!(
             "few clicks carry the estimate: {} of them weigh as much as {:.0} equally weighted ones, and the heaviest is {} of \
              all weight",
             weights.clicks,
             weights.effective_sample,
             percent(weights.largest_share)
-        ));
-    }
+        )
+    })
+}
+
+/// Returns what a reader must know of the clicks before acting on them.
+pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
+    let mut cautions = Vec::new();
+    let weights: ClickWeights = exposure.weights.unwrap_or_default();
+    cautions.extend(exposure.weight_warning.clone());
     if weights.clipped > 0 {
         let clip = exposure.propensity.as_ref().map_or(0.0, |info| info.clip);
         cautions.push(format!(
@@ -104,11 +130,11 @@ pub(in crate::compare) fn cautions(exposure: &Exposure) -> Vec<String> {
     }
     let signs =
         |sign: f64| exposure.sensitivity.iter().any(|one| one.relative.is_some_and(|change| change * sign > 0.0));
-    if signs(1.0) && signs(-1.0) {
+    if signs(1.0) && signs(-1.0) && exposure.depends_on_curve.is_none() {
         let changes = exposure
             .sensitivity
             .iter()
-            .filter_map(|one| Some(format!("{:+.1} % at {}", one.relative? * 100.0, one.exponent)));
+            .filter_map(|one| Some(format!("{:+.1} % at {}", one.relative? * 100.0, rounded(one.exponent))));
         cautions.push(format!(
             "how fast users' attention falls with rank is assumed (1 / rank^exponent), and the sign depends on it: {}; a log in \
              which items were shown at several ranks would tell",

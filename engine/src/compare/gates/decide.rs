@@ -46,6 +46,10 @@ pub(super) fn decide(gate: &GatePlan, place: Place<'_>, evidence: &Evidence) -> 
         finding = Finding::Open;
         reasons.push(reason.clone());
     }
+    if let Some(reason) = hidden_by_time_outs(gate, evidence, finding) {
+        finding = Finding::Open;
+        reasons.push(reason);
+    }
     if let Some((judged, left_out)) = place.among {
         reasons.push(among(judged, left_out, gate.min_sessions));
     }
@@ -73,6 +77,19 @@ pub(super) fn decide(gate: &GatePlan, place: Place<'_>, evidence: &Evidence) -> 
         state: state(finding, gate.on_inconclusive),
         reason: format!("{}: {}", what_was_seen(gate, place, evidence), reasons.join("; ")),
     }
+}
+
+/// Returns why what was found is not sure: time-outs took at least until their deadline, and nobody knows how much longer. A candidate
+/// that fails by what is known fails, and so holds one against a baseline that was at least as slow as that.
+fn hidden_by_time_outs(gate: &GatePlan, evidence: &Evidence, finding: Finding) -> Option<String> {
+    let [baseline, candidate] = evidence.timed_out;
+    let (arm, timed_out) = match finding {
+        Finding::Holds => ("candidate", candidate?),
+        Finding::Fails if gate.max_regression.is_some() && gate.max_value.is_none() => ("baseline", baseline?),
+        Finding::Fails | Finding::Open => return None,
+    };
+    let sessions = if timed_out == 1 { "session" } else { "sessions" };
+    Some(format!("{} {sessions} of the {arm} timed out, so that its value is at least that", thousands(timed_out)))
 }
 
 /// Returns the outcome of a gate that has nothing to look at.
@@ -314,6 +331,32 @@ mod tests {
             assert_eq!(judged(&few, &evidence([-0.5, -0.4])), state);
             assert_eq!(judged(&gate, &evidence([-0.5, -0.4])), GateState::Failed);
         }
+    }
+
+    #[test]
+    fn what_lies_among_time_outs_can_break_a_gate_for_sure_and_keep_it_never() {
+        let slow = GatePlan { max_regression: None, max_value: Some(900.0), on: GateOn::Point, ..gate(0.0) };
+        let seen = |value: f64, timed_out| Evidence {
+            candidate: Some(value),
+            n: 100,
+            timed_out,
+            lower_is_better: true,
+            ..Evidence::none(true)
+        };
+        assert_eq!(judged(&slow, &seen(1000.0, [None, Some(3)])), GateState::Failed);
+        assert_eq!(judged(&slow, &seen(800.0, [None, Some(3)])), GateState::Inconclusive);
+        assert_eq!(judged(&slow, &seen(800.0, [Some(3), None])), GateState::Passed);
+        let outcome = decide(&slow, Place::default(), &seen(800.0, [None, Some(1)]));
+        assert!(outcome.reason.ends_with("1 session of the candidate timed out, so that its value is at least that"));
+        let against = GatePlan { on: GateOn::Point, ..gate(100.0) };
+        let changed = |delta: f64, timed_out| Evidence {
+            baseline: Some(500.0),
+            delta: Some(delta),
+            ..seen(500.0 + delta, timed_out)
+        };
+        assert_eq!(judged(&against, &changed(200.0, [Some(1), None])), GateState::Inconclusive);
+        assert_eq!(judged(&against, &changed(50.0, [Some(1), None])), GateState::Passed);
+        assert_eq!(judged(&against, &changed(200.0, [None, Some(1)])), GateState::Failed);
     }
 
     #[test]

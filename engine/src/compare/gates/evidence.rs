@@ -5,6 +5,7 @@ use rematch_metrics::stats::student_t_quantile;
 use super::words::Unit;
 use crate::benchmark::spec::Direction;
 use crate::benchmark::{GatePlan, Observed};
+use crate::compare::exposure::over_curves;
 use crate::compare::outcome::{
     BenchmarkResult, Exposure, GateClicks, MetricComparison, NodeComparison, PipelineComparison, Stopping,
 };
@@ -53,6 +54,8 @@ pub(super) struct Evidence {
     pub(super) clicks: Option<GateClicks>,
     /// Whether interval and p are those of a sample that was not made for what they are asked now: the run stopped early.
     pub(super) stopped_early: bool,
+    /// Sessions of baseline and candidate that timed out, where the value lies among them, so that it is at least that.
+    pub(super) timed_out: [Option<u64>; 2],
 }
 
 impl Evidence {
@@ -72,6 +75,7 @@ impl Evidence {
             distrust: None,
             clicks: None,
             stopped_early: false,
+            timed_out: [None; 2],
         }
     }
 
@@ -93,6 +97,7 @@ impl Evidence {
             candidate,
             delta: candidate.zip(baseline).map(|(new, old)| new - old),
             n,
+            timed_out: [subject.baseline, subject.candidate].map(|result| timed_out(observed, result)),
             ..Self::none(true)
         };
         let paired = &latency.paired;
@@ -208,15 +213,29 @@ impl Evidence {
 
 fn value_of(observed: Observed, result: &BenchmarkResult) -> Option<f64> {
     let sessions = result.answered_sessions + result.failed_sessions;
+    let at_least = result.latency.at_least;
     let share = |count: u64| (sessions > 0).then(|| count as f64 / sessions as f64);
     match observed {
-        Observed::LatencyP50Ms => result.latency.p50_ms,
-        Observed::LatencyP90Ms => result.latency.p90_ms,
-        Observed::LatencyP99Ms => result.latency.p99_ms,
-        Observed::LatencyMeanMs => result.latency.mean_ms,
+        Observed::LatencyP50Ms => at_least.map_or(result.latency.p50_ms, |bound| bound.p50_ms),
+        Observed::LatencyP90Ms => at_least.map_or(result.latency.p90_ms, |bound| bound.p90_ms),
+        Observed::LatencyP99Ms => at_least.map_or(result.latency.p99_ms, |bound| bound.p99_ms),
+        Observed::LatencyMeanMs => at_least.map_or(result.latency.mean_ms, |bound| bound.mean_ms),
         Observed::FailedShare => share(result.failed_sessions),
         Observed::EmptyShare => share(result.empty_answers),
     }
+}
+
+/// Returns the time-outs of an arm among which what is observed lies, so that it took at least that long.
+fn timed_out(observed: Observed, result: &BenchmarkResult) -> Option<u64> {
+    let at_least = result.latency.at_least?;
+    let bounds = match observed {
+        Observed::LatencyP50Ms => at_least.bounds(0.5),
+        Observed::LatencyP90Ms => at_least.bounds(0.9),
+        Observed::LatencyP99Ms => at_least.bounds(0.99),
+        Observed::LatencyMeanMs => at_least.timed_out > 0,
+        Observed::FailedShare | Observed::EmptyShare => false,
+    };
+    bounds.then_some(at_least.timed_out)
 }
 
 impl Subject<'_> {
@@ -263,9 +282,10 @@ pub(super) fn clicks(exposure: &Exposure) -> Option<GateClicks> {
         return None;
     }
     let common = exposure.common_support.as_ref();
+    let (relative, p) = over_curves(exposure);
     Some(GateClicks {
-        relative: exposure.relative,
-        p: common.and_then(|common| common.p_adjusted.or(common.p)),
+        relative,
+        p,
         n: common.map_or(0, |common| common.n),
         // Lists without anything in common are equal there too; and of little, equality says little.
         identical: exposure.relative.is_some()

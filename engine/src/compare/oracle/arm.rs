@@ -25,6 +25,8 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         let mean = scores.get(&observed.name).and_then(|summary| summary.mean);
         (observed.name.clone(), scorer_summary(observed, mean))
     };
+    let logarithms = plan.metrics.iter().filter(|metric| metric.is_logarithm() && !failed).map(ToString::to_string);
+    let geometric_means = logarithms.filter_map(|name| Some((name.clone(), scores.get(&name)?.mean?.exp()))).collect();
     let nodes = observations.nodes().iter();
     BenchmarkResult {
         retriever_id: arm.id.clone(),
@@ -32,6 +34,7 @@ pub(super) fn summarise(plan: &Plan, arm: &Arm, index: usize, observations: &Obs
         pipeline_hash: arm.pipeline_hash.clone(),
         state: if failed { ArmState::Failed } else { ArmState::Completed },
         metrics: (!failed).then(|| alignment::align(plan, index, observations, &all)),
+        geometric_means,
         scenario_score: scores.get(column::SCENARIO_SCORE).copied(),
         scorers: observed.scorers.iter().map(scorer).collect(),
         scores: if failed { BTreeMap::new() } else { scores },

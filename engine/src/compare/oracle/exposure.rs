@@ -8,7 +8,7 @@ use super::observations::{Observations, logged_position, rank};
 use super::significance::{Pairs, compare_pairs};
 use crate::benchmark::Plan;
 use crate::benchmark::exposure::CLIP;
-use crate::compare::exposure::{explanation, too_little_of};
+use crate::compare::exposure::{explanation, too_little_of, weight_warning};
 use crate::compare::outcome::{
     ClickWeights, Estimate, Exposure, MetricComparison, PropensityInfo, PropensitySource, Sensitivity,
 };
@@ -19,6 +19,7 @@ use crate::session::{Ranking, Session};
 pub(super) struct Clicks {
     /// The DCG of both by the four estimates.
     estimates: [[f64; 2]; 4],
+    /// The DCG of both on common support under each of the assumed curves, without clipping.
     sensitivity: [[f64; 2]; 5],
     /// Weights of the clicks on common support, clipped and not.
     weights: Vec<(f64, f64)>,
@@ -76,7 +77,7 @@ impl Clicks {
                     found.estimates[2][arm] += weight.unwrap_or(0.0) * gain * condensed;
                     found.estimates[3][arm] += weight.unwrap_or(0.0) * gain * discount(place);
                     for (sums, exponent) in found.sensitivity.iter_mut().zip([0.0, 0.5, 1.0, 1.5, 2.0]) {
-                        sums[arm] += clipped(exponent).unwrap_or(0.0) * gain * condensed;
+                        sums[arm] += logged.map_or(0.0, |rank| (rank.get() as f64).powf(exponent)) * gain * condensed;
                     }
                 }
             }
@@ -115,10 +116,13 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
     let sum = |value: &dyn Fn(&Clicks) -> f64| clicks.iter().map(|clicks| value(clicks)).sum::<f64>();
     let common = |clicks: &Clicks| clicks.estimates[2][1] - clicks.estimates[2][0];
     let clusters = pairs_of(2).clusters().to_vec();
-    let ratio = |denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
+    // The assumed curve is 1 / rank, of which the weights that are not clipped stand among the others.
+    let unclipped = |clicks: &Clicks| clicks.sensitivity[2][1] - clicks.sensitivity[2][0];
+    let ratio = |numerator: &dyn Fn(&Clicks) -> f64, denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
         let below = sum(denominator);
-        let estimate = (below > 0.0).then(|| sum(&common) / below)?;
-        let residuals: Vec<f64> = clicks.iter().map(|clicks| common(clicks) - estimate * denominator(clicks)).collect();
+        let estimate = (below > 0.0).then(|| sum(numerator) / below)?;
+        let residuals: Vec<f64> =
+            clicks.iter().map(|clicks| numerator(clicks) - estimate * denominator(clicks)).collect();
         let repeated = clusters.iter().max().is_some_and(|last| last + 1 < clusters.len());
         let deltas: Vec<f64> = clicks.iter().map(|clicks| common(clicks)).collect();
         let tested = match repeated {
@@ -146,8 +150,18 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         (hits > 0.0).then(|| sum(&|clicks| clicks.covered[arm] as f64) / hits)
     };
     let sensitivity = [0.0, 0.5, 1.0, 1.5, 2.0].into_iter().enumerate().map(|(place, exponent)| {
-        let [old, new] = [0, 1].map(|arm: usize| sum(&|clicks| clicks.sensitivity[place][arm]));
-        Sensitivity { exponent, relative: (old > 0.0).then(|| (new - old) / old) }
+        let pairs =
+            Pairs::of_values(observations, &rows, clicks.iter().map(|clicks| clicks.sensitivity[place]).collect());
+        let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, true, None);
+        let old = test.baseline_mean.filter(|old| *old > 0.0);
+        Sensitivity {
+            exponent,
+            baseline_mean: test.baseline_mean,
+            relative: old.zip(test.delta).map(|(old, delta)| delta / old),
+            ci95: old.zip(test.ci95).map(|(old, ends)| ends.map(|end| end / old)),
+            p: test.p,
+            p_adjusted: None,
+        }
     });
     let mut found = Exposure {
         click_derived_pairs: derived,
@@ -165,9 +179,12 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         naive: estimate(0),
         weighted,
         common_support: estimate(2),
-        relative: ratio(&|clicks| clicks.estimates[2][0]),
+        relative: ratio(&common, &|clicks| clicks.estimates[2][0]),
         uncondensed: estimate(3),
-        self_normalised: ratio(&|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
+        self_normalised: ratio(&common, &|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
+        unclipped: ratio(&unclipped, &|clicks| clicks.sensitivity[2][0]),
+        unclipped_self_normalised: ratio(&unclipped, &|clicks| clicks.weights.iter().map(|(_, whole)| whole).sum()),
+        weight_warning: None,
         bounds: Some([delta - reach(0), delta + reach(1)]),
         weights: Some(ClickWeights {
             clicks: weights.len() as u64,
@@ -177,12 +194,14 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
             unweighted: clicks.iter().map(|clicks| clicks.unweighted).sum(),
         }),
         sensitivity: sensitivity.collect(),
+        depends_on_curve: None,
         decides: false,
         too_little: None,
         explanation: String::new(),
     };
     found.decides = observations.clicks_decide();
     let weights = found.weights.unwrap_or_default();
+    found.weight_warning = weight_warning(weights);
     found.too_little = too_little_of(&plan.exposure, [support(0), support(1)], k as usize, weights);
     found.explanation = explanation(&found);
     found

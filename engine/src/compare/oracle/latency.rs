@@ -5,7 +5,9 @@ use rematch_metrics::stats::{QuantileMethod, TStatistic, Untestable, cluster_rob
 use rematch_metrics::sum::mean;
 
 use super::observations::{ArmObservations, Observations};
-use crate::compare::outcome::{CensoredLatency, LatencyComparison, LatencyMetrics, LatencyQuantiles, PairedLatency};
+use crate::compare::outcome::{
+    AtLeast, CensoredLatency, LatencyComparison, LatencyMetrics, LatencyQuantiles, PairedLatency,
+};
 use crate::schema::column;
 
 const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
@@ -25,7 +27,24 @@ pub(super) fn summarise(arm: &ArmObservations) -> LatencyMetrics {
         stage_latencies: stages
             .map(|(name, stage)| (name.clone(), stage.total_ns / stage.sessions as f64 / NANOSECONDS_PER_MILLISECOND))
             .collect(),
+        at_least: at_least(arm),
     }
+}
+
+/// Percentiles and mean with the sessions that timed out, each at its deadline.
+fn at_least(arm: &ArmObservations) -> Option<AtLeast> {
+    let deadlines: Vec<f64> = arm.timed.iter().filter_map(|(_, deadline)| *deadline).collect();
+    let mut all = [arm.latencies_ns.clone(), deadlines.clone()].concat();
+    all.sort_by(f64::total_cmp);
+    let at = |share| quantile_of_sorted(&all, share, QuantileMethod::Linear).map(|ns| ns / NANOSECONDS_PER_MILLISECOND);
+    (!deadlines.is_empty()).then(|| AtLeast {
+        p50_ms: at(0.5),
+        p90_ms: at(0.9),
+        p99_ms: at(0.99),
+        mean_ms: mean(&all).map(|ns| ns / NANOSECONDS_PER_MILLISECOND),
+        timed_out: deadlines.len() as u64,
+        n: all.len() as u64,
+    })
 }
 
 /// Returns the difference of the mean latencies, candidate - baseline, milliseconds.

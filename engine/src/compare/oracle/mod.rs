@@ -99,7 +99,7 @@ pub(super) fn compare(
     }
     adjust(plan.statistics.correction, &mut comparisons);
     let baseline = arms.first().map(|arm| arm.id.clone()).unwrap_or_default();
-    crate::compare::exposure::adjust(plan.statistics.correction, &mut comparisons);
+    crate::compare::exposure::adjust(plan.statistics.correction, plan.noise_threshold, &mut comparisons);
     for comparison in &mut comparisons {
         crate::compare::exposure::withdraw_nodes(comparison, &plan.primary, |name| {
             observations.measures().iter().any(|one| one.name == name && one.reads_relevance)

@@ -46,6 +46,16 @@ pub struct Exposure {
     /// 1), with a 95 % interval by the delta method.
     #[serde(default)]
     pub self_normalised: Option<Estimate>,
+    /// `relative` with weights that are not clipped (inverse propensities as they are): without bias by clipping, and carried by
+    /// fewer clicks.
+    #[serde(default)]
+    pub unclipped: Option<Estimate>,
+    /// `self_normalised` with weights that are not clipped.
+    #[serde(default)]
+    pub unclipped_self_normalised: Option<Estimate>,
+    /// Why the estimates that are not clipped, and to a lesser degree the others, rest on few clicks; `null` where they do not.
+    #[serde(default)]
+    pub weight_warning: Option<String>,
     /// The least and the most that the difference over the whole top k can be, when an item that was never shown is worth between
     /// nothing and the mean of the shown ones.
     #[serde(default)]
@@ -53,9 +63,14 @@ pub struct Exposure {
     /// The clicks on common support and their weights.
     #[serde(default)]
     pub weights: Option<ClickWeights>,
-    /// The difference on common support under other assumed curves; empty where the curve is not an assumption.
+    /// The difference on common support under other assumed curves, with weights that are not clipped; empty where the curve is
+    /// not an assumption. A decision must hold under all of them.
     #[serde(default)]
     pub sensitivity: Vec<Sensitivity>,
+    /// Why what is significant under the assumed curve does not decide: it does not hold under another one. `null` where it
+    /// holds under all, where nothing is significant, or where the curve is not an assumption.
+    #[serde(default)]
+    pub depends_on_curve: Option<String>,
     /// Whether clicks decide: more than a few of the pairs owe their relevance to them.
     #[serde(default)]
     pub decides: bool,
@@ -124,6 +139,18 @@ pub struct ClickWeights {
 pub struct Sensitivity {
     /// The curve is 1 / rank^exponent.
     pub exponent: f64,
+    /// The baseline's value.
+    #[serde(default)]
+    pub baseline_mean: Option<f64>,
     /// The difference as a share of the baseline's value; `null` where that is 0.
     pub relative: Option<f64>,
+    /// The 95 % interval of the difference, as a share of the baseline's value.
+    #[serde(default)]
+    pub ci95: Option<[f64; 2]>,
+    /// Two-sided p.
+    #[serde(default)]
+    pub p: Option<f64>,
+    /// The p adjusted for the number of candidates.
+    #[serde(default)]
+    pub p_adjusted: Option<f64>,
 }

@@ -74,9 +74,11 @@ pub struct GateOutcome {
 /// What clicks on common support say of a gate's measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateClicks {
-    /// The change as a share of the baseline's value; `null` where no clicked item was shown and is returned by both.
+    /// The change as a share of the baseline's value; `null` where no clicked item was shown and is returned by both. Where the
+    /// curve of attention is assumed, the interval holds under every one that is.
     pub relative: Option<Estimate>,
-    /// Two-sided p, adjusted for the number of candidates where the primary measure reads clicks too.
+    /// Two-sided p, adjusted for the number of candidates where the primary measure reads clicks too; the largest of all assumed
+    /// curves, and 1 where they disagree in sign.
     pub p: Option<f64>,
     /// Sessions that it is a mean over.
     pub n: u64,

@@ -32,6 +32,33 @@ pub struct LatencyQuantiles {
     pub n: u64,
 }
 
+/// Percentiles and mean of first attempts with those that timed out, each taken to have ended right at its deadline, milliseconds: the
+/// true ones are at least these.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AtLeast {
+    /// Median.
+    pub p50_ms: Option<f64>,
+    /// 90th percentile.
+    pub p90_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// Mean.
+    pub mean_ms: Option<f64>,
+    /// Sessions that timed out.
+    pub timed_out: u64,
+    /// Sessions that were measured or timed out.
+    pub n: u64,
+}
+
+impl AtLeast {
+    /// Returns whether a percentile (a share of 1) is among the time-outs, so that it is a bound and no measurement. A mean is as
+    /// soon as one timed out.
+    #[must_use]
+    pub fn bounds(&self, share: f64) -> bool {
+        (share * self.n.saturating_sub(1) as f64).ceil() >= self.n.saturating_sub(self.timed_out) as f64
+    }
+}
+
 /// The latencies of the same sessions, candidate - baseline; positive = slower.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PairedLatency {

@@ -17,7 +17,7 @@ pub use inference::{
     BootstrapInterval, McNemarTest, NonInferiority, NonInferiorityOutcome, OtherTest, RandomisationTest,
     RelativeChange, Resampled, Resampling,
 };
-pub use latency::{CensoredLatency, LatencyComparison, LatencyQuantiles, PairedLatency};
+pub use latency::{AtLeast, CensoredLatency, LatencyComparison, LatencyQuantiles, PairedLatency};
 use schemars::JsonSchema;
 pub use segments::Segments;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub use lists::{
     BeyondAccuracy, CoverageSummary, JudgedShare, JudgmentBounds, ListSimilarity, NoveltySummary, PaulScore,
     PositionMoves, TieRange, TieSummary,
 };
-pub use stopping::{SequenceLook, Stopping};
+pub use stopping::{CurveLook, SequenceLook, Stopping};
 
 /// Everything that the comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct BenchmarkResult {
     /// Every measure (metrics, scorers, sub-scores, the scenario score) over the sessions where it is defined; empty for a
     /// failed arm.
     pub scores: BTreeMap<String, MetricSummary>,
+    /// The geometric mean of each metric whose values are logarithms (`gm_map`, `gm_bpref`): the exponential of its mean.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub geometric_means: BTreeMap<String, f64>,
     /// The scenario score: weighted mean of the scoring functions; `null` without scorers.
     pub scenario_score: Option<MetricSummary>,
     /// Each scoring function by name.
@@ -216,6 +219,9 @@ pub struct LatencyMetrics {
     pub mean_ms: Option<f64>,
     /// Mean by stage.
     pub stage_latencies: BTreeMap<String, f64>,
+    /// The same with time-outs, which took at least until their deadline; `null` where no session timed out. Gates look at these.
+    #[serde(default)]
+    pub at_least: Option<AtLeast>,
 }
 
 /// The candidates against the baseline.

@@ -65,4 +65,18 @@ pub struct SequenceLook {
     pub ci95: Option<[f64; 2]>,
     /// The p that holds whenever one looks.
     pub p: Option<f64>,
+    /// The same under each of the assumed curves, where clicks decide by one that is assumed: a look decides where all agree.
+    #[serde(default)]
+    pub curves: Vec<CurveLook>,
+}
+
+/// The last look under one assumed curve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CurveLook {
+    /// The curve is 1 / rank^exponent.
+    pub exponent: f64,
+    /// The anytime-valid 95 % interval of the difference.
+    pub ci95: Option<[f64; 2]>,
+    /// The p that holds whenever one looks.
+    pub p: Option<f64>,
 }

@@ -23,7 +23,12 @@ impl Lender {
         if opened != Opened::Finished || directory.holds(layout::RETRYING)? {
             return Err(RejudgeError::Unfinished { run: path.to_owned() });
         }
-        let (plan, report) = (directory.read_json(layout::PLAN)?, directory.read_json(layout::REPORT_JSON)?);
+        let (mut plan, report): (Plan, Report) =
+            (directory.read_json(layout::PLAN)?, directory.read_json(layout::REPORT_JSON)?);
+        // A run of an earlier version does not hold it.
+        if directory.holds(layout::BENCHMARK)? {
+            plan.written = directory.read_json(layout::BENCHMARK)?;
+        }
         Ok(Self { directory, manifest, plan, report })
     }
 

@@ -19,7 +19,7 @@ use rematch_metrics::Metric;
 
 pub use compare::{ComparePlan, CompareSettings, compare};
 pub use error::RejudgeError;
-pub use rescore::rescore;
+pub use rescore::{rescore, written};
 
 pub(super) use lender::report_hash;
 pub(super) use sample::borrow_sample;
@@ -29,6 +29,7 @@ use crate::benchmark::Plan;
 /// Puts what judges into `plan`: everything but the retrievers, the sessions, and how these are replayed.
 fn judge_by(plan: &mut Plan, judging: &Plan) {
     let stop_when_decided = plan.statistics.stop_when_decided;
+    plan.written.clone_from(&judging.written);
     plan.relevance = judging.relevance.clone();
     plan.exposure = judging.exposure.clone();
     plan.metrics.clone_from(&judging.metrics);

@@ -4,7 +4,17 @@ use std::path::Path;
 
 use super::lender::Lender;
 use super::{RejudgeError, judge_by, too_deep};
-use crate::benchmark::{BorrowedPlan, Plan};
+use crate::benchmark::{BorrowedPlan, Plan, Written};
+
+/// Returns the benchmark of the finished run in `run` as it was written; `None` for a run of an earlier version, which does not keep
+/// it.
+///
+/// # Errors
+///
+/// Returns an error when the run is not finished or cannot be read.
+pub fn written(run: &Path) -> Result<Option<Written>, RejudgeError> {
+    Ok(Lender::read(run)?.plan.written)
+}
 
 /// Returns the plan of a run that judges the rankings of the finished run in `run` anew: by the settings of `judging`, or by
 /// its own where that is `None`.

@@ -1,5 +1,6 @@
 //! Measures that trec_eval alone prints. Each file says which, and weighs the ranks: a value is what its ranks bring, summed.
 
+mod geometric;
 mod graded_cumulation;
 mod interpolated_precision;
 mod normalised_gain;
@@ -9,7 +10,7 @@ mod utility;
 use std::num::NonZeroUsize;
 
 use super::explanation::Weighing;
-use super::{RankedGrades, Relevance};
+use super::{RankedGrades, Relevance, average_precision, binary_preference};
 use crate::bounded::{PositiveNumber, RecallLevel};
 use crate::sum::{count, sum};
 
@@ -45,16 +46,24 @@ pub enum TrecMeasure {
     NdcgOverRelevant,
     /// `Rndcg`: nDCG where each level of relevance could be complete, and at the end, averaged, in [0, 1].
     NdcgAtLevels,
+    /// `gm_map`: the natural logarithm of average precision, of 1e-5 where that is less, in [-11.52, 0]. Its mean is that of
+    /// logarithms, so that sessions that go wholly wrong weigh; trec_eval prints the exponential of it.
+    GeometricAveragePrecision,
+    /// `gm_bpref`: the same of bpref.
+    GeometricBpref,
     /// `num_nonrel_judged_ret`: returned items that are judged and not relevant.
     JudgedNonRelevant,
 }
 
 impl TrecMeasure {
+    /// What counts where a value that a logarithm is made of is less.
+    pub(crate) const LEAST: f64 = 1e-5;
+
     /// Returns its value, `None` where nothing is relevant (but for counts and utility, which always are something).
     #[must_use]
     pub fn evaluate(self, grades: &RankedGrades<'_>, relevance: Relevance) -> Option<f64> {
         let weighing = self.weigh(grades, relevance)?;
-        Some(sum(weighing.ranks.iter().map(|(gain, weight)| gain * weight)) / weighing.normaliser)
+        Some(sum(weighing.ranks.iter().map(|(gain, weight)| gain * weight)) / weighing.normaliser + weighing.unranked)
     }
 
     /// Returns what each rank brings.
@@ -75,6 +84,8 @@ impl TrecMeasure {
             Self::BinaryNormalisedGain => normalised_gain::weigh(grades, relevance, true),
             Self::NdcgOverRelevant => graded_cumulation::weigh_over_relevant(grades, relevance),
             Self::NdcgAtLevels => graded_cumulation::weigh_at_levels(grades, relevance),
+            Self::GeometricAveragePrecision => average_precision::weigh(grades, relevance, None).map(geometric::weigh),
+            Self::GeometricBpref => binary_preference::weigh(grades, relevance).map(geometric::weigh),
             Self::JudgedNonRelevant => Some(utility::weigh_judged_non_relevant(grades, relevance)),
         }
     }
@@ -85,6 +96,12 @@ impl TrecMeasure {
             Self::RelativePrecision(cutoff) => Some(cutoff),
             _ => None,
         }
+    }
+
+    /// Returns whether a session's value is a logarithm, of which a geometric mean is made.
+    #[must_use]
+    pub fn is_logarithm(self) -> bool {
+        matches!(self, Self::GeometricAveragePrecision | Self::GeometricBpref)
     }
 
     /// Returns whether it takes every grade above 0 by its height, so that no level of relevance can be said.

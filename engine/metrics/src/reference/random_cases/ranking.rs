@@ -9,7 +9,7 @@ use crate::ties::{TieOrder, ordered};
 use crate::{GainFunction, Metric, RankedGrades};
 
 /// The metrics that are compared; the script says with what.
-const METRICS: [&str; 48] = [
+const METRICS: [&str; 50] = [
     "nDCG",
     "nDCG@1",
     "nDCG@5",
@@ -55,6 +55,8 @@ const METRICS: [&str; 48] = [
     "NumRet(rel=1)",
     "NumRet(rel=2)",
     "NumRel",
+    "gm_map",
+    "gm_bpref",
     "ERR@5",
     "RBP(p=0.8,rel=1)",
     "RBP(p=0.5,rel=2)",
