@@ -1,6 +1,8 @@
 //! The retriever-benchmark API: a whole benchmark against the command line's numbers, and every route.
 
+mod executions;
 mod interactions;
+mod removal;
 
 use std::path::Path;
 use std::process::Command;
@@ -465,7 +467,7 @@ fn a_search_is_answered_recorded_filtered_paged_and_streamed() {
     let all = execute(json!({ "inputs": { "query": "desk lamp" }, "limit": 500 })).expect(200);
     let count = |answer: &Value| answer["documents"].as_array().unwrap().len();
     assert!(0 < count(&cheap) && count(&cheap) < count(&all), "{} of {}", count(&cheap), count(&all));
-    execute(json!({ "inputs": { "query": "x" }, "filters": { "field": "a", "operator": "geo_radius" } })).expect(422);
+    execute(json!({ "inputs": { "query": "x" }, "filters": { "field": "a", "operator": "nearby" } })).expect(422);
     execute(json!({ "inputs": { "query": "x" }, "limit": 0 })).expect(422);
 
     // A search without a query fails in the retriever; that is recorded too, and is no empty answer.

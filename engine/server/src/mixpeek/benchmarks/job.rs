@@ -17,9 +17,9 @@ use crate::App;
 use crate::catalog::read_report;
 use crate::jobs::{Job, JobKind};
 use crate::mixpeek::executions::search::corpora_for;
-use crate::mixpeek::instant;
 use crate::mixpeek::retrievers::stages::needs_query;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 use crate::worker::{Order, RunOrder};
 
 /// Types of interactions that are about no document: they weigh nothing, unless the client says otherwise.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::mixpeek::instant;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 
 /// Sessions that a benchmark may ask for.
 const COUNTS: std::ops::RangeInclusive<u32> = 10..=10_000;

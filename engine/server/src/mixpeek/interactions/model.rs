@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::mixpeek::instant;
 use crate::mixpeek::listing::SortOption;
 use crate::mixpeek::page::PaginationResponse;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 
 /// Characters of an identifier that a client gives.
 const LONGEST: usize = 1024;
