@@ -224,19 +224,19 @@ async fn create_all(
     }
     let mut response = BulkInteractionsResponse::default();
     for (index, kept) in (0..).zip(store::put(app, organisation, namespace, interactions).await?) {
-        let (interaction_id, status) = match kept {
-            Ok(kept) if kept.shown.deduplicated => (kept.id, "deduplicated"),
+        let (interaction_id, status, deduplicated) = match kept {
             Ok(kept) => {
-                response.created += 1;
-                (kept.id, "created")
+                response.created += u32::from(!kept.shown.deduplicated);
+                (kept.id, "created", kept.shown.deduplicated)
             }
             Err(error) => {
                 response.failed += 1;
                 response.errors.push(format!("{index}: {}", error.message));
-                (String::new(), "failed")
+                (String::new(), "failed", false)
             }
         };
-        response.results.push(BulkInteractionItemResult { index, interaction_id, status: status.to_owned() });
+        let status = status.to_owned();
+        response.results.push(BulkInteractionItemResult { index, interaction_id, status, deduplicated });
     }
     Ok(axum::Json(response))
 }
