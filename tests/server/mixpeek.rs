@@ -176,16 +176,27 @@ fn a_benchmark_says_what_the_command_line_says_of_its_own_file() {
     assert_eq!(done["comparison"]["recommendation"], report["comparison"]["recommendation"]);
     // What is behind p is told: the test, its sessions, and what was made of it.
     let (test, told) = (&reported["metrics"]["nDCG@10"], &compared["significance"]);
-    for (ours, theirs) in
-        [("sessions", "n"), ("clusters", "clusters"), ("cluster_by", "cluster_by"), ("test", "test"), ("correction", "correction"), ("p_value_adjusted", "p_adjusted")]
-    {
+    for (ours, theirs) in [
+        ("sessions", "n"),
+        ("clusters", "clusters"),
+        ("cluster_by", "cluster_by"),
+        ("test", "test"),
+        ("correction", "correction"),
+        ("p_value_adjusted", "p_adjusted"),
+    ] {
         assert_eq!(told[ours], test[theirs], "{ours}");
     }
-    assert_eq!((&told["verdict"], &told["reason"]), (&reported["verdict"]["outcome"], &reported["verdict"]["sentence"]));
+    assert_eq!(
+        (&told["verdict"], &told["reason"]),
+        (&reported["verdict"]["outcome"], &reported["verdict"]["sentence"])
+    );
     let nodes = compared["taxonomy_tests"].as_object().unwrap();
     assert!(!nodes.is_empty());
     for (node, test) in nodes {
-        assert_eq!((&test["sessions"], &test["p_value_adjusted"]), (&reported["taxonomy"][node]["n"], &reported["taxonomy"][node]["p_adjusted"]));
+        assert_eq!(
+            (&test["sessions"], &test["p_value_adjusted"]),
+            (&reported["taxonomy"][node]["n"], &reported["taxonomy"][node]["p_adjusted"])
+        );
     }
     // A benchmark is of its namespace, and runs once.
     assert_eq!(client.post(&format!("/retrievers/benchmarks/{id}/execute"), json!({})).expect(200), done);

@@ -68,7 +68,7 @@ fn filters_are_true_of_every_document_however_low_it_ranks() {
     assert_eq!((&stages["filters"]["input_count"], &stages["filters"]["output_count"]), (&json!(3000), &json!(2)));
     assert_eq!(ids(&search(test("price", "gte", json!(2000))).expect(200)).len(), 3);
     assert_eq!(ids(&search(test("sku", "regex", json!("^l-299[89]$"))).expect(200)).len(), 2);
-    let near = json!({ "center": { "lat": 49.996, "lon": 13.4 }, "radius": 500 });
+    let near = json!({ "center": { "lat": 49.996, "lon": 13.4 }, "radius": 200 });
     assert_eq!(ids(&search(test("at", "geo_radius", near)).expect(200)), ["l2999"]);
     let none = search(json!({ "AND": [test("price", "lt", json!(5)), test("price", "gt", json!(5))] })).expect(200);
     assert_eq!((ids(&none).len(), &none["status"]), (0, &json!("completed")), "{none}");

@@ -46,13 +46,14 @@ impl<'a> Telling<'a> {
         match step {
             Step::Begins { position, .. } if self.hidden == Some(*position) => {}
             Step::Begins { position, name, kind } => {
-                let position = self.shown(*position);
-                if position >= self.begun {
-                    let (name, kind) = ((*name).to_owned(), (*kind).to_owned());
-                    self.held.push(Message::StageBegan { position, stages: self.stages, name, kind });
-                }
+                let shown = self.shown(*position);
                 // The first one begins once, however often it is asked.
-                if position == 0 {
+                if shown >= self.begun {
+                    let (name, kind) = ((*name).to_owned(), (*kind).to_owned());
+                    self.held.push(Message::StageBegan { position: shown, stages: self.stages, name, kind });
+                }
+                let is_open = narrowed.is_some_and(|narrowed| (1..=narrowed.decides_at()).contains(position));
+                if !is_open {
                     self.say();
                 }
             }

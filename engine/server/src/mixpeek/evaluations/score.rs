@@ -75,7 +75,6 @@ pub struct ScorePredictionsResponse {
     post,
     path = "/v1/evaluations/score",
     operation_id = "score_predictions_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     request_body = ScorePredictionsRequest,
     responses((status = 200, description = "The scores", body = ScorePredictionsResponse), Refusals)

@@ -48,7 +48,6 @@ pub fn routes() -> OpenApiRouter<App> {
     post,
     path = "/v1/retrievers/{retriever_id}/execute",
     operation_id = "execute_retriever",
-    tag = "retrievers",
     security(("token" = ["read"])),
     params(NamespaceHeader, ("retriever_id" = String, Path, description = "The retriever")),
     request_body = ExecuteRetrieverRequest,
@@ -95,7 +94,6 @@ fn checked(filters: &Map<String, Value>) -> Result<Condition, ApiError> {
     post,
     path = "/v1/retrievers/{retriever_id}/executions/list",
     operation_id = "list_executions_retrievers",
-    tag = "retrievers",
     security(("token" = ["read"])),
     params(NamespaceHeader, ListQuery, ("retriever_id" = String, Path, description = "The retriever")),
     request_body = Option<ListExecutionsRequest>,
@@ -118,7 +116,6 @@ async fn list(
     get,
     path = "/v1/retrievers/{retriever_id}/executions/{execution_id}",
     operation_id = "get_execution_retrievers",
-    tag = "retrievers",
     security(("token" = ["read"])),
     params(
         NamespaceHeader,
