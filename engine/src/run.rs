@@ -87,6 +87,8 @@ pub struct Surroundings {
     pub out: Option<PathBuf>,
     /// Units that are done at once; one per core where `None`. It changes no result.
     pub threads: Option<NonZeroUsize>,
+    /// Sessions of a work unit of a run that begins; as many as suit its sample where `None`. Fewer are kept sooner.
+    pub sessions_per_chunk: Option<NonZeroUsize>,
     /// Memory that sorting and selecting may take before they go to disk, bytes. It changes no result.
     pub memory_bytes: usize,
     /// Does a share of the units only.
@@ -116,6 +118,7 @@ impl Surroundings {
         Self {
             out: None,
             threads: None,
+            sessions_per_chunk: None,
             memory_bytes: 2 * Workspace::MEMORY_BYTES,
             shard: None,
             retry_errors: false,
@@ -219,7 +222,8 @@ impl Run {
             let (plan, directory) = (Arc::clone(&self.plan), self.directory.clone());
             spawn_blocking(move || rejudge::borrow_sample(&plan, &directory)).await??
         } else {
-            select::select(&self.plan, &self.directory, self.surroundings.memory_bytes / 2).await?
+            let Surroundings { memory_bytes, sessions_per_chunk, .. } = &self.surroundings;
+            select::select(&self.plan, &self.directory, memory_bytes / 2, *sessions_per_chunk).await?
         };
         self.tell(&Event::Sampled { loaded: selection.loaded, sampled: selection.sampled });
         Ok(selection)

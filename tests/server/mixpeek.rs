@@ -1,6 +1,8 @@
 //! The retriever-benchmark API: a whole benchmark against the command line's numbers, and every route.
 
+mod executions;
 mod interactions;
+mod removal;
 
 use std::path::Path;
 use std::process::Command;
@@ -172,6 +174,30 @@ fn a_benchmark_says_what_the_command_line_says_of_its_own_file() {
     }
     assert!(compared["ndcg_delta"]["10"].is_f64() && compared["p_value"].is_f64());
     assert_eq!(done["comparison"]["recommendation"], report["comparison"]["recommendation"]);
+    // What is behind p is told: the test, its sessions, and what was made of it.
+    let (test, told) = (&reported["metrics"]["nDCG@10"], &compared["significance"]);
+    for (ours, theirs) in [
+        ("sessions", "n"),
+        ("clusters", "clusters"),
+        ("cluster_by", "cluster_by"),
+        ("test", "test"),
+        ("correction", "correction"),
+        ("p_value_adjusted", "p_adjusted"),
+    ] {
+        assert_eq!(told[ours], test[theirs], "{ours}");
+    }
+    assert_eq!(
+        (&told["verdict"], &told["reason"]),
+        (&reported["verdict"]["outcome"], &reported["verdict"]["sentence"])
+    );
+    let nodes = compared["taxonomy_tests"].as_object().unwrap();
+    assert!(!nodes.is_empty());
+    for (node, test) in nodes {
+        assert_eq!(
+            (&test["sessions"], &test["p_value_adjusted"]),
+            (&reported["taxonomy"][node]["n"], &reported["taxonomy"][node]["p_adjusted"])
+        );
+    }
     // A benchmark is of its namespace, and runs once.
     assert_eq!(client.post(&format!("/retrievers/benchmarks/{id}/execute"), json!({})).expect(200), done);
     let elsewhere = Client { namespace: "other", token: client.token.clone(), ..client };
@@ -465,7 +491,7 @@ fn a_search_is_answered_recorded_filtered_paged_and_streamed() {
     let all = execute(json!({ "inputs": { "query": "desk lamp" }, "limit": 500 })).expect(200);
     let count = |answer: &Value| answer["documents"].as_array().unwrap().len();
     assert!(0 < count(&cheap) && count(&cheap) < count(&all), "{} of {}", count(&cheap), count(&all));
-    execute(json!({ "inputs": { "query": "x" }, "filters": { "field": "a", "operator": "geo_radius" } })).expect(422);
+    execute(json!({ "inputs": { "query": "x" }, "filters": { "field": "a", "operator": "nearby" } })).expect(422);
     execute(json!({ "inputs": { "query": "x" }, "limit": 0 })).expect(422);
 
     // A search without a query fails in the retriever; that is recorded too, and is no empty answer.

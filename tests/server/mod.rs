@@ -2,6 +2,7 @@
 
 mod running;
 mod shop;
+mod slow_engine;
 
 mod durability;
 mod evaluations;

@@ -62,6 +62,7 @@ impl<'a> Worker<'a> {
         Ok(Surroundings {
             out,
             threads: self.arguments.threads,
+            sessions_per_chunk: None,
             memory_bytes: self.arguments.memory_limit,
             shard,
             retry_errors: self.arguments.retry_errors,

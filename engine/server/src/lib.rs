@@ -17,6 +17,8 @@ pub mod platform;
 pub mod database;
 pub mod organisations;
 
+pub mod filters;
+
 pub mod catalog;
 pub mod jobs;
 pub mod worker;

@@ -10,7 +10,7 @@
 //! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
 //! `sequential` says when a run that stops early is decided, `resampling` tests and bounds the same means without assumptions,
 //! `taxonomy` tests every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure`
-//! asks what clicks can tell, `verdict` puts it in words, `gates` in an exit code. Of the lists themselves `similarity`, `moves` and
+//! asks what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only the means are left. Of the lists themselves `similarity`, `moves` and
 //! `ties` speak, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
@@ -29,6 +29,7 @@ mod fold;
 pub mod gates;
 mod judged;
 mod latency;
+pub mod means;
 mod moves;
 mod non_inferiority;
 #[cfg(test)]

@@ -10,11 +10,10 @@ mod vectors;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use typed::TypedCorpus;
-
 use super::{LoadError, files};
 use crate::benchmark::CorpusPlan;
 
+pub use typed::TypedCorpus;
 pub use vectors::Vectors;
 
 /// A document of a corpus.

@@ -22,6 +22,7 @@ mod source;
 mod threshold;
 mod write;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -75,7 +76,8 @@ pub struct Stratum {
     pub sampled: u64,
 }
 
-/// Draws the plan's sample and writes it as the run's sessions table, sorted by session id; in random batches of whole users, each
+/// Draws the plan's sample and writes it as the run's sessions table in chunks of `sessions_per_chunk`, or as many as suit its
+/// size, sorted by session id; in random batches of whole users, each
 /// sorted by session id, where the run stops when it is decided.
 ///
 /// What is sorted or grouped on the way takes at most about `memory_bytes`; what does not fit is spilled to a hidden folder
@@ -85,7 +87,12 @@ pub struct Stratum {
 ///
 /// Returns an error when the input cannot be read, a session id occurs twice, a predicate is wrong, nothing is left, or the
 /// memory does not suffice ([`SelectError::Memory`]).
-pub async fn select(plan: &Plan, run: &RunDirectory, memory_bytes: usize) -> Result<Selection, SelectError> {
+pub async fn select(
+    plan: &Plan,
+    run: &RunDirectory,
+    memory_bytes: usize,
+    sessions_per_chunk: Option<NonZeroUsize>,
+) -> Result<Selection, SelectError> {
     let scratch = run.scratch()?;
     let loaded = scratch.join(layout::LOADED);
     let opened = Eligible::find(plan, &scratch, &loaded, memory_bytes).await;
@@ -101,7 +108,8 @@ pub async fn select(plan: &Plan, run: &RunDirectory, memory_bytes: usize) -> Res
     let batches =
         plan.statistics.stop_when_decided.then(|| Batches::of(plan.seed, plan.statistics.cluster_by, at_most));
     let out = write::Sample { engine: &engine, input: &input, filters: &filters, drawn, batches };
-    selection.sampled = out.write(&run.path(layout::SESSIONS), chunk_of(plan, at_most)).await?;
+    let sessions_per_chunk = sessions_per_chunk.map_or_else(|| chunk_of(plan, at_most), NonZeroUsize::get);
+    selection.sampled = out.write(&run.path(layout::SESSIONS), sessions_per_chunk).await?;
     run.write_json(layout::SELECTION, &selection)?;
     clear(&loaded)?;
     Ok(selection)

@@ -45,7 +45,11 @@ fn interactions_are_kept_once_checked_listed_and_removed() {
     assert_eq!((&told["created"], &told["failed"]), (&json!(1), &json!(1)), "{told}");
     let statuses: Vec<&str> =
         told["results"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
-    assert_eq!(statuses, ["created", "failed", "deduplicated"]);
+    assert_eq!(statuses, ["created", "failed", "created"]);
+    assert_eq!(
+        (&told["results"][0]["deduplicated"], &told["results"][2]["deduplicated"]),
+        (&json!(false), &json!(true))
+    );
     assert_eq!(told["results"][2]["interaction_id"], first["interaction_id"]);
     assert!(told["errors"][0].as_str().unwrap().starts_with("1: "));
     client.post("/retrievers/interactions/batch", json!({ "interactions": [] })).expect(422);

@@ -1,5 +1,6 @@
 //! Retrievers that answer scenarios, jobs that run all of them, and programs that score.
 
+use super::super::slow_engine::SlowEngine;
 use super::*;
 
 /// Registers a retriever over one corpus, by the API of retrievers, and returns its identifier.
@@ -130,6 +131,75 @@ fn cancelling_the_run_of_one_agent_leaves_the_others_of_a_job() {
     let run = client.get(&format!("/v1/benchmark_runs/{}", other["benchmark_run_id"].as_str().unwrap()));
     assert!(close(&run["score"], other["average_score"].as_f64().unwrap() / 2.0), "{run}");
     assert_eq!(run["unscored_scenario_runs"], 1);
+}
+
+/// Begins a job of some scenarios of which the last one, `slow`, takes as long as the engine wishes, and returns the job and
+/// its run when some have a score.
+fn half_done(client: &Client, engine: &SlowEngine) -> (String, String) {
+    let far = retriever_of(client, "far", "http", &engine.parameters());
+    let queries = (0..23).map(|number| format!("q{number}")).chain(["slow".to_owned()]);
+    let functions = [metric("rr", "RR", 1.0)];
+    let scenarios: Vec<String> =
+        queries.map(|query| client.scenario(&scenario(&query, &[], &["p0002"], &functions))).collect();
+    let spec = json!({ "type": "scenarios", "scenario_ids": scenarios, "agent_configs": [{ "type": "job_agent", "name": far }] });
+    let job = client.post("/v1/benchmark_jobs", &json!({ "spec": spec }));
+    let run = job["in_progress_runs"][0]["benchmark_run_id"].as_str().unwrap().to_owned();
+    until("some scores", || (!completed(client, &run).is_empty()).then_some(()));
+    (id(&job), run)
+}
+
+/// Returns the scenario runs of a run that are complete.
+fn completed(client: &Client, run: &str) -> Vec<Value> {
+    let found = client.get(&format!("/v1/benchmark_runs/{run}/scenario_runs?state=completed&limit=100"));
+    found["runs"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_job_that_is_canceled_keeps_the_scores_that_were_computed() {
+    let engine = SlowEngine::start();
+    let client = Client::of(Server::start_with(&["--allow-outbound", &engine.address]));
+    bring_products(&client);
+    let (job, run) = half_done(&client, &engine);
+    let before = completed(&client, &run);
+    assert!(before.iter().all(|one| one["scoring_contract_result"]["score"] == 0.5), "{before:?}");
+    let canceled = client.ask(&format!("/v1/benchmark_runs/{run}/cancel"));
+    assert_eq!((&canceled["state"], &canceled["score"]), (&json!("canceled"), &json!(0.5)));
+    let after = completed(&client, &run);
+    assert!(before.iter().all(|one| after.contains(one)) && after.len() < 24);
+    assert_eq!(canceled["scenario_runs"].as_array().unwrap().len(), after.len());
+    let job = until("the end of the job", || {
+        let now = client.get(&format!("/v1/benchmark_jobs/{job}"));
+        (now["state"] == "cancelled").then_some(now)
+    });
+    let outcome = &job["benchmark_outcomes"][0];
+    assert_eq!((&outcome["n_completed"], &outcome["average_score"]), (&json!(after.len()), &json!(0.5)));
+    let all = client.get(&format!("/v1/benchmark_runs/{run}/scenario_runs?state=canceled&limit=100"));
+    assert_eq!(all["runs"].as_array().unwrap().len() + after.len(), 24);
+    assert_eq!(completed(&client, &run), after);
+}
+
+#[test]
+fn scenario_runs_that_were_finished_stay_so_when_the_server_is_killed() {
+    let engine = SlowEngine::start();
+    let arguments = ["--allow-outbound", engine.address.as_str()];
+    let client = Client::of(Server::start_with(&arguments));
+    bring_products(&client);
+    let (job, run) = half_done(&client, &engine);
+    let before = completed(&client, &run);
+    let Client { server, token } = client;
+    let (data, _folder) = server.kill();
+    let client = Client { server: Server::start_over(&data, &arguments), token };
+    let after = completed(&client, &run);
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} {after:?}");
+    engine.release();
+    let job = until("the end of the job", || {
+        let now = client.get(&format!("/v1/benchmark_jobs/{job}"));
+        assert_ne!(now["state"], "failed", "{now}");
+        (now["state"] == "completed").then_some(now)
+    });
+    assert_eq!(job["benchmark_outcomes"][0]["n_completed"], 24, "{job}");
+    let whole = completed(&client, &run);
+    assert!(before.iter().all(|one| whole.contains(one)));
 }
 
 /// Returns whether this machine has what programs of others are confined by.

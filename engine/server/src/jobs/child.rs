@@ -28,6 +28,12 @@ const MOST_WORDS: u32 = 1000;
 /// Bytes of a message that is no answer; longer ones are dropped, and longer reasons of failures cut.
 const WORD_BYTES: usize = 8 << 10;
 
+/// Bytes of a message that tells of a stage, or of sessions.
+const TOLD_BYTES: usize = 1 << 20;
+
+/// Messages that tell of sessions; no order has more sessions than that.
+const MOST_TOLD: u32 = 50_000;
+
 /// Bytes of a worker's stderr that stand in the log.
 const LOG_BYTES: usize = 2 << 10;
 
@@ -167,11 +173,25 @@ impl Worker {
     ///
     /// Returns why there is no answer; [`WorkerError::Server`] with 429 when too many requests wait for workers.
     pub async fn answer(&self, order: &Order) -> Result<Value, WorkerError> {
+        // Without a receiver nothing waits for room.
+        self.answer_telling(order, mpsc::channel(1).0).await
+    }
+
+    /// Does an order as [`Self::answer`] does; `heard` is told what happens meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answer`].
+    pub async fn answer_telling(&self, order: &Order, heard: mpsc::Sender<Message>) -> Result<Value, WorkerError> {
         let _seat = self.seat().await?;
         let (_never, stopped) = watch::channel(false);
-        // Without a receiver nothing waits for room.
-        let (heard, _) = mpsc::channel(1);
         self.run(order, stopped, heard).await
+    }
+
+    /// Returns a worker that has so much time at most.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { time: self.time.min(time), ..self }
     }
 
     /// Does an order; `heard` is told what happens meanwhile. Set `stopped` to end it. Dropped, the process is killed.
@@ -301,14 +321,20 @@ fn beginning(mut message: String) -> String {
 struct Ration {
     progress: Option<Instant>,
     words: u32,
+    told: u32,
     complained: bool,
 }
 
 impl Ration {
     /// Returns whether a message of so many bytes is passed on.
     fn allows(&mut self, message: &Message, bytes: usize) -> bool {
-        if bytes > WORD_BYTES {
+        let is_long = matches!(message, Message::StageEnded { .. } | Message::Scored { .. });
+        if bytes > if is_long { TOLD_BYTES } else { WORD_BYTES } {
             return false;
+        }
+        if matches!(message, Message::Scored { .. }) {
+            self.told = self.told.saturating_add(1);
+            return self.told <= MOST_TOLD;
         }
         if let Message::Progress { done, total, .. } = message
             && done < total

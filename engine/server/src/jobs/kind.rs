@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Job;
 use crate::App;
 use crate::platform::error::ApiError;
-use crate::worker::Order;
+use crate::worker::{Message, Order};
 
 /// One kind of job.
 #[async_trait]
@@ -25,6 +25,15 @@ pub trait JobKind: Send + Sync {
     ///
     /// Returns an error that fails the job; its message is told to whoever asked for the job.
     async fn prepare(&self, app: &App, job: &Job, folder: &Path) -> Result<Order, ApiError>;
+
+    /// Hears what the worker says while it works.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that is logged: the job goes on.
+    async fn heard(&self, _app: &App, _job: &Job, _message: &Message) -> Result<(), ApiError> {
+        Ok(())
+    }
 
     /// Returns what is kept in [`Job::outcome`], from what the worker returned. Called once, before the job is completed.
     ///

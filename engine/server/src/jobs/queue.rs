@@ -17,6 +17,9 @@ use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 use crate::settings::QueueLimits;
 
+/// What `cancelling` says of a job whose row and folder go when it has ended; of one that ends otherwise it says 1.
+pub(super) const DISCARDED: i64 = 2;
+
 /// All jobs.
 #[derive(Clone)]
 pub struct Jobs(pub(super) Arc<Shared>);
@@ -261,6 +264,45 @@ impl Jobs {
             })
             .await?;
         self.0.bells.ring(id);
+        self.remove_folder(organisation, id).await
+    }
+
+    /// Removes a job, whatever it does, together with what `also` removes: both are gone when this returns, or neither. One
+    /// that runs is told to end, and its row and its folder go when it has, by the next server if this one dies.
+    ///
+    /// # Errors
+    ///
+    /// Returns what `also` returns.
+    pub async fn discard<F>(&self, organisation: &str, id: &str, also: F) -> Result<(), ApiError>
+    where
+        F: FnOnce(&Connection) -> Result<(), QueryError> + Send + 'static,
+    {
+        let (owner, job) = (organisation.to_owned(), id.to_owned());
+        let runs: bool = self
+            .0
+            .database
+            .write(move |connection| {
+                also(connection)?;
+                let sql = "UPDATE jobs SET cancelling = ?3 WHERE id = ?1 AND organisation = ?2 AND state = 'running'";
+                let runs = connection.prepare_cached(sql)?.execute(params![job, owner, DISCARDED])? > 0;
+                let sql = "DELETE FROM jobs WHERE id = ?1 AND organisation = ?2 AND state <> 'running'";
+                connection.prepare_cached(sql)?.execute([&job, &owner])?;
+                Ok(runs)
+            })
+            .await?;
+        self.0.bells.ring(id);
+        if runs {
+            // The wish is in the database before this looks: a job that begins just now reads it there.
+            if let Some(stop) = self.running().get(id) {
+                stop.send_replace(true);
+            }
+            return Ok(());
+        }
+        self.remove_folder(organisation, id).await
+    }
+
+    /// Removes the folder of a job whose row is gone.
+    pub(super) async fn remove_folder(&self, organisation: &str, id: &str) -> Result<(), ApiError> {
         let folder = self.folder(organisation, id);
         tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ApiError::internal(error)),

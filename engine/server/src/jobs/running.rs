@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::child::{Worker, WorkerError};
+use super::queue::DISCARDED;
 use super::{Job, JobState, Jobs, follow};
 use crate::App;
 use crate::platform::error::ApiError;
@@ -76,15 +77,19 @@ impl Jobs {
     pub(super) async fn recover(&self) -> Result<(), ApiError> {
         let attempts = self.0.limits.attempts;
         let queue = self.clone();
-        self.0
+        let discarded: Vec<(String, String)> = self
+            .0
             .database
             .write(move |connection| {
+                let mut discarded = Vec::new();
                 let bytes = |job: &Job| bytes_in(&queue.folder(&job.organisation, &job.id));
                 let sql = format!("SELECT {} FROM jobs WHERE state = 'running'", Job::COLUMNS);
                 let interrupted: Vec<Job> =
                     connection.prepare(&sql)?.query_map([], Job::of)?.collect::<Result<_, _>>()?;
                 for job in &interrupted {
-                    if job.cancelling {
+                    if discard(connection, &job.id)? {
+                        discarded.push((job.organisation.clone(), job.id.clone()));
+                    } else if job.cancelling {
                         write_end(connection, job, JobState::Cancelled, None, None, bytes(job))?;
                     } else if job.attempts >= attempts {
                         let message = "the server died too often while this ran; `retry` begins it again";
@@ -94,9 +99,14 @@ impl Jobs {
                         write_queued(connection, job, job.attempts, "the server died; it goes on where it was")?;
                     }
                 }
-                Ok(())
+                Ok(discarded)
             })
-            .await
+            .await?;
+        for (organisation, id) in discarded {
+            // What cannot be removed now, the next server removes: no row speaks of it.
+            let _ = self.remove_folder(&organisation, &id).await;
+        }
+        Ok(())
     }
 
     /// Takes the next job: of the organisation with the fewest that run, and whose turn is longest ago among those; its
@@ -138,7 +148,13 @@ impl Jobs {
         let (heard, mut messages) = mpsc::channel(64);
         let (outcome, ()) = tokio::join!(worker.run(&order, stopped, heard), async {
             while let Some(message) = messages.recv().await {
-                self.heard(job, message).await;
+                if let Err(error) = kind.heard(app, job, &message).await {
+                    tracing::error!(job = job.id, code = error.code, "what a worker told cannot be kept");
+                }
+                // They are kept by their kind, and are too many for a journal.
+                if !matches!(message, Message::Scored { .. }) {
+                    self.heard(job, message).await;
+                }
             }
         });
         let outcome = outcome?;
@@ -174,12 +190,18 @@ impl Jobs {
                 (None, Some(failure), matches!(error, WorkerError::Died { .. }), matches!(error, WorkerError::Stopped))
             }
         };
+        let (organisation, id) = (job.organisation.clone(), job.id.clone());
         let job = job.clone();
-        self.0
+        let is_discarded = self
+            .0
             .database
             .write(move |connection| {
+                if discard(connection, &job.id)? {
+                    return Ok(true);
+                }
                 if let Some(outcome) = outcome {
-                    return Ok(write_end(connection, &job, JobState::Completed, None, Some(outcome), bytes)?);
+                    write_end(connection, &job, JobState::Completed, None, Some(outcome), bytes)?;
+                    return Ok(false);
                 }
                 let sql = "SELECT cancelling FROM jobs WHERE id = ?1";
                 let cancelling: bool = connection.prepare_cached(sql)?.query_row([&job.id], |row| row.get(0))?;
@@ -194,9 +216,15 @@ impl Jobs {
                     }
                     _ => write_end(connection, &job, JobState::Failed, failure, None, bytes),
                 };
-                Ok(written?)
+                written?;
+                Ok(false)
             })
-            .await
+            .await?;
+        if is_discarded {
+            // What cannot be removed now, the next server removes: no row speaks of it.
+            let _ = self.remove_folder(&organisation, &id).await;
+        }
+        Ok(())
     }
 
     /// Returns a failure whose words do not say where on this machine the organisation's folder lies.
@@ -241,6 +269,12 @@ fn begin(connection: &Connection) -> rusqlite::Result<Option<Job>> {
         follow::write(connection, &job.id, &json!({ "type": "state", "state": "running", "phase": job.phase }))?;
     }
     Ok(begun)
+}
+
+/// Removes the row of a job that was removed while it ran, and returns whether it is one.
+fn discard(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM jobs WHERE id = ?1 AND cancelling = ?2";
+    Ok(connection.prepare_cached(sql)?.execute(params![id, DISCARDED])? > 0)
 }
 
 fn write_queued(connection: &Connection, job: &Job, attempts: u32, reason: &str) -> rusqlite::Result<()> {

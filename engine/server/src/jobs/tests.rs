@@ -211,3 +211,34 @@ async fn what_is_written_with_a_job_is_kept_with_it_or_not_at_all() {
     };
     assert_eq!(bench.app.database().read(count).await.unwrap(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_discarded_goes_with_what_speaks_of_it_now_or_when_it_has_ended() {
+    let bench = Bench::new();
+    let (waits, runs) = (bench.submit("a", "done").await, bench.submit("b", "done").await);
+    let gone = |job: &Job| {
+        let (jobs, job) = (bench.jobs.clone(), job.clone());
+        async move { jobs.get(&job.organisation, &job.id).await.unwrap().is_none() }
+    };
+    let refused = bench.jobs.discard("a", &waits.id, |_| Err(ApiError::bad_request("no").into())).await;
+    assert!(refused.is_err() && !gone(&waits).await, "both or neither");
+    bench.jobs.discard("b", &waits.id, |_| Ok(())).await.unwrap();
+    assert!(!gone(&waits).await, "another organisation's job stays");
+    bench.jobs.discard("a", &waits.id, |_| Ok(())).await.unwrap();
+    assert!(gone(&waits).await);
+
+    let begun = bench.jobs.begin_next().await.unwrap().unwrap();
+    assert_eq!(begun.id, runs.id);
+    std::fs::create_dir_all(bench.jobs.folder("b", &runs.id)).unwrap();
+    bench.jobs.discard("b", &runs.id, |_| Ok(())).await.unwrap();
+    assert!(!gone(&runs).await, "somebody works on it");
+    // The server dies, and the next one finds it.
+    Bench::queue(&bench.app).recover().await.unwrap();
+    assert!(gone(&runs).await && !bench.jobs.folder("b", &runs.id).exists());
+
+    let last = bench.submit("c", "done").await;
+    let begun = bench.jobs.begin_next().await.unwrap().unwrap();
+    bench.jobs.discard("c", &last.id, |_| Ok(())).await.unwrap();
+    bench.jobs.do_one(&bench.app, begun).await;
+    assert!(gone(&last).await && !bench.jobs.folder("c", &last.id).exists(), "it had ended well");
+}

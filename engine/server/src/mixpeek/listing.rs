@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::filters::{Condition, Dialect, wrong};
-use super::instant;
+use super::filters::{Bound, to_sql};
 use super::page::{Begin, PaginationResponse};
 use crate::database::QueryError;
+use crate::filters::Condition;
 use crate::platform::error::ApiError;
 
 /// By what a list is sorted.
@@ -45,7 +45,9 @@ pub struct Fields {
 }
 
 impl Fields {
-    fn column(&self, field: &str) -> Option<String> {
+    /// Returns the column of a field, `None` for one that there is not.
+    #[must_use]
+    pub fn column(&self, field: &str) -> Option<String> {
         let plain = self.plain.iter().chain(self.times).find(|(name, _)| *name == field);
         if let Some((_, column)) = plain {
             return Some((*column).to_owned());
@@ -57,40 +59,11 @@ impl Fields {
         path.split('.').all(segment).then(|| format!("json_extract({column}, '{place}.{path}')"))
     }
 
-    fn names(&self) -> String {
+    /// Returns the names of all fields, for texts.
+    #[must_use]
+    pub fn names(&self) -> String {
         let plain = self.plain.iter().chain(self.times).map(|(name, _)| format!("`{name}`"));
         plain.chain(self.objects.iter().map(|(name, ..)| format!("`{name}.…`"))).collect::<Vec<_>>().join(", ")
-    }
-}
-
-struct Bound<'a> {
-    fields: &'static Fields,
-    values: &'a mut Vec<SqlValue>,
-}
-
-impl Dialect for Bound<'_> {
-    fn column(&mut self, field: &str) -> Result<String, ApiError> {
-        let known = self.fields.column(field);
-        known.ok_or_else(|| wrong(format!("there is no field `{field}`; expected one of {}", self.fields.names())))
-    }
-
-    fn value(&mut self, field: &str, value: &Value) -> Result<String, ApiError> {
-        let is_time = self.fields.times.iter().any(|(name, _)| *name == field);
-        let written = match value {
-            Value::String(text) if is_time => SqlValue::Integer(
-                instant::parse(text).ok_or_else(|| wrong(format!("`{text}` is no time, as `{field}` needs")))?,
-            ),
-            Value::String(text) => SqlValue::Text(text.clone()),
-            Value::Bool(truth) => SqlValue::Integer(i64::from(*truth)),
-            Value::Number(number) => match number.as_i64() {
-                Some(whole) => SqlValue::Integer(whole),
-                None => SqlValue::Real(number.as_f64().unwrap_or_default()),
-            },
-            _ => return Err(wrong(format!("the value for `{field}` is neither a text nor a number nor a truth"))),
-        };
-        self.values.push(written);
-        // Numbered, because an expression may write it more than once.
-        Ok(format!("?{}", self.values.len()))
     }
 }
 
@@ -137,7 +110,7 @@ impl Listing {
     /// Returns 422 for what is no filter over these fields.
     pub fn filtered(mut self, filters: Option<&Map<String, Value>>, fields: &'static Fields) -> Result<Self, ApiError> {
         if let Some(filters) = filters {
-            let condition = Condition::parse(filters)?.to_sql(&mut Bound { fields, values: &mut self.values })?;
+            let condition = to_sql(&Condition::parse(filters)?, &mut Bound { fields, values: &mut self.values })?;
             self.conditions.push(condition);
         }
         Ok(self)

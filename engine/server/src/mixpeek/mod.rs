@@ -18,7 +18,6 @@ pub mod retrievers;
 
 pub mod filters;
 pub mod inputs;
-pub mod instant;
 pub mod listing;
 pub mod page;
 pub mod refusal;

@@ -14,6 +14,7 @@ pub mod figures;
 pub mod frame;
 pub mod health;
 pub mod identifier;
+pub mod instant;
 pub mod listen;
 pub mod log;
 pub mod openapi;

@@ -52,7 +52,7 @@ struct Body {
 
 /// Begins a job: the scenarios of a benchmark, or some scenarios, answered by each agent. An agent is a retriever, by its identifier
 /// in `agent_id`, or else in `name`.
-#[utoipa::path(post, path = "/v1/benchmark_jobs", tag = "scenarios", request_body = NewBenchmarkJob,
+#[utoipa::path(post, path = "/v1/benchmark_jobs", request_body = NewBenchmarkJob,
     responses((status = 200, description = "The job", body = BenchmarkJobView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn create_benchmark_job(
@@ -243,7 +243,7 @@ fn scenario_run(scenario: &str, run: &NewBenchmarkRun, retriever: &str) -> NewSc
 }
 
 /// Lists jobs, the newest first.
-#[utoipa::path(get, path = "/v1/benchmark_jobs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmark_jobs",
     params(Paging,
         ("name" = Option<String>, Query, description = "Of this name only"),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this")),
@@ -260,7 +260,7 @@ pub(super) async fn list_benchmark_jobs(
 }
 
 /// Returns a job, and what its runs came to.
-#[utoipa::path(get, path = "/v1/benchmark_jobs/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmark_jobs/{id}",
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "The job", body = BenchmarkJobView), Failures),
     security(("token" = ["read"])))]

@@ -247,7 +247,7 @@ pub(super) async fn scenario_runs_of(
 }
 
 /// Lists runs of benchmarks, the newest first.
-#[utoipa::path(get, path = "/v1/benchmark_runs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmark_runs",
     params(Paging,
         ("benchmark_id" = Option<Vec<String>>, Query, description = "Of these benchmarks only", explode = false),
         ("state" = Option<Vec<String>>, Query, description = "In these states only", explode = false),
@@ -264,7 +264,7 @@ pub(super) async fn list_benchmark_runs(
 }
 
 /// Returns a run of a benchmark; with its score, once it has ended.
-#[utoipa::path(get, path = "/v1/benchmark_runs/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmark_runs/{id}",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["read"])))]
@@ -278,7 +278,7 @@ pub(super) async fn get_benchmark_run(
 
 /// Completes a run: scenario runs that nobody scored are canceled, and the score is that of the others, in which those that came
 /// to no score weigh as the number that `unscored_scenario_runs` tells. One that is complete stays as it is.
-#[utoipa::path(post, path = "/v1/benchmark_runs/{id}/complete", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/benchmark_runs/{id}/complete",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
@@ -293,7 +293,7 @@ pub(super) async fn complete_benchmark_run(
 /// Cancels a run: scenario runs without a score are canceled, and the score is that of the others. One that is canceled stays as
 /// it is. The other runs of a job go on, and the job ends with its last one; a job writes scores down when it ends, so that a run
 /// of it that is canceled before has none.
-#[utoipa::path(post, path = "/v1/benchmark_runs/{id}/cancel", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/benchmark_runs/{id}/cancel",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
@@ -306,7 +306,7 @@ pub(super) async fn cancel_benchmark_run(
 }
 
 /// Lists the scenario runs of a run, the newest first.
-#[utoipa::path(get, path = "/v1/benchmark_runs/{id}/scenario_runs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmark_runs/{id}/scenario_runs",
     params(Paging, ("id" = String, Path, description = "The run"),
         ("state" = Option<Vec<String>>, Query, description = "In these states only", explode = false),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this")),

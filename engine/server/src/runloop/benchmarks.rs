@@ -18,7 +18,7 @@ use crate::platform::extract::{Json, Path};
 use crate::platform::identifier::new_id;
 
 /// Makes a benchmark of scenarios.
-#[utoipa::path(post, path = "/v1/benchmarks", tag = "scenarios", request_body = NewBenchmark,
+#[utoipa::path(post, path = "/v1/benchmarks", request_body = NewBenchmark,
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn create_benchmark(
@@ -59,7 +59,7 @@ fn check_members(connection: &Connection, organisation: &str, scenarios: &[Strin
 }
 
 /// Lists benchmarks, the newest first.
-#[utoipa::path(get, path = "/v1/benchmarks", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks",
     params(Paging,
         ("name" = Option<String>, Query, description = "Of this name only"),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this")),
@@ -75,7 +75,7 @@ pub(super) async fn list_benchmarks(
 }
 
 /// Lists the organisation's benchmarks that are marked as public, the newest first.
-#[utoipa::path(get, path = "/v1/benchmarks/list_public", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/list_public",
     params(Paging,
         ("name" = Option<String>, Query, description = "Of this name only"),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this")),
@@ -101,7 +101,7 @@ async fn list(app: &App, rows: Rows, listing: &Listing) -> Result<axum::Json<Ben
 }
 
 /// Returns a benchmark.
-#[utoipa::path(get, path = "/v1/benchmarks/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/{id}",
     params(("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["read"])))]
@@ -135,7 +135,7 @@ fn store(connection: &Connection, view: &BenchmarkView) -> Result<(), QueryError
 
 /// Changes a benchmark: what is absent or null stays, what is there, also empty, replaces. Runs keep the scenarios with which
 /// they began.
-#[utoipa::path(post, path = "/v1/benchmarks/{id}", tag = "scenarios", request_body = BenchmarkChange,
+#[utoipa::path(post, path = "/v1/benchmarks/{id}", request_body = BenchmarkChange,
     params(("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["write"])))]
@@ -178,7 +178,7 @@ pub(super) async fn update_benchmark(
 }
 
 /// Lists the scenarios of a benchmark, archived ones too, the newest first.
-#[utoipa::path(get, path = "/v1/benchmarks/{id}/definitions", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/{id}/definitions",
     params(Paging, ("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "A page", body = ScenarioList), Failures),
     security(("token" = ["read"])))]
@@ -197,7 +197,7 @@ pub(super) async fn list_definitions(
 }
 
 /// Adds scenarios to a benchmark and removes others. Runs keep the scenarios with which they began.
-#[utoipa::path(post, path = "/v1/benchmarks/{id}/scenarios", tag = "scenarios", request_body = MembersChange,
+#[utoipa::path(post, path = "/v1/benchmarks/{id}/scenarios", request_body = MembersChange,
     params(("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["write"])))]

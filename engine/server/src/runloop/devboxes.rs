@@ -24,7 +24,7 @@ const MAX_WAIT_SECONDS: f64 = 30.0;
 const WAIT_SECONDS: f64 = 10.0;
 
 /// Returns a devbox.
-#[utoipa::path(get, path = "/v1/devboxes/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/devboxes/{id}",
     params(("id" = String, Path, description = "The devbox")),
     responses((status = 200, description = "The devbox", body = DevboxView), Failures),
     security(("token" = ["read"])))]
@@ -80,7 +80,7 @@ async fn read(app: &App, organisation: &str, id: &str) -> Result<DevboxView, Api
 }
 
 /// Waits until a devbox is in one of some states, `running` or `shutdown`; 408 says that it is not yet, and to ask again.
-#[utoipa::path(post, path = "/v1/devboxes/{id}/wait_for_status", tag = "scenarios", request_body = WaitForStatus,
+#[utoipa::path(post, path = "/v1/devboxes/{id}/wait_for_status", request_body = WaitForStatus,
     params(("id" = String, Path, description = "The devbox")),
     responses((status = 200, description = "The devbox", body = DevboxView),
         (status = 408, description = "Not yet", body = ErrorView), Failures),

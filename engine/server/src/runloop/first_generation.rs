@@ -13,7 +13,7 @@ use crate::platform::error::ApiError;
 use crate::platform::extract::Path;
 
 /// Lists runs of benchmarks, the newest first; as `/v1/benchmark_runs`.
-#[utoipa::path(get, path = "/v1/benchmarks/runs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/runs",
     params(Paging,
         ("benchmark_id" = Option<Vec<String>>, Query, description = "Of these benchmarks only", explode = false),
         ("state" = Option<Vec<String>>, Query, description = "In these states only", explode = false)),
@@ -28,7 +28,7 @@ pub(super) async fn list_old_runs(
 }
 
 /// Returns a run of a benchmark; as `/v1/benchmark_runs/{id}`.
-#[utoipa::path(get, path = "/v1/benchmarks/runs/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/runs/{id}",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["read"])))]
@@ -41,7 +41,7 @@ pub(super) async fn get_old_run(
 }
 
 /// Completes a run; as `/v1/benchmark_runs/{id}/complete`.
-#[utoipa::path(post, path = "/v1/benchmarks/runs/{id}/complete", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/benchmarks/runs/{id}/complete",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
@@ -54,7 +54,7 @@ pub(super) async fn complete_old_run(
 }
 
 /// Cancels a run; as `/v1/benchmark_runs/{id}/cancel`.
-#[utoipa::path(post, path = "/v1/benchmarks/runs/{id}/cancel", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/benchmarks/runs/{id}/cancel",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
@@ -67,7 +67,7 @@ pub(super) async fn cancel_old_run(
 }
 
 /// Lists the scenario runs of a run, the newest first; as `/v1/benchmark_runs/{id}/scenario_runs`.
-#[utoipa::path(get, path = "/v1/benchmarks/runs/{id}/scenario_runs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/benchmarks/runs/{id}/scenario_runs",
     params(Paging, ("id" = String, Path, description = "The run"),
         ("state" = Option<Vec<String>>, Query, description = "In these states only", explode = false)),
     responses((status = 200, description = "A page", body = ScenarioRunList), Failures),

@@ -19,7 +19,7 @@ use crate::platform::extract::Path;
 
 /// Returns the log of a run's scoring, as a ZIP archive: `scoring.log` for people, `scenario_run.json` and `scoring.json` (hits, and
 /// what each function said) for programs.
-#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/download_logs", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/download_logs",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/zip"), Failures),
     security(("token" = ["read"])))]

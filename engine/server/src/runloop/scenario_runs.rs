@@ -133,7 +133,7 @@ pub(super) async fn wait_for_scores(
 }
 
 /// Lists runs of scenarios, the newest first.
-#[utoipa::path(get, path = "/v1/scenarios/runs", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/runs",
     params(Paging,
         ("benchmark_run_id" = Option<String>, Query, description = "Of this run of a benchmark only"),
         ("scenario_id" = Option<String>, Query, description = "Of this scenario only"),
@@ -156,7 +156,7 @@ pub(super) async fn list_scenario_runs(
 }
 
 /// Returns a run of a scenario.
-#[utoipa::path(get, path = "/v1/scenarios/runs/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/runs/{id}",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = ScenarioRunView), Failures),
     security(("token" = ["read"])))]
@@ -175,7 +175,7 @@ async fn read(app: &App, organisation: &str, id: &str) -> Result<ScenarioRunView
 
 /// Scores a run. The answer's state is `scoring`, and `scored` soon after. A run that is being scored, or is scored, stays as it
 /// is.
-#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/score", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/score",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = ScenarioRunView), Failures),
     security(("token" = ["write"])))]
@@ -288,7 +288,7 @@ pub(super) async fn scenario_work(
 }
 
 /// Completes a run, scored or not. A run that is being scored is waited for, for some seconds.
-#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/complete", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/complete",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = ScenarioRunView), Failures),
     security(("token" = ["write"])))]
@@ -302,7 +302,7 @@ pub(super) async fn complete_scenario_run(
 }
 
 /// Cancels a run that is not complete; its score, where it has one, does not count any more.
-#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/cancel", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/scenarios/runs/{id}/cancel",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = ScenarioRunView), Failures),
     security(("token" = ["write"])))]

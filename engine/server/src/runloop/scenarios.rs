@@ -30,7 +30,7 @@ const MAX_SCORER_TIMEOUT_SECONDS: u32 = 24 * 3600;
 ///
 /// Its scorers must be there: registered components (`POST /v1/components`), built-in metrics (`metric:nDCG@10`), or scripts and
 /// commands where the operator allows them.
-#[utoipa::path(post, path = "/v1/scenarios", tag = "scenarios", request_body = NewScenario,
+#[utoipa::path(post, path = "/v1/scenarios", request_body = NewScenario,
     responses((status = 200, description = "The scenario", body = ScenarioView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn create_scenario(
@@ -93,7 +93,7 @@ fn checked_timeout(seconds: u32) -> Result<u32, ApiError> {
 }
 
 /// Lists scenarios that are not archived, the newest first.
-#[utoipa::path(get, path = "/v1/scenarios", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios",
     params(Paging,
         ("name" = Option<String>, Query, description = "Of this name only"),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this"),
@@ -117,7 +117,7 @@ pub(super) async fn list_scenarios(
 }
 
 /// Lists the organisation's scenarios that are marked as public, the newest first.
-#[utoipa::path(get, path = "/v1/scenarios/list_public", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/list_public",
     params(Paging,
         ("name" = Option<String>, Query, description = "Of this name only"),
         ("search" = Option<String>, Query, description = "Whose identifier or name contains this")),
@@ -149,7 +149,7 @@ fn of_row(row: &Row<'_>) -> Result<ScenarioView, QueryError> {
 }
 
 /// Returns a scenario.
-#[utoipa::path(get, path = "/v1/scenarios/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/{id}",
     params(("id" = String, Path, description = "The scenario")),
     responses((status = 200, description = "The scenario", body = ScenarioView), Failures),
     security(("token" = ["read"])))]
@@ -198,7 +198,7 @@ pub(super) fn find_active(connection: &Connection, organisation: &str, id: &str)
 }
 
 /// Changes a scenario: what is absent or null stays, what is there replaces. Runs that are being scored keep what was.
-#[utoipa::path(post, path = "/v1/scenarios/{id}", tag = "scenarios", request_body = ScenarioChange,
+#[utoipa::path(post, path = "/v1/scenarios/{id}", request_body = ScenarioChange,
     params(("id" = String, Path, description = "The scenario")),
     responses((status = 200, description = "The scenario", body = ScenarioView), Failures),
     security(("token" = ["write"])))]
@@ -282,7 +282,7 @@ fn store(connection: &Connection, view: &ScenarioView) -> Result<(), QueryError>
 }
 
 /// Archives a scenario: it is listed and run no more, and cannot be changed. Archived again, it stays as it is.
-#[utoipa::path(post, path = "/v1/scenarios/{id}/archive", tag = "scenarios",
+#[utoipa::path(post, path = "/v1/scenarios/{id}/archive",
     params(("id" = String, Path, description = "The scenario")),
     responses((status = 200, description = "The scenario", body = ScenarioView), Failures),
     security(("token" = ["write"])))]

@@ -44,7 +44,7 @@ async fn check(app: &App, organisation: &str, new: &NewScorer) -> Result<(), Api
 }
 
 /// Registers a scorer: a script where the operator allows them, or, with an empty script, a component or metric that is there.
-#[utoipa::path(post, path = "/v1/scenarios/scorers", tag = "scenarios", request_body = NewScorer,
+#[utoipa::path(post, path = "/v1/scenarios/scorers", request_body = NewScorer,
     responses((status = 200, description = "The scorer", body = ScorerView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn create_scorer(
@@ -64,7 +64,7 @@ pub(super) async fn create_scorer(
 }
 
 /// Lists registered scorers, the newest first.
-#[utoipa::path(get, path = "/v1/scenarios/scorers", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/scorers",
     params(Paging, ("search" = Option<String>, Query, description = "Whose identifier or type contains this")),
     responses((status = 200, description = "A page", body = ScorerList), Failures),
     security(("token" = ["read"])))]
@@ -81,7 +81,7 @@ pub(super) async fn list_scorers(
 }
 
 /// Returns a registered scorer.
-#[utoipa::path(get, path = "/v1/scenarios/scorers/{id}", tag = "scenarios",
+#[utoipa::path(get, path = "/v1/scenarios/scorers/{id}",
     params(("id" = String, Path, description = "The scorer")),
     responses((status = 200, description = "The scorer", body = ScorerView), Failures),
     security(("token" = ["read"])))]
@@ -99,7 +99,7 @@ async fn read(app: &App, organisation: &str, id: &str) -> Result<ScorerView, Api
 }
 
 /// Changes a registered scorer.
-#[utoipa::path(post, path = "/v1/scenarios/scorers/{id}", tag = "scenarios", request_body = NewScorer,
+#[utoipa::path(post, path = "/v1/scenarios/scorers/{id}", request_body = NewScorer,
     params(("id" = String, Path, description = "The scorer")),
     responses((status = 200, description = "The scorer", body = ScorerView), Failures),
     security(("token" = ["write"])))]
@@ -123,7 +123,7 @@ pub(super) async fn update_scorer(
 
 /// Tries a registered scorer on a context, and keeps nothing. A script reads the context as it is; for a component it is an object
 /// with the fields of a session, `query`, `hits` and `scorer_params`.
-#[utoipa::path(post, path = "/v1/scenarios/scorers/{id}/validate", tag = "scenarios", request_body = Validation,
+#[utoipa::path(post, path = "/v1/scenarios/scorers/{id}/validate", request_body = Validation,
     params(("id" = String, Path, description = "The scorer")),
     responses((status = 200, description = "What it came to", body = Validated), Failures),
     security(("token" = ["write"])))]

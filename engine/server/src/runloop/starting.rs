@@ -30,7 +30,7 @@ const RETRIEVER_VARIABLE: &str = "RETRIEVER_ID";
 const HITS: &str = "hits";
 
 /// Begins a run of a benchmark, with the scenarios that it has now. Scenario runs join it by `benchmark_run_id`.
-#[utoipa::path(post, path = "/v1/benchmarks/start_run", tag = "scenarios", request_body = StartBenchmarkRun,
+#[utoipa::path(post, path = "/v1/benchmarks/start_run", request_body = StartBenchmarkRun,
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn start_benchmark_run(
@@ -43,7 +43,7 @@ pub(super) async fn start_benchmark_run(
 }
 
 /// Begins a run of a benchmark, as command-line tools ask for it; of several, it is a run of all their scenarios, and of no benchmark.
-#[utoipa::path(post, path = "/v1/benchmark_runs", tag = "scenarios", request_body = UnofficialStart,
+#[utoipa::path(post, path = "/v1/benchmark_runs", request_body = UnofficialStart,
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn start_unofficial_run(
@@ -148,7 +148,7 @@ pub(super) fn insert_benchmark_run(
 /// Who answers is said by the run's metadata `retriever_id`, its environment variable `RETRIEVER_ID`, the same of the benchmark's
 /// run, the benchmark's metadata, or the scenario's. Where nobody is named, the run's metadata `hits` (JSON text) or the
 /// scenario's `additional_context.hits` is the answer.
-#[utoipa::path(post, path = "/v1/scenarios/start_run", tag = "scenarios", request_body = StartScenarioRun,
+#[utoipa::path(post, path = "/v1/scenarios/start_run", request_body = StartScenarioRun,
     responses((status = 200, description = "The run", body = ScenarioRunView), Failures),
     security(("token" = ["write"])))]
 pub(super) async fn start_scenario_run(

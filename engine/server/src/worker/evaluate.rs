@@ -73,29 +73,27 @@ impl Measure {
         }
     }
 
+    /// Returns the engine's metric at a cutoff. F is that of a set: of all `cutoff` places, those that nothing came back for
+    /// included; its parameter is the square of how many times as much recall weighs.
+    fn metric(self, cutoff: NonZeroUsize) -> Option<Metric> {
+        let name = match self {
+            Self::Precision => format!("P@{cutoff}"),
+            Self::Recall => format!("R@{cutoff}"),
+            Self::F1 => "SetF".to_owned(),
+            Self::F2 => "SetF(beta=4)".to_owned(),
+            Self::Map => format!("AP@{cutoff}"),
+            Self::Ndcg => format!("nDCG@{cutoff}"),
+            Self::Mrr => format!("RR@{cutoff}"),
+        };
+        name.parse().ok()
+    }
+
     /// Returns its value for one query, `None` where it is undefined.
     fn evaluate(self, grades: &RankedGrades<'_>, cutoff: NonZeroUsize) -> Option<f64> {
-        let value = |name: &str| {
-            let metric: Metric = format!("{name}@{cutoff}").parse().ok()?;
-            metric.evaluate(grades, GainFunction::Linear)
-        };
-        match self {
-            Self::Precision => value("P"),
-            Self::Recall => value("R"),
-            Self::F1 => Some(f_measure(1.0, value("P")?, value("R")?)),
-            Self::F2 => Some(f_measure(2.0, value("P")?, value("R")?)),
-            Self::Map => value("AP"),
-            Self::Ndcg => value("nDCG"),
-            Self::Mrr => value("RR"),
-        }
+        let places = grades.ranked.iter().copied().chain(std::iter::repeat(None)).take(cutoff.get());
+        let places: Vec<Option<f64>> = places.collect();
+        self.metric(cutoff)?.evaluate(&RankedGrades { ranked: &places, ..*grades }, GainFunction::Linear)
     }
-}
-
-/// Returns van Rijsbergen's F: recall weighs `beta` times as much as precision. 0 where both are.
-#[must_use]
-pub fn f_measure(beta: f64, precision: f64, recall: f64) -> f64 {
-    let weighted = beta * beta * precision + recall;
-    if weighted > 0.0 { (1.0 + beta * beta) * precision * recall / weighted } else { 0.0 }
 }
 
 /// What an evaluation found.
@@ -269,6 +267,6 @@ mod tests {
     #[test]
     fn nothing_found_is_zero() {
         assert_eq!(value(Measure::F1, &[], &[1.0], 5), 0.0);
-        assert_eq!(f_measure(1.0, 0.0, 0.0), 0.0);
+        assert_eq!(value(Measure::F2, &[None, None], &[1.0], 5), 0.0);
     }
 }

@@ -3,10 +3,12 @@
 
 mod component;
 mod confine;
+mod documents;
 mod evaluate;
 mod inspect;
 mod limits;
 mod names;
+mod narrow;
 mod native_scorer;
 mod order;
 mod place;
@@ -15,6 +17,7 @@ mod rejudge;
 mod run;
 mod score;
 mod search;
+mod telling;
 mod written;
 
 use std::io::{Read, Write};
@@ -28,7 +31,8 @@ use serde_json::Value;
 use self::confine::{Confinement, Ground, confine};
 
 pub use component::ComponentOrder;
-pub use evaluate::{EvaluateOrder, EvaluateOutcome, EvaluatedQuery, Measure, f_measure};
+pub(crate) use documents::INVALID_FILTERS;
+pub use evaluate::{EvaluateOrder, EvaluateOutcome, EvaluatedQuery, Measure};
 pub use inspect::InspectOrder;
 pub use native_scorer::NativeScorerOrder;
 pub use query::QueryOrder;
@@ -106,7 +110,7 @@ fn do_task(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Fai
     match task.order.clone() {
         Order::Run(order) => run::run(&task, &order, plugins, outlet),
         Order::NativeScorer(order) => native_scorer::run(&task, &order),
-        Order::Search(order) => search::search(&task, &order, plugins),
+        Order::Search(order) => search::search(&task, &order, plugins, outlet),
         Order::Evaluate(order) => evaluate::evaluate(&task, &order, plugins, outlet),
         Order::Score(order) => score::score(&task, &order, &plugins, outlet),
         Order::Inspect(order) => inspect::inspect(&order),

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    CheckOrder, ComponentOrder, EvaluateOrder, Failure, InspectOrder, NativeScorerOrder, QueryOrder, RejudgeOrder,
-    SearchOrder,
+    CheckOrder, ComponentOrder, EvaluateOrder, Failure, FoundHit, InspectOrder, NativeScorerOrder, QueryOrder,
+    RejudgeOrder, ScoredSession, SearchOrder, SearchedStage,
 };
 use crate::settings::WorkerLimits;
 
@@ -168,6 +168,35 @@ pub enum Message {
         /// Failures among them.
         failed: u64,
     },
+    /// A stage of a search begins.
+    StageBegan {
+        /// Its place among the stages, from 0.
+        position: usize,
+        /// The number of stages.
+        stages: usize,
+        /// Its name.
+        name: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// A stage of a search has ended.
+    StageEnded {
+        /// Its place among the stages, from 0.
+        position: usize,
+        /// The number of stages.
+        stages: usize,
+        /// What it did.
+        stage: SearchedStage,
+        /// The first hits that left it.
+        hits: Vec<FoundHit>,
+    },
+    /// Sessions of a run whose scores will not change any more.
+    Scored {
+        /// The run, by its place in the order.
+        run: usize,
+        /// The sessions.
+        sessions: Vec<ScoredSession>,
+    },
     /// The order is done.
     Done(Value),
     /// The order cannot be done.
@@ -189,6 +218,9 @@ impl Message {
             Self::Progress { retriever_id, done, total, failed } => {
                 json!({ "type": "progress", "retriever_id": retriever_id, "done": done, "total": total, "failed": failed })
             }
+            Self::StageBegan { name, .. } => json!({ "type": "stage", "stage": name, "state": "began" }),
+            Self::StageEnded { stage, .. } => json!({ "type": "stage", "stage": stage.name, "state": stage.state }),
+            Self::Scored { sessions, .. } => json!({ "type": "scored", "sessions": sessions.len() }),
             Self::Done(_) => json!({ "type": "done" }),
             Self::Failed { code, message } => json!({ "type": "failed", "code": code, "message": message }),
         }

@@ -1,5 +1,6 @@
 //! A benchmark, run in a worker.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +23,31 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// How long a worker of a server that was killed may take to die.
 const PREDECESSOR: Duration = Duration::from_secs(20);
 
+/// How a run is watched and kept by whoever wants more of it than its end.
+#[derive(Clone, Default)]
+pub(super) struct Pace {
+    /// Sessions of a work unit; as many as suit its sample where `None`.
+    pub(super) sessions_per_chunk: Option<NonZeroUsize>,
+    /// Called when a work unit is done.
+    pub(super) heard: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
 pub(super) fn run(task: &Task, order: &RunOrder, plugins: Arc<PluginHost>, outlet: &Outlet) -> Result<Value, Failure> {
+    run_at(task, order, plugins, outlet, Pace::default())
+}
+
+pub(super) fn run_at(
+    task: &Task,
+    order: &RunOrder,
+    plugins: Arc<PluginHost>,
+    outlet: &Outlet,
+    pace: Pace,
+) -> Result<Value, Failure> {
     let source = SpecSource::read(&order.benchmark, &order.overrides).map_err(wrong)?;
     let plan = Plan::resolve(&source).map_err(wrong)?;
     task.check_paths(&plan)?;
     plan.check_inputs(&source).map_err(wrong)?;
-    drive(task, plan, &order.out, order.retry_errors, plugins, outlet)
+    drive_at(task, plan, (&order.out, order.retry_errors), plugins, outlet, pace)
 }
 
 /// Runs a plan, or goes on with it, in that run directory.
@@ -39,12 +59,25 @@ pub(super) fn drive(
     plugins: Arc<PluginHost>,
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
+    drive_at(task, plan, (out, retry_errors), plugins, outlet, Pace::default())
+}
+
+fn drive_at(
+    task: &Task,
+    plan: Plan,
+    (out, retry_errors): (&Path, bool),
+    plugins: Arc<PluginHost>,
+    outlet: &Outlet,
+    pace: Pace,
+) -> Result<Value, Failure> {
     task.check_paths(&plan)?;
     wait_for_predecessor(out);
-    let listener = Arc::new(Told { outlet: outlet.clone(), last: Mutex::new(Instant::now()) });
+    let Pace { sessions_per_chunk, heard } = pace;
+    let listener = Arc::new(Told { outlet: outlet.clone(), heard, last: Mutex::new(Instant::now()) });
     let stop = plugins.stop();
     let surroundings = Surroundings {
         out: Some(out.to_owned()),
+        sessions_per_chunk,
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
         retry_errors,
         outbound: task.outbound()?,
@@ -92,6 +125,7 @@ async fn stop_on_signal(stop: Arc<AtomicBool>) {
 /// Tells the server what happens; progress now and then only.
 struct Told {
     outlet: Outlet,
+    heard: Option<Arc<dyn Fn() + Send + Sync>>,
     last: Mutex<Instant>,
 }
 
@@ -104,6 +138,9 @@ impl Listener for Told {
             }
             Event::Sampled { loaded, sampled } => Message::Sampled { loaded: *loaded, sampled: *sampled },
             Event::Replayed { retriever_id, done, total, failed, .. } => {
+                if let Some(heard) = &self.heard {
+                    heard();
+                }
                 let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
                 if done < total && last.elapsed() < PROGRESS_EVERY {
                     return;

@@ -1,21 +1,33 @@
 //! Searches under a scoring contract: runs of which every session's scores are wanted, and not the comparison.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rematch_engine::rows::{rankings_from_batch, rankings_to_batch, scores_from_batch};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::schema;
-use rematch_engine::session::{Hit, Ranking, ScoreState, ScorerResult};
+use rematch_engine::session::{Hit, Ranking, ScoreRow, ScoreState, ScorerResult};
 use rematch_engine::store::{RunDirectory, StoreError, TableWriter, layout};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Failure, Outlet, RunOrder, Task, run};
+use super::run::Pace;
+use super::{Failure, Message, Outlet, RunOrder, Task, run};
+
+/// Work units of a run, about: what was computed is told when one is done, and kept when the rest is canceled.
+const CHUNKS: usize = 64;
+
+/// The smallest and the largest work unit, sessions.
+const CHUNK: (usize, usize) = (8, 256);
+
+/// Sessions that are told at once.
+const TOLD_AT_ONCE: usize = 64;
 
 /// Rankings of a row group.
 const ROWS_PER_GROUP: usize = 1024;
@@ -36,6 +48,8 @@ pub struct RunToScore {
     pub out: PathBuf,
     /// A ranking per line, and the table that the benchmark reads them from, which is made of them.
     pub recording: Option<(PathBuf, PathBuf)>,
+    /// Its sessions.
+    pub sessions: usize,
     /// How often sessions are tried again whose retriever or scorer failed.
     pub retries: u32,
     /// How long the first attempt may take, seconds.
@@ -90,11 +104,19 @@ pub(super) fn score(
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
     let mut scored = Vec::with_capacity(order.runs.len());
-    for one in &order.runs {
-        let failure = match do_one(task, one, plugins, outlet) {
+    for (run, one) in order.runs.iter().enumerate() {
+        let teller = Arc::new(Teller {
+            run,
+            out: one.out.clone(),
+            hits: one.hits,
+            outlet: outlet.clone(),
+            told: Mutex::default(),
+        });
+        let failure = match do_one(task, one, plugins, &teller) {
             Ok(()) => None,
             Err(Failure { code, message }) => Some(ScoreFailure { code: code.to_owned(), message }),
         };
+        teller.tell();
         // Half a run is no outcome: it goes on where it was when the server is there again.
         if plugins.stop().load(Ordering::SeqCst) {
             return Err(Failure::new("stopped", "told to stop"));
@@ -106,13 +128,49 @@ pub(super) fn score(
     Ok(json!(scored))
 }
 
-fn do_one(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, outlet: &Outlet) -> Result<(), Failure> {
+/// Tells the server of sessions whose scores will not change any more.
+struct Teller {
+    run: usize,
+    out: PathBuf,
+    hits: usize,
+    outlet: Outlet,
+    /// Work units that were told to their end.
+    told: Mutex<BTreeSet<usize>>,
+}
+
+impl Teller {
+    /// Tells of the work units that are done by now. What failed may be tried again, and is told with the outcome.
+    fn tell(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok((directory, ..)) = RunDirectory::view(&self.out) else { return };
+        for (pipeline, chunk) in baseline_parts(&directory).unwrap_or_default() {
+            if !told.insert(chunk) {
+                continue;
+            }
+            let Ok(sessions) = part(&directory, (pipeline, chunk), self.hits) else { continue };
+            let sessions: Vec<ScoredSession> = sessions.into_iter().filter(|session| !has_failed(session)).collect();
+            for sessions in sessions.chunks(TOLD_AT_ONCE) {
+                self.outlet.say(&Message::Scored { run: self.run, sessions: sessions.to_vec() });
+            }
+        }
+    }
+
+    fn pace(self: &Arc<Self>, sessions: usize) -> Pace {
+        let (teller, (least, most)) = (Arc::clone(self), CHUNK);
+        let sessions_per_chunk = NonZeroUsize::new((sessions / CHUNKS).clamp(least, most));
+        Pace { sessions_per_chunk, heard: Some(Arc::new(move || teller.tell())) }
+    }
+}
+
+fn do_one(task: &Task, one: &RunToScore, plugins: &Arc<PluginHost>, teller: &Arc<Teller>) -> Result<(), Failure> {
     if let Some((lines, table)) = &one.recording {
         record(lines, table).map_err(|error| Failure::new("internal", error))?;
     }
     let mut seconds = one.seconds;
     for attempt in 0..=one.retries {
-        let ended = within(seconds, plugins, || run::run(task, &order(one, attempt > 0), Arc::clone(plugins), outlet));
+        let ended = within(seconds, plugins, || {
+            run::run_at(task, &order(one, attempt > 0), Arc::clone(plugins), &teller.outlet, teller.pace(one.sessions))
+        });
         // What was told to stop is not tried again.
         let is_last = attempt == one.retries || plugins.stop().load(Ordering::SeqCst);
         if is_last || (ended.is_ok() && !read(&one.out, 0).unwrap_or_default().iter().any(has_failed)) {
@@ -168,18 +226,31 @@ fn within(
 fn read(out: &Path, hits: usize) -> Result<Vec<ScoredSession>, StoreError> {
     let (directory, ..) = RunDirectory::view(out)?;
     let mut sessions = Vec::new();
-    for (pipeline, chunk) in directory.parts()?.into_iter().filter(|(pipeline, _)| *pipeline == 0) {
-        let part = layout::part(pipeline, chunk);
-        let rankings = directory.rows(&part, rankings_from_batch)?;
-        let scores = directory.rows(&part, |batch| scores_from_batch(batch, &[]))?;
-        for (mut ranking, score) in rankings.into_iter().zip(scores) {
-            ranking.hits.truncate(hits);
-            let Ranking { session_id, hits, latency_ns, error_kind, error, .. } = ranking;
-            let (scenario_score, scorers) = (score.scenario_score, score.scorers);
-            sessions.push(ScoredSession { session_id, scenario_score, scorers, hits, latency_ns, error_kind, error });
-        }
+    for place in baseline_parts(&directory)? {
+        sessions.extend(part(&directory, place, hits)?);
     }
     Ok(sessions)
+}
+
+fn baseline_parts(directory: &RunDirectory) -> Result<Vec<(usize, usize)>, StoreError> {
+    Ok(directory.parts()?.into_iter().filter(|(pipeline, _)| *pipeline == 0).collect())
+}
+
+fn part(
+    directory: &RunDirectory,
+    (pipeline, chunk): (usize, usize),
+    hits: usize,
+) -> Result<Vec<ScoredSession>, StoreError> {
+    let part = layout::part(pipeline, chunk);
+    let rankings = directory.rows(&part, rankings_from_batch)?;
+    let scores = directory.rows(&part, |batch| scores_from_batch(batch, &[]))?;
+    let session = |(mut ranking, score): (Ranking, ScoreRow)| {
+        ranking.hits.truncate(hits);
+        let Ranking { session_id, hits, latency_ns, error_kind, error, .. } = ranking;
+        let (scenario_score, scorers) = (score.scenario_score, score.scorers);
+        ScoredSession { session_id, scenario_score, scorers, hits, latency_ns, error_kind, error }
+    };
+    Ok(rankings.into_iter().zip(scores).map(session).collect())
 }
 
 /// A ranking that was brought along, as the server writes it.

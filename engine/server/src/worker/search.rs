@@ -1,18 +1,23 @@
 //! One search through one retriever, in a worker.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
 use rematch_engine::benchmark::{Diagnostic, PipelinePlan, Plan, SpecSource};
 use rematch_engine::replay::Pipeline;
-use rematch_engine::replay::explain::{Explanation, Problem, StageExplanation, explain, for_one_search};
+use rematch_engine::replay::explain::{Explanation, Problem, StageExplanation, Step, explain_watched, for_one_search};
 use rematch_engine::sandbox::PluginHost;
-use rematch_engine::session::Session;
+use rematch_engine::session::{Hit, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Task};
+use super::documents::{Documents, Places, gate};
+use super::narrow::{Left, Narrowed};
+use super::telling::Telling;
+use super::{Failure, Outlet, Task};
+use crate::filters::Condition;
 
 /// The identifier of the retriever that a benchmark needs beside the one that is asked. It answers nothing.
 const NOBODY: &str = "_";
@@ -24,8 +29,12 @@ pub struct SearchOrder {
     pub retriever: Value,
     /// The section `corpus`; those that the retriever uses are enough.
     pub corpora: Map<String, Value>,
+    /// The collections whose documents may be found, by name, each as a section `corpus`. They are what filters speak of.
+    pub collections: Vec<(String, Value)>,
     /// What is searched; where `None`, the retriever is checked and not asked.
     pub search: Option<SearchInputs>,
+    /// What must hold of a document; all may be found where `None`.
+    pub filters: Option<Condition>,
     /// Hits asked for.
     pub depth: NonZeroUsize,
 }
@@ -52,6 +61,9 @@ pub struct SearchOutcome {
     pub stages: Vec<SearchedStage>,
     /// Why it failed: its kind and words.
     pub failure: Option<(String, String)>,
+    /// What whoever asked should know of the answer.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A hit.
@@ -61,6 +73,8 @@ pub struct FoundHit {
     pub item_id: String,
     /// Its score; `None` where the retriever gives none.
     pub score: Option<f64>,
+    /// The collection in which it stands; `None` where it stands in none, and of hits on their way.
+    pub collection: Option<String>,
 }
 
 /// What a stage did.
@@ -82,14 +96,16 @@ pub struct SearchedStage {
     pub problem: Option<String>,
 }
 
-pub(super) fn search(task: &Task, order: &SearchOrder, plugins: Arc<PluginHost>) -> Result<Value, Failure> {
+pub(super) fn search(
+    task: &Task,
+    order: &SearchOrder,
+    plugins: Arc<PluginHost>,
+    outlet: &Outlet,
+) -> Result<Value, Failure> {
     let scratch = scratch(task)?;
     let pipeline = planned(task, (&order.retriever, &order.corpora), order.depth, scratch.path())?;
     let Some(search) = &order.search else { return Ok(json!({ "checked": true })) };
-    let workspace = task.workspace(scratch.path(), plugins)?;
-    let built =
-        Pipeline::build(&[for_one_search(&pipeline)], &workspace).map_err(|error| told("invalid_retriever", &error))?;
-    let pipeline = built.first().ok_or_else(|| Failure::new("internal", "no pipeline was built"))?;
+    let documents = Documents::of(task, &order.collections)?;
     let session = Session {
         session_id: "search".to_owned(),
         query: search.query.clone(),
@@ -101,10 +117,89 @@ pub(super) fn search(task: &Task, order: &SearchOrder, plugins: Arc<PluginHost>)
         .enable_all()
         .build()
         .map_err(|error| Failure::new("internal", error))?;
-    let explained = runtime
-        .block_on(explain(pipeline, session, order.depth.get()))
-        .map_err(|error| told("search_failed", &error))?;
-    serde_json::to_value(outcome(explained)).map_err(|error| Failure::new("internal", error))
+    let asking = Asking { task, order, plugins, outlet, scratch: scratch.path(), runtime, session };
+    let pipeline = for_one_search(&pipeline);
+    let outcome = match &order.filters {
+        Some(condition) => asking.narrowed(pipeline, &documents, condition)?,
+        None => asking.whole(&pipeline, &documents)?,
+    };
+    serde_json::to_value(outcome).map_err(|error| Failure::new("internal", error))
+}
+
+/// A search that is made.
+struct Asking<'a> {
+    task: &'a Task,
+    order: &'a SearchOrder,
+    plugins: Arc<PluginHost>,
+    outlet: &'a Outlet,
+    scratch: &'a Path,
+    runtime: tokio::runtime::Runtime,
+    session: Session,
+}
+
+impl Asking<'_> {
+    /// Asks a retriever as it is.
+    fn whole(&self, plan: &PipelinePlan, documents: &Documents) -> Result<SearchOutcome, Failure> {
+        let mut telling = Telling::of(self.outlet, plan.stages.len(), None);
+        let explained =
+            self.ask(plan, &mut telling, None)?.ok_or_else(|| Failure::new("internal", "nobody ended it"))?;
+        let ids: HashSet<&str> = explained.hits.iter().map(|hit| hit.item_id.as_str()).collect();
+        let places = documents.places(&ids)?;
+        Ok(outcome(explained, None, documents, &places))
+    }
+
+    /// Asks a retriever for documents of which a condition holds.
+    fn narrowed(
+        &self,
+        plan: PipelinePlan,
+        documents: &Documents,
+        condition: &Condition,
+    ) -> Result<SearchOutcome, Failure> {
+        let passing = documents.passing(condition)?;
+        let stages = plan.stages.len();
+        let mut narrowed = Narrowed::new(plan, gate(self.scratch, &passing)?);
+        let hidden = narrowed.hidden();
+        let mut telling = Telling::of(self.outlet, stages + usize::from(hidden.is_some()), hidden);
+        let mut is_further = false;
+        let explained = loop {
+            telling.begin();
+            match self.ask(&narrowed.plan, &mut telling, Some(&narrowed))? {
+                // What refuses to answer so many has answered fewer before.
+                Some(explained) if is_further && explained.stages.len() == 1 && explained.failure.is_some() => {
+                    narrowed.ask_for_less();
+                    telling.begin();
+                    break self.ask(&narrowed.plan, &mut telling, None)?;
+                }
+                Some(explained) => break Some(explained),
+                None => narrowed.ask_for_more(),
+            }
+            is_further = true;
+        };
+        telling.finish();
+        let explained = explained.ok_or_else(|| Failure::new("internal", "nobody ended it"))?;
+        let left: Vec<Left> = explained.stages.iter().map(Left::of).collect();
+        let warnings = narrowed.exhausted(&left).into_iter().map(|(stage, depth)| {
+            format!("the filters looked at the first {depth} documents of the stage `{stage}`; further ones may pass them too")
+        });
+        let warnings = warnings.collect();
+        Ok(SearchOutcome { warnings, ..outcome(explained, hidden, documents, &passing) })
+    }
+
+    /// Asks, and tells of each stage; returns `None` where more is to be asked for.
+    fn ask(
+        &self,
+        plan: &PipelinePlan,
+        telling: &mut Telling<'_>,
+        narrowed: Option<&Narrowed>,
+    ) -> Result<Option<Explanation>, Failure> {
+        let workspace = self.task.workspace(self.scratch, Arc::clone(&self.plugins))?;
+        let built = Pipeline::build(std::slice::from_ref(plan), &workspace)
+            .map_err(|error| told("invalid_retriever", &error))?;
+        let pipeline = built.first().ok_or_else(|| Failure::new("internal", "no pipeline was built"))?;
+        let mut watch = |step: Step<'_>| telling.hear(&step, narrowed);
+        let explained = explain_watched(pipeline, self.session.clone(), self.order.depth.get(), &mut watch);
+        self.runtime.block_on(explained).map_err(|error| told("search_failed", &error))
+    }
 }
 
 /// Returns a folder under the organisation's, removed when it is dropped.
@@ -161,31 +256,50 @@ fn wrong(mistake: Diagnostic) -> Failure {
     Failure::new("invalid_retriever", format!("{}{help}", mistake.message()))
 }
 
-fn outcome(explained: Explanation) -> SearchOutcome {
-    let hit = |hit: rematch_engine::session::Hit| FoundHit { item_id: hit.item_id, score: hit.score };
+fn outcome(explained: Explanation, hidden: Option<usize>, documents: &Documents, places: &Places) -> SearchOutcome {
+    let hit = |hit: Hit| {
+        let collection = places.get(&hit.item_id).and_then(|place| documents.name(*place));
+        FoundHit { item_id: hit.item_id, score: hit.score, collection }
+    };
+    let mut stages: Vec<SearchedStage> = Vec::with_capacity(explained.stages.len());
+    for (position, explanation) in explained.stages.iter().enumerate() {
+        match stages.last_mut().filter(|_| hidden == Some(position)) {
+            Some(before) => before.go_on(explanation),
+            None => stages.push(SearchedStage::of(explanation)),
+        }
+    }
     SearchOutcome {
         hits: explained.hits.into_iter().map(hit).collect(),
         latency_ns: explained.latency_ns,
-        stages: explained.stages.into_iter().map(stage).collect(),
-        failure: explained.failure.map(|problem| (problem.kind.clone().unwrap_or_default(), words(problem))),
+        stages,
+        failure: explained.failure.map(|problem| (problem.kind.clone().unwrap_or_default(), words(&problem))),
+        warnings: Vec::new(),
     }
 }
 
-fn stage(stage: StageExplanation) -> SearchedStage {
-    SearchedStage {
-        name: stage.name,
-        kind: stage.kind,
-        state: stage.state.as_str().to_owned(),
-        latency_ns: stage.latency_ns,
-        entered: stage.entered,
-        left: stage.left.len(),
-        problem: stage.problem.map(words),
+impl SearchedStage {
+    pub(super) fn of(stage: &StageExplanation) -> Self {
+        Self {
+            name: stage.name.clone(),
+            kind: stage.kind.clone(),
+            state: stage.state.as_str().to_owned(),
+            latency_ns: stage.latency_ns,
+            entered: stage.entered,
+            left: stage.left.len(),
+            problem: stage.problem.as_ref().map(words),
+        }
+    }
+
+    /// Adds what a stage did that is part of this one.
+    pub(super) fn go_on(&mut self, stage: &StageExplanation) {
+        self.latency_ns = self.latency_ns.saturating_add(stage.latency_ns);
+        self.left = stage.left.len();
     }
 }
 
-fn words(problem: Problem) -> String {
-    match problem.fix {
+fn words(problem: &Problem) -> String {
+    match &problem.fix {
         Some(fix) => format!("{} ({fix})", problem.message),
-        None => problem.message,
+        None => problem.message.clone(),
     }
 }

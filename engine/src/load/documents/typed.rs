@@ -20,7 +20,7 @@ use crate::benchmark::CorpusPlan;
 /// A corpus whose columns keep their types: those of Parquet, or what all values of a column in CSV or JSON lines have in
 /// common. The id is always text.
 #[derive(Debug)]
-pub(crate) struct TypedCorpus {
+pub struct TypedCorpus {
     id: String,
     files: Vec<(PathBuf, Format)>,
     schema: SchemaRef,
@@ -32,7 +32,7 @@ impl TypedCorpus {
     /// # Errors
     ///
     /// Returns an error when no file matches the corpus's path, a file cannot be read, or there is no column of ids.
-    pub(crate) fn open(corpus: &CorpusPlan) -> Result<Self, LoadError> {
+    pub fn open(corpus: &CorpusPlan) -> Result<Self, LoadError> {
         let mut files = Vec::new();
         let mut fields: Vec<Field> = Vec::new();
         for path in corpus_files(corpus)? {
@@ -57,7 +57,7 @@ impl TypedCorpus {
 
     /// Returns the columns of all files together; every one may be null.
     #[must_use]
-    pub(crate) fn schema(&self) -> &SchemaRef {
+    pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
@@ -74,7 +74,7 @@ impl TypedCorpus {
     /// # Errors
     ///
     /// Returns an error when a file cannot be read, an id is missing or stands there twice, or what `take` returns.
-    pub(crate) fn read<E: From<LoadError>>(
+    pub fn read<E: From<LoadError>>(
         &self,
         columns: &BTreeSet<String>,
         mut take: impl FnMut(&StringArray, &RecordBatch) -> Result<(), E>,

@@ -1,6 +1,7 @@
 //! One search, stage by stage.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{ExplainedHit, Explanation, GoneHit, Problem, StageExplanation};
@@ -8,6 +9,30 @@ use crate::replay::fuse::Fuse;
 use crate::replay::stages::{Answered, Failure, Flight, INSIDE, Source, Stages};
 use crate::replay::{Pipeline, ReplayError, RetrieveErrorKind};
 use crate::session::{Hit, Session, StageRecord, StageState};
+
+/// What happens to a search, stage by stage; stages inside of a `fuse` stage are told with it.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// A stage begins.
+    Begins {
+        /// Its place among the stages, from 0.
+        position: usize,
+        /// Its name.
+        name: &'a str,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// A stage has ended, well or not.
+    Ended {
+        /// Its place among the stages, from 0.
+        position: usize,
+        /// What it did.
+        stage: &'a StageExplanation,
+    },
+}
+
+/// Whoever is told of the steps of a search, and may end it.
+type Watch<'a> = dyn FnMut(Step<'_>) -> ControlFlow<()> + Send + 'a;
 
 /// Sends one search through a retriever and says what each stage did.
 ///
@@ -17,34 +42,72 @@ use crate::session::{Hit, Session, StageRecord, StageState};
 ///
 /// Returns an error when the retriever cannot be asked at all.
 pub async fn explain(pipeline: &Pipeline, session: Session, depth: usize) -> Result<Explanation, ReplayError> {
+    Ok(watched(pipeline, session, depth, &mut unwatched()).await?.0)
+}
+
+/// Sends one search through a retriever as [`explain`] does, and tells `watch` of each stage when it begins and when it has
+/// ended. Where `watch` breaks, the search ends there, and `None` is returned.
+///
+/// # Errors
+///
+/// As [`explain`].
+pub async fn explain_watched(
+    pipeline: &Pipeline,
+    session: Session,
+    depth: usize,
+    watch: &mut (dyn FnMut(Step<'_>) -> ControlFlow<()> + Send),
+) -> Result<Option<Explanation>, ReplayError> {
+    let (explanation, flow) = watched(pipeline, session, depth, watch).await?;
+    Ok(flow.is_continue().then_some(explanation))
+}
+
+async fn watched(
+    pipeline: &Pipeline,
+    session: Session,
+    depth: usize,
+    watch: &mut Watch<'_>,
+) -> Result<(Explanation, ControlFlow<()>), ReplayError> {
     let query = session.query.clone();
     let sessions: Arc<[Session]> = Arc::from([session]);
-    let (answered, stages) = explain_stages(pipeline.stages(), &sessions, pipeline.flight()).await?;
+    let (answered, stages, flow) = explain_stages(pipeline.stages(), &sessions, pipeline.flight(), watch).await?;
     let latency_ns = answered.latency_ns();
     let Answered { mut hits, failure, .. } = answered;
     hits.truncate(depth);
-    let failure = failure.map(problem);
-    Ok(Explanation { retriever_id: pipeline.id().to_owned(), query, depth, latency_ns, stages, hits, failure })
+    let (failure, retriever_id) = (failure.map(problem), pipeline.id().to_owned());
+    Ok((Explanation { retriever_id, query, depth, latency_ns, stages, hits, failure }, flow))
+}
+
+/// Returns a watcher whom nothing concerns.
+pub(super) fn unwatched() -> impl FnMut(Step<'_>) -> ControlFlow<()> + Send {
+    |_| ControlFlow::Continue(())
 }
 
 pub(super) async fn explain_stages(
     stages: &Arc<Stages>,
     sessions: &Arc<[Session]>,
     flight: &Arc<Flight>,
-) -> Result<(Answered, Vec<StageExplanation>), ReplayError> {
+    watch: &mut Watch<'_>,
+) -> Result<(Answered, Vec<StageExplanation>, ControlFlow<()>), ReplayError> {
+    let (name, kind) = (stages.source.name.as_str(), stages.source.does.kind());
+    let _ = watch(Step::Begins { position: 0, name, kind });
     let (mut answered, first) = explain_source(stages, sessions, flight).await?;
+    let mut flow = watch(Step::Ended { position: 0, stage: &first });
     let mut explanations = vec![first];
-    for index in 0..stages.transforms.len() {
-        if answered.failure.is_some() {
+    for (index, stage) in stages.transforms.iter().enumerate() {
+        if answered.failure.is_some() || flow.is_break() {
             break;
         }
+        let position = index + 1;
+        let _ = watch(Step::Begins { position, name: &stage.name, kind: stage.does.kind() });
         let (before, done) = (answered.hits.clone(), answered.records.len());
         let after = stages.transform(index..index + 1, sessions, vec![answered], flight).await;
         answered = after.into_iter().next().unwrap_or_default();
         let records = answered.records.get(done..).unwrap_or_default();
-        explanations.push(explain_transform(&before, &answered, records));
+        let explanation = explain_transform(&before, &answered, records);
+        flow = watch(Step::Ended { position, stage: &explanation });
+        explanations.push(explanation);
     }
-    Ok((answered, explanations))
+    Ok((answered, explanations, flow))
 }
 
 async fn explain_source(
@@ -69,7 +132,9 @@ async fn explain_fuse(
 ) -> Result<(Answered, StageExplanation), ReplayError> {
     let (mut answers, mut branches) = (Vec::new(), Vec::new());
     for branch in &fuse.branches {
-        let (answered, explanations) = Box::pin(explain_stages(&branch.stages, sessions, flight)).await?;
+        let mut watch = unwatched();
+        let (answered, explanations, _) =
+            Box::pin(explain_stages(&branch.stages, sessions, flight, &mut watch)).await?;
         answers.push(answered);
         branches.push(explanations);
     }

@@ -1,12 +1,13 @@
 //! Explanations of searches through stages made for the purpose.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StageExplanation;
-use super::run::explain_stages;
+use super::run::{explain_stages, unwatched};
+use super::{StageExplanation, Step};
 use crate::benchmark::stages::{FuseMethod, Normalise, OnStageError};
 use crate::replay::fuse::{Branch, Fuse};
 use crate::replay::stages::{Answered, Flight, Source, Stage, Stages};
@@ -66,7 +67,41 @@ fn odd(name: &str, fails: bool, on_error: OnStageError) -> Stage<Arc<dyn Transfo
 async fn explained(stages: Stages) -> (Answered, Vec<StageExplanation>) {
     let sessions: Arc<[Session]> = Arc::from([Session::default()]);
     let flight = Flight::new(NonZeroUsize::MIN);
-    explain_stages(&Arc::new(stages), &sessions, &flight).await.expect("an explanation")
+    let explained = explain_stages(&Arc::new(stages), &sessions, &flight, &mut unwatched()).await;
+    let (answered, stages, _) = explained.expect("an explanation");
+    (answered, stages)
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_each_stage_as_it_ends_and_may_end_the_search() {
+    let transforms = || vec![odd("first", false, OnStageError::Fail), odd("second", false, OnStageError::Fail)];
+    let sessions: Arc<[Session]> = Arc::from([Session::default()]);
+    let flight = Flight::new(NonZeroUsize::MIN);
+    for (last, expected) in [(9, 6), (1, 4), (0, 2)] {
+        let stages = Arc::new(Stages { source: source(items(&["a", "b", "c"])), transforms: transforms() });
+        let mut told = Vec::new();
+        let mut watch = |step: Step<'_>| match step {
+            Step::Begins { position, name, kind } => {
+                told.push(format!("{position} {name} {kind} begins"));
+                ControlFlow::Continue(())
+            }
+            Step::Ended { position, stage } => {
+                told.push(format!("{position} {} {}", stage.name, stage.left.len()));
+                if position == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        };
+        let (_, explained, flow) = explain_stages(&stages, &sessions, &flight, &mut watch).await.expect("answers");
+        let all = [
+            "0 items items begins",
+            "0 items 3",
+            "1 first odd begins",
+            "1 first 2",
+            "2 second odd begins",
+            "2 second 1",
+        ];
+        assert_eq!(told, &all[..expected]);
+        assert_eq!((explained.len(), flow.is_break()), (expected / 2, last != 9));
+    }
 }
 
 fn left(stage: &StageExplanation) -> Vec<(&str, &[Option<usize>])> {

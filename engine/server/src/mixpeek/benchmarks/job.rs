@@ -17,13 +17,16 @@ use crate::App;
 use crate::catalog::read_report;
 use crate::jobs::{Job, JobKind};
 use crate::mixpeek::executions::search::corpora_for;
-use crate::mixpeek::instant;
 use crate::mixpeek::retrievers::stages::needs_query;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 use crate::worker::{Order, RunOrder};
 
 /// Types of interactions that are about no document: they weigh nothing, unless the client says otherwise.
 const ABOUT_NO_DOCUMENT: [&str; 3] = ["query_refinement", "zero_results", "filter_toggle"];
+
+/// The metric that decides.
+pub(super) const PRIMARY: &str = "nDCG@10";
 
 const SESSIONS: &str = "sessions.jsonl";
 const BENCHMARK: &str = "benchmark.yaml";
@@ -157,7 +160,7 @@ fn benchmark_file(asked: &BenchmarkJob, corpora: Map<String, Value>) -> Value {
         "candidates": candidates,
         "sessions": { "path": SESSIONS, "format": "jsonl", "filter": conditions, "sample": sample },
         "relevance": { "combine": "sum", "weights": weights },
-        "metrics": { "k": [5, 10, 20], "primary": "nDCG@10" },
+        "metrics": { "k": [5, 10, 20], "primary": PRIMARY },
         "corpus": corpora,
         "retriever": asked.retrievers,
         "output": { "formats": ["json", "parquet"] },

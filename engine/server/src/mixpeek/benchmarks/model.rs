@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::mixpeek::instant;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 
 /// Sessions that a benchmark may ask for.
 const COUNTS: std::ops::RangeInclusive<u32> = 10..=10_000;
@@ -362,15 +362,64 @@ pub struct PipelineComparison {
     pub recall_delta: BTreeMap<String, f64>,
     /// Difference of the mean latencies, milliseconds; positive = slower.
     pub latency_delta_ms: f64,
-    /// p of the paired t-test of nDCG@10, cluster-robust where visits or users repeat; `null` where there is no test.
+    /// p of the paired t-test of nDCG@10, cluster-robust where visits or users repeat, for this candidate alone; `null` where
+    /// there is no test.
     pub p_value: Option<f64>,
     /// 95 % interval of the difference of nDCG@10.
     #[schema(min_items = 2, max_items = 2)]
     pub confidence_interval: Option<Vec<f64>>,
-    /// Taxonomy nodes where the candidate is significantly better.
+    /// Taxonomy nodes where the candidate is significantly better: whose test passes Benjamini-Hochberg at 0.05 over all nodes.
     pub taxonomy_wins: Vec<String>,
     /// Taxonomy nodes where it is significantly worse.
     pub taxonomy_losses: Vec<String>,
+    /// The test behind `p_value`; `null` for a candidate that is compared with nothing.
+    #[serde(default)]
+    pub significance: Option<Significance>,
+    /// The test of nDCG@10 at every taxonomy node.
+    #[serde(default)]
+    pub taxonomy_tests: BTreeMap<String, NodeTest>,
+}
+
+/// The test of the difference of nDCG@10, and what was made of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RetrieverBenchmarkSignificance)]
+pub struct Significance {
+    /// Sessions in which both have a value.
+    pub sessions: u64,
+    /// Independent ones among them: users or visits, where these repeat.
+    pub clusters: u64,
+    /// What they are: `user_id`, `visit_id` or `session_id`.
+    pub cluster_by: String,
+    /// `paired t`, `cluster-robust t (CR1)`, or why there is none.
+    pub test: String,
+    /// `p_value` adjusted for the number of candidates.
+    pub p_value_adjusted: Option<f64>,
+    /// How it is adjusted.
+    pub correction: String,
+    /// `better`, `worse` or `inconclusive`.
+    pub verdict: String,
+    /// The same in words, with its numbers.
+    pub reason: String,
+}
+
+/// The test of nDCG@10 at one taxonomy node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RetrieverBenchmarkNodeTest)]
+pub struct NodeTest {
+    /// Sessions under the node in which both have a value.
+    pub sessions: u64,
+    /// Independent ones among them.
+    pub clusters: u64,
+    /// Mean difference, candidate - baseline.
+    pub ndcg_delta: Option<f64>,
+    /// Its 95 % interval.
+    pub confidence_interval: Option<Vec<f64>>,
+    /// `paired t`, `cluster-robust t (CR1)`, or why there is none.
+    pub test: String,
+    /// Two-sided p; `null` where there is no test.
+    pub p_value: Option<f64>,
+    /// The same, adjusted over the nodes (Benjamini-Hochberg); `null` where the node has too few sessions to be tested.
+    pub p_value_adjusted: Option<f64>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use rematch_engine::compare::outcome as engine;
 use rematch_engine::report::Report;
 use serde::{Deserialize, Serialize};
 
-use super::model::{AlignmentMetrics, BenchmarkComparison, BenchmarkResult, LatencyMetrics, PipelineComparison};
+use super::job::PRIMARY;
+use super::model::{
+    AlignmentMetrics, BenchmarkComparison, BenchmarkResult, LatencyMetrics, NodeTest, PipelineComparison, Significance,
+};
 
 /// What is kept of a benchmark that is completed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,7 +129,24 @@ fn latency(latency: engine::LatencyMetrics) -> LatencyMetrics {
 }
 
 fn candidate(comparison: engine::PipelineComparison) -> PipelineComparison {
+    let significance = comparison.metrics.get(PRIMARY).map(|test| Significance {
+        sessions: test.n,
+        clusters: test.clusters,
+        cluster_by: test.cluster_by.clone(),
+        test: test.test.clone(),
+        p_value_adjusted: test.p_adjusted,
+        correction: test.correction.clone(),
+        verdict: match comparison.verdict.outcome {
+            engine::VerdictOutcome::Better => "better",
+            engine::VerdictOutcome::Worse => "worse",
+            engine::VerdictOutcome::Inconclusive => "inconclusive",
+        }
+        .to_owned(),
+        reason: comparison.verdict.sentence.clone(),
+    });
     PipelineComparison {
+        significance,
+        taxonomy_tests: comparison.taxonomy.into_iter().map(|(node, test)| (node, at_node(test))).collect(),
         candidate_retriever_id: comparison.candidate_retriever_id,
         ndcg_delta: defined(comparison.ndcg_delta),
         recall_delta: defined(comparison.recall_delta),
@@ -135,6 +155,18 @@ fn candidate(comparison: engine::PipelineComparison) -> PipelineComparison {
         confidence_interval: comparison.confidence_interval.map(Vec::from),
         taxonomy_wins: comparison.taxonomy_wins,
         taxonomy_losses: comparison.taxonomy_losses,
+    }
+}
+
+fn at_node(test: engine::NodeComparison) -> NodeTest {
+    NodeTest {
+        sessions: test.n,
+        clusters: test.clusters,
+        ndcg_delta: test.delta,
+        confidence_interval: test.ci95.map(Vec::from),
+        test: test.test,
+        p_value: test.p,
+        p_value_adjusted: test.p_adjusted,
     }
 }
 

@@ -34,7 +34,6 @@ pub fn routes() -> OpenApiRouter<App> {
     post,
     path = "/v1/retrievers/benchmarks",
     operation_id = "create_benchmark_retrievers",
-    tag = "retriever benchmarks",
     security(("token" = ["write"])),
     params(NamespaceHeader),
     request_body = CreateBenchmarkRequest,
@@ -75,7 +74,6 @@ async fn create(
     get,
     path = "/v1/retrievers/benchmarks",
     operation_id = "list_benchmarks_retrievers",
-    tag = "retriever benchmarks",
     security(("token" = ["read"])),
     params(NamespaceHeader, BenchmarkQuery),
     responses((status = 200, description = "A page of them", body = BenchmarkListResponse), Refusals)
@@ -94,7 +92,6 @@ async fn list(
     get,
     path = "/v1/retrievers/benchmarks/{benchmark_id}",
     operation_id = "get_benchmark_retrievers",
-    tag = "retriever benchmarks",
     security(("token" = ["read"])),
     params(NamespaceHeader, ("benchmark_id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkResponse), Refusals)
@@ -113,7 +110,6 @@ async fn get(
     delete,
     path = "/v1/retrievers/benchmarks/{benchmark_id}",
     operation_id = "delete_benchmark_retrievers",
-    tag = "retriever benchmarks",
     security(("token" = ["write"])),
     params(NamespaceHeader, ("benchmark_id" = String, Path, description = "The benchmark")),
     responses((status = 204, description = "It is removed"), Refusals)
@@ -133,7 +129,6 @@ async fn remove(
     post,
     path = "/v1/retrievers/benchmarks/{benchmark_id}/execute",
     operation_id = "execute_benchmark_retrievers",
-    tag = "retriever benchmarks",
     security(("token" = ["write"])),
     params(NamespaceHeader, ("benchmark_id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkResponse), Refusals)

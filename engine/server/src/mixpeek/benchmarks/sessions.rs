@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn a_session_has_what_its_execution_was_asked_and_returned() {
         let inputs = json!({ "query": "desk lamp", "language": "en" }).as_object().unwrap().clone();
-        let documents = vec![FoundDocument { document_id: "p9".into(), score: Some(2.0) }];
+        let documents = vec![FoundDocument { document_id: "p9".into(), score: Some(2.0), collection_id: None }];
         let execution = Execution { inputs, documents, created_at: 50, is_filtered: false, offset: 0 };
         let more = json!({
             "interaction_type": ["click", "purchase"], "position": 3, "user_id": "u", "execution_id": "e1",

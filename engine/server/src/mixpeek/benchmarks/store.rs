@@ -81,13 +81,6 @@ pub async fn create(app: &App, organisation: &str, asked: BenchmarkJob) -> Resul
     get(app, organisation, &asked.namespace, &id).await
 }
 
-async fn forget(app: &App, organisation: &str, id: &str) -> Result<(), ApiError> {
-    let keys = [id, organisation].map(ToOwned::to_owned);
-    let sql = "DELETE FROM retriever_benchmarks WHERE id = ?1 AND organisation = ?2";
-    app.database().write(move |connection| Ok(connection.prepare_cached(sql)?.execute(keys)?)).await?;
-    Ok(())
-}
-
 /// Returns a benchmark.
 ///
 /// # Errors
@@ -138,32 +131,20 @@ pub async fn list(
         .await
 }
 
-/// Removes a benchmark and its results. One that waits or runs is cancelled first.
+/// Removes a benchmark and its results, in one transaction with its job; one that runs is cancelled, and what it has written
+/// goes when it has ended.
 ///
 /// # Errors
 ///
 /// Returns 404 when there is none of that identifier.
 pub async fn remove(app: &App, organisation: &str, namespace: &str, id: &str) -> Result<(), ApiError> {
-    get(app, organisation, namespace, id).await?;
-    forget(app, organisation, id).await?;
-    remove_job(app, organisation, id).await
-}
-
-/// Removes the job of something that is removed; what still runs is removed when it has ended.
-pub(in crate::mixpeek) async fn remove_job(app: &App, organisation: &str, id: &str) -> Result<(), ApiError> {
-    let Some(job) = app.jobs().cancel(organisation, id).await? else { return Ok(()) };
-    if job.state.has_ended() {
-        return app.jobs().remove(organisation, id).await;
-    }
-    let (app, organisation, id) = (app.clone(), organisation.to_owned(), id.to_owned());
-    tokio::spawn(async move {
-        let removed = match app.jobs().ended(&organisation, &id).await {
-            Ok(_) => app.jobs().remove(&organisation, &id).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            tracing::error!(job = id, code = error.code, "what a removed benchmark has written stays");
+    let (benchmark, owner, namespace) = (id.to_owned(), organisation.to_owned(), namespace.to_owned());
+    let forget = move |connection: &Connection| {
+        let sql = "DELETE FROM retriever_benchmarks WHERE id = ?1 AND organisation = ?2 AND namespace = ?3";
+        match connection.prepare_cached(sql)?.execute([&benchmark, &owner, &namespace])? {
+            0 => Err(ApiError::not_found("benchmark", &benchmark).into()),
+            _ => Ok(()),
         }
-    });
-    Ok(())
+    };
+    app.jobs().discard(organisation, id, forget).await
 }

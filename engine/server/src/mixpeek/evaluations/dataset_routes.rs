@@ -26,7 +26,6 @@ pub fn routes() -> OpenApiRouter<App> {
     post,
     path = "/v1/retrievers/evaluations/datasets",
     operation_id = "create_dataset_retrievers_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["write"])),
     params(NamespaceHeader),
     request_body = CreateDatasetRequest,
@@ -52,7 +51,6 @@ async fn create(
     get,
     path = "/v1/retrievers/evaluations/datasets",
     operation_id = "list_datasets_retrievers_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     params(NamespaceHeader, PageQuery),
     responses((status = 200, description = "A page of them", body = DatasetListResponse), Refusals)
@@ -71,7 +69,6 @@ async fn list(
     get,
     path = "/v1/retrievers/evaluations/datasets/{dataset_identifier}",
     operation_id = "get_dataset_retrievers_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     params(NamespaceHeader, ("dataset_identifier" = String, Path, description = "Its identifier or its name")),
     responses((status = 200, description = "The dataset", body = EvaluationDataset), Refusals)
@@ -92,7 +89,6 @@ async fn get(
     post,
     path = "/v1/retrievers/{retriever_id}/evaluations/generate-from-interactions",
     operation_id = "generate_dataset_from_interactions_retrievers_id_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["write"])),
     params(NamespaceHeader, ("retriever_id" = String, Path, description = "The retriever")),
     request_body = GenerateFromInteractionsRequest,

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use async_trait::async_trait;
+use rematch_engine::compare::means::MeansVerdict;
 use rematch_engine::session::{Judgment, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::model::{EvaluationConfig, GroundTruthQuery, QueryOutcome};
-use super::verdict::GateVerdict;
+use super::verdict::{GateVerdict, PRIMARY};
 use super::{datasets, store};
 use crate::App;
 use crate::jobs::{Job, JobKind};
@@ -93,8 +94,8 @@ impl JobKind for RetrieverEvaluation {
         if let Some(baseline) = &asked.baseline {
             let found = store::outcome(app, &job.organisation, baseline).await?;
             evaluated.verdict = found.map(|found| {
-                GateVerdict::of(&found.overall, &evaluated.overall)
-                    .unless_other_queries(&found.evaluated_queries(), &evaluated.evaluated_queries())
+                let verdict = MeansVerdict::of(&found.overall, &evaluated.overall, PRIMARY);
+                verdict.unless_other_queries(&found.evaluated_queries(), &evaluated.evaluated_queries()).into()
             });
         }
         serde_json::to_value(evaluated).map_err(ApiError::internal)

@@ -43,7 +43,6 @@ pub struct EvaluationEndpoints {
     get,
     path = "/v1/evaluations",
     operation_id = "discover_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     responses((status = 200, description = "Where they are", body = EvaluationEndpoints), Refusals)
 )]
@@ -69,7 +68,6 @@ async fn discover(_: Reader) -> axum::Json<EvaluationEndpoints> {
     post,
     path = "/v1/retrievers/{retriever_id}/evaluations",
     operation_id = "start_evaluation_retrievers",
-    tag = "retriever evaluations",
     security(("token" = ["write"])),
     params(NamespaceHeader, ("retriever_id" = String, Path, description = "The retriever")),
     request_body = StartEvaluationRequest,
@@ -140,7 +138,6 @@ fn check_baseline(baseline: &EvaluationRecord, dataset: &str, config: &Evaluatio
     get,
     path = "/v1/retrievers/{retriever_id}/evaluations",
     operation_id = "list_evaluations_retrievers",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     params(NamespaceHeader, EvaluationQuery, ("retriever_id" = String, Path, description = "The retriever")),
     responses((status = 200, description = "A page of them", body = EvaluationListResponse), Refusals)
@@ -161,7 +158,6 @@ async fn list(
     get,
     path = "/v1/retrievers/{retriever_id}/evaluations/{evaluation_id}",
     operation_id = "get_evaluation_retrievers",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     params(
         NamespaceHeader,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rematch_metrics::{GainFunction, Metric, RankedGrades};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,10 +13,10 @@ use crate::mixpeek::refusal::Refusals;
 use crate::platform::auth::Reader;
 use crate::platform::error::ApiError;
 use crate::platform::extract::Json;
-use crate::worker::f_measure;
 
-/// What can be scored.
-const METRICS: [&str; 4] = ["precision", "recall", "f1", "f2"];
+/// What can be scored, and the engine's metric of sets for it; the parameter of F is the square of how many times as much
+/// recall weighs.
+const METRICS: [(&str, &str); 4] = [("precision", "SetP"), ("recall", "SetR"), ("f1", "SetF"), ("f2", "SetF(beta=4)")];
 
 /// Most pairs of one request.
 const MOST: usize = 10_000;
@@ -74,7 +75,6 @@ pub struct ScorePredictionsResponse {
     post,
     path = "/v1/evaluations/score",
     operation_id = "score_predictions_evaluations",
-    tag = "retriever evaluations",
     security(("token" = ["read"])),
     request_body = ScorePredictionsRequest,
     responses((status = 200, description = "The scores", body = ScorePredictionsResponse), Refusals)
@@ -88,8 +88,9 @@ async fn score(
 
 fn scored(asked: ScorePredictionsRequest) -> Result<ScorePredictionsResponse, ApiError> {
     let metrics = asked.metrics.unwrap_or_else(|| ["precision", "recall", "f1"].map(str::to_owned).into());
-    if let Some(name) = metrics.iter().find(|name| !METRICS.contains(&name.as_str())) {
-        let message = format!("there is no metric `{name}` here; expected one of `{}`", METRICS.join("`, `"));
+    let known = METRICS.map(|(name, _)| name);
+    if let Some(name) = metrics.iter().find(|name| !known.contains(&name.as_str())) {
+        let message = format!("there is no metric `{name}` here; expected one of `{}`", known.join("`, `"));
         return Err(ApiError::invalid(&["body", "metrics"], "value_error", message));
     }
     if asked.k == Some(0) {
@@ -122,16 +123,14 @@ fn of_pair(item: &ScoreItem, k: Option<u32>, metrics: &[String]) -> BTreeMap<Str
     let most = k.map_or(usize::MAX, |k| k as usize);
     let predicted: BTreeSet<&String> = item.predicted.iter().flatten().take(most).collect();
     let truth: BTreeSet<&String> = item.ground_truth.iter().flatten().collect();
-    let hits = predicted.intersection(&truth).count() as f64;
-    let share = |of: usize| if of == 0 { 0.0 } else { hits / of as f64 };
-    let (precision, recall) = (share(predicted.len()), share(truth.len()));
-    let value = |name: &str| match name {
-        "precision" => precision,
-        "recall" => recall,
-        "f1" => f_measure(1.0, precision, recall),
-        _ => f_measure(2.0, precision, recall),
+    let ranked: Vec<Option<f64>> = predicted.iter().map(|one| truth.contains(one).then_some(1.0)).collect();
+    let judged = vec![1.0; truth.len()];
+    let grades = RankedGrades { ranked: &ranked, judged: &judged };
+    let value = |name: &str| {
+        let (_, metric) = METRICS.iter().find(|(known, _)| *known == name)?;
+        metric.parse::<Metric>().ok()?.evaluate(&grades, GainFunction::Linear)
     };
-    metrics.iter().map(|name| (name.clone(), value(name))).collect()
+    metrics.iter().map(|name| (name.clone(), value(name).unwrap_or(0.0))).collect()
 }
 
 #[cfg(test)]
@@ -170,5 +169,7 @@ mod tests {
         assert!(ask(json!({ "predicted": ["a"], "ground_truth": ["a"], "items": [] })).is_err());
         assert!(ask(json!({ "items": [] })).unwrap_err().contains("0 pairs"));
         assert!(ask(json!({ "items": [{}], "metrics": ["map"] })).unwrap_err().contains("`precision`"));
+        let empty = ask(json!({ "items": [{}, { "predicted": ["a"] }], "metrics": ["precision", "f2"] })).unwrap();
+        assert_eq!((empty.aggregate["precision"], empty.aggregate["f2"]), (0.0, 0.0));
     }
 }

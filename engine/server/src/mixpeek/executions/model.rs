@@ -12,8 +12,11 @@ pub struct ExecuteRetrieverRequest {
     /// The inputs. The query's text is `query`, `text`, `q` or `query_text`, or the only text among them; its vector is
     /// `query_vector`, `vector` or `embedding`.
     pub inputs: Option<Map<String, Value>>,
-    /// Which documents may be found: `AND`, `OR` and `NOT` of conditions `{field, operator, value}` over the columns of the
-    /// retriever's corpus. Of what the retriever finds, the first 1000 documents are looked at.
+    /// Which documents may be found: `AND`, `OR` and `NOT` of conditions `{field, operator, value}` over the fields of the
+    /// documents of all collections of the retriever. Operators: `eq`, `ne`, `gt`, `lt`, `gte`, `lte`, `in`, `nin`, `contains`,
+    /// `starts_with`, `ends_with`, `regex`, `exists`, `is_null`, `text`, `phrase`, `words`, `geo_radius`, `geo_bounding_box` and
+    /// `geo_polygon`. The documents are filtered before any other stage sees them, whatever their rank: a source is asked for
+    /// more until enough pass, for a million documents at most (for ten thousand, where it is another server).
     pub filters: Option<Map<String, Value>>,
     /// The page: `{"method": "cursor", "limit", "cursor"}`, which it is where nothing is said, or `{"method": "offset",
     /// "page_size", "page_number"}`; `scroll` and `keyset` likewise.
@@ -69,6 +72,9 @@ pub struct FoundDocument {
     pub document_id: String,
     /// Its score; `null` where the retriever gives none.
     pub score: Option<f64>,
+    /// The collection in which it stands, the first one where it stands in several; `null` where it stands in none.
+    #[serde(default)]
+    pub collection_id: Option<String>,
 }
 
 /// What a search found.
@@ -88,8 +94,27 @@ pub struct ExecuteRetrieverResponse {
     pub pagination: ExecutionPage,
     /// What the stages did.
     pub stage_statistics: ExecutionStatistics,
+    /// What it took, and what it may take.
+    pub budget: ExecutionBudget,
+    /// What should be known of the answer.
+    pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+/// What an execution took, and what it may take by the retriever's `budget_limits`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutionBudget {
+    /// Always 0: nothing is charged.
+    pub credits_used: f64,
+    /// Credits that are left; `null` without a limit.
+    pub credits_remaining: Option<f64>,
+    /// Time from the wish to the answer, milliseconds.
+    pub time_used_ms: f64,
+    /// The most credits.
+    pub max_credits: Option<f64>,
+    /// The most time, milliseconds.
+    pub max_time_ms: Option<u64>,
 }
 
 /// Where a page of documents stands.

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::mixpeek::instant;
 use crate::mixpeek::listing::SortOption;
 use crate::mixpeek::page::PaginationResponse;
 use crate::platform::error::ApiError;
+use crate::platform::instant;
 
 /// Characters of an identifier that a client gives.
 const LONGEST: usize = 1024;
@@ -239,8 +239,10 @@ pub struct BulkInteractionItemResult {
     pub index: u32,
     /// Its identifier: of the one that it repeats, where it does; empty where it failed.
     pub interaction_id: String,
-    /// `created`, `deduplicated` or `failed`.
+    /// `created` or `failed`.
     pub status: String,
+    /// Whether it repeats an earlier one, which stands for it: nothing new was kept.
+    pub deduplicated: bool,
 }
 
 /// Which interactions are listed.

@@ -45,7 +45,6 @@ pub fn routes() -> OpenApiRouter<App> {
     post,
     path = "/v1/retrievers/interactions",
     operation_id = "create_interaction_retrievers",
-    tag = "retriever interactions",
     security(("token" = ["write"])),
     params(NamespaceHeader),
     request_body = SearchInteraction,
@@ -65,7 +64,6 @@ async fn create(
     post,
     path = "/v1/retrievers/interactions/batch",
     operation_id = "create_interactions_bulk_retrievers_batch",
-    tag = "retriever interactions",
     security(("token" = ["write"])),
     params(NamespaceHeader),
     request_body = BulkInteractionsRequest,
@@ -85,7 +83,6 @@ async fn create_several(
     post,
     path = "/v1/retrievers/interactions/list",
     operation_id = "list_interactions_retrievers",
-    tag = "retriever interactions",
     security(("token" = ["read"])),
     params(NamespaceHeader, ListQuery),
     request_body = Option<ListInteractionsRequest>,
@@ -106,7 +103,6 @@ async fn list(
     get,
     path = "/v1/retrievers/interactions/{interaction_id}",
     operation_id = "get_interaction_retrievers",
-    tag = "retriever interactions",
     security(("token" = ["read"])),
     params(NamespaceHeader, ("interaction_id" = String, Path, description = "The interaction")),
     responses((status = 200, description = "The interaction", body = InteractionResponse), Refusals)
@@ -125,7 +121,6 @@ async fn get(
     delete,
     path = "/v1/retrievers/interactions/{interaction_id}",
     operation_id = "delete_interaction_retrievers",
-    tag = "retriever interactions",
     security(("token" = ["write"])),
     params(NamespaceHeader, ("interaction_id" = String, Path, description = "The interaction")),
     responses((status = 200, description = "It is removed", body = DeleteInteractionResponse), Refusals)
@@ -147,7 +142,6 @@ async fn remove(
     post,
     path = "/v1/public/retrievers/{public_name}/interactions",
     operation_id = "track_interaction_retrievers_name",
-    tag = "retriever interactions",
     security(("token" = ["write"])),
     params(
         ("public_name" = String, Path, description = "The retriever's name, or its identifier"),
@@ -173,7 +167,6 @@ async fn create_public(
     post,
     path = "/v1/public/retrievers/{public_name}/interactions/batch",
     operation_id = "track_interaction_batch_retrievers_name",
-    tag = "retriever interactions",
     security(("token" = ["write"])),
     params(
         ("public_name" = String, Path, description = "The retriever's name, or its identifier"),
@@ -224,19 +217,19 @@ async fn create_all(
     }
     let mut response = BulkInteractionsResponse::default();
     for (index, kept) in (0..).zip(store::put(app, organisation, namespace, interactions).await?) {
-        let (interaction_id, status) = match kept {
-            Ok(kept) if kept.shown.deduplicated => (kept.id, "deduplicated"),
+        let (interaction_id, status, deduplicated) = match kept {
             Ok(kept) => {
-                response.created += 1;
-                (kept.id, "created")
+                response.created += u32::from(!kept.shown.deduplicated);
+                (kept.id, "created", kept.shown.deduplicated)
             }
             Err(error) => {
                 response.failed += 1;
                 response.errors.push(format!("{index}: {}", error.message));
-                (String::new(), "failed")
+                (String::new(), "failed", false)
             }
         };
-        response.results.push(BulkInteractionItemResult { index, interaction_id, status: status.to_owned() });
+        let status = status.to_owned();
+        response.results.push(BulkInteractionItemResult { index, interaction_id, status, deduplicated });
     }
     Ok(axum::Json(response))
 }

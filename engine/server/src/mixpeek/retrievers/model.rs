@@ -119,13 +119,14 @@ pub enum InputType {
     DocumentReference,
 }
 
-/// What an execution may cost. Kept, and not used: the limits of the server hold.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+/// What an execution may cost. One that takes longer is stopped, and failed. Nothing is charged here, so that no limit of credits
+/// is ever reached. Benchmarks and evaluations have the limits of jobs.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 pub struct BudgetLimits {
     /// Credits.
     #[schema(minimum = 0)]
     pub max_credits: Option<f64>,
-    /// Milliseconds.
+    /// Milliseconds from the wish to the answer.
     pub max_time_ms: Option<u64>,
 }
 

@@ -6,7 +6,7 @@ use rematch_engine::session::{ScoreState, ScorerResult};
 use serde_json::{Value, json};
 
 use super::native::{self, Circumstances, Program, Scoreless};
-use super::work::{AgentWork, Function, How, ScenarioWork, Work};
+use super::work::{AgentWork, Function, Group, How, ScenarioWork, Work};
 use crate::App;
 use crate::jobs::Job;
 use crate::platform::error::ApiError;
@@ -27,72 +27,163 @@ pub(super) struct Finding {
     pub(super) log: Value,
 }
 
-/// Returns what every scenario run came to. Programs are run here; `job` tells when nobody waits for them any more.
-///
-/// # Errors
-///
-/// Returns an error when the server is at fault.
-pub(super) async fn findings(
-    app: &App,
-    organisation: &str,
-    job: Option<&Job>,
-    work: &Work,
-    outcome: Value,
-    limit_seconds: f64,
-) -> Result<Vec<Finding>, ApiError> {
-    let scored: Vec<ScoredRun> = serde_json::from_value(outcome).map_err(ApiError::internal)?;
-    let mut found: HashMap<(usize, &str), ScoredSession> = HashMap::new();
-    let mut failures: HashMap<(usize, &str), ScoreFailure> = HashMap::new();
-    for (group, run) in work.groups().iter().zip(scored) {
-        for scenario in group.scenarios.iter().filter_map(|place| work.scenarios.get(*place)) {
-            if let Some(failure) = &run.failure {
-                failures.insert((group.agent, &scenario.id), failure.clone());
-            }
-        }
-        let mut sessions: HashMap<String, ScoredSession> =
-            run.sessions.into_iter().map(|session| (session.session_id.clone(), session)).collect();
-        for scenario in group.scenarios.iter().filter_map(|place| work.scenarios.get(*place)) {
-            if let Some(session) = sessions.remove(&scenario.id) {
-                found.insert((group.agent, &scenario.id), session);
-            }
-        }
-    }
-    let mut findings = Vec::new();
-    for (place, agent) in work.agents.iter().enumerate() {
-        for (scenario, run) in work.scenarios.iter().zip(&agent.runs) {
-            let key = (place, scenario.id.as_str());
-            let asked = Asked { app, organisation, job, agent, scenario, limit_seconds };
-            findings.push(asked.finding(run, found.get(&key), failures.get(&key)).await?);
-        }
-    }
-    Ok(findings)
+/// What a worker told of the searches of some work.
+pub(super) struct Gathered<'a> {
+    work: &'a Work,
+    found: HashMap<(usize, &'a str), ScoredSession>,
+    failures: HashMap<(usize, &'a str), ScoreFailure>,
 }
 
-struct Asked<'a> {
+impl<'a> Gathered<'a> {
+    /// Returns what a worker returned at its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for what is no such outcome.
+    pub(super) fn of_outcome(work: &'a Work, outcome: Value) -> Result<Self, ApiError> {
+        let scored: Vec<ScoredRun> = serde_json::from_value(outcome).map_err(ApiError::internal)?;
+        let mut gathered = Self { work, found: HashMap::new(), failures: HashMap::new() };
+        for (group, run) in work.groups().iter().zip(scored) {
+            for scenario in group.scenarios.iter().filter_map(|place| work.scenarios.get(*place)) {
+                if let Some(failure) = &run.failure {
+                    gathered.failures.insert((group.agent, &scenario.id), failure.clone());
+                }
+            }
+            gathered.add(group, run.sessions);
+        }
+        Ok(gathered)
+    }
+
+    /// Returns what a worker told of one run of the engine while it worked.
+    pub(super) fn of_sessions(work: &'a Work, run: usize, sessions: Vec<ScoredSession>) -> Self {
+        let mut gathered = Self { work, found: HashMap::new(), failures: HashMap::new() };
+        if let Some(group) = work.groups().get(run) {
+            gathered.add(group, sessions);
+        }
+        gathered
+    }
+
+    fn add(&mut self, group: &Group, sessions: Vec<ScoredSession>) {
+        let mut sessions: HashMap<String, ScoredSession> =
+            sessions.into_iter().map(|session| (session.session_id.clone(), session)).collect();
+        for scenario in group.scenarios.iter().filter_map(|place| self.work.scenarios.get(*place)) {
+            if let Some(session) = sessions.remove(&scenario.id) {
+                self.found.insert((group.agent, &scenario.id), session);
+            }
+        }
+    }
+
+    /// Returns what the scenario runs came to that were told of and that no program has a say in.
+    pub(super) fn told(&self) -> Vec<Finding> {
+        let is_told = |place: usize, scenario: &ScenarioWork| self.found.contains_key(&(place, scenario.id.as_str()));
+        self.of_the_engine(is_told)
+    }
+
+    /// Returns what all scenario runs came to that no program has a say in.
+    pub(super) fn without_programs(&self) -> Vec<Finding> {
+        self.of_the_engine(|_, _| true)
+    }
+
+    fn of_the_engine(&self, is_wanted: impl Fn(usize, &ScenarioWork) -> bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (place, _, scenario, run) in self.pairs(false) {
+            if is_wanted(place, scenario) {
+                let (session, failure) = self.known(place, scenario);
+                let mut said = session.map(|session| session.scorers.iter()).unwrap_or_default();
+                let of_engine = |function| of_scorer(function, said.next(), session, failure);
+                let results = scenario.functions.iter().map(of_engine).collect();
+                findings.push(finding(run, scenario, session, failure, (results, false)));
+            }
+        }
+        findings
+    }
+
+    /// Returns the scenario runs in which programs have a say, or all others.
+    fn pairs(
+        &self,
+        with_programs: bool,
+    ) -> impl Iterator<Item = (usize, &'a AgentWork, &'a ScenarioWork, &'a str)> + use<'a> {
+        let work = self.work;
+        let agents = work.agents.iter().enumerate();
+        let pairs = agents.flat_map(|(place, agent)| {
+            work.scenarios.iter().zip(&agent.runs).map(move |(scenario, run)| (place, agent, scenario, run.as_str()))
+        });
+        pairs.filter(move |(_, _, scenario, _)| {
+            scenario.functions.iter().all(Function::is_of_the_engine) != with_programs
+        })
+    }
+
+    fn known(&self, place: usize, scenario: &'a ScenarioWork) -> (Option<&ScoredSession>, Option<&ScoreFailure>) {
+        let key = (place, scenario.id.as_str());
+        (self.found.get(&key), self.failures.get(&key))
+    }
+
+    /// Returns the scenario runs in which programs have a say, each to be asked by [`Asked::finding`].
+    pub(super) fn with_programs(
+        &self,
+        app: &'a App,
+        organisation: &'a str,
+        job: Option<&'a Job>,
+        limit_seconds: f64,
+    ) -> Vec<Asked<'_>> {
+        let asked = |(place, agent, scenario, run)| {
+            let (session, failure) = self.known(place, scenario);
+            Asked { app, organisation, job, agent, scenario, run, session, failure, limit_seconds }
+        };
+        self.pairs(true).map(asked).collect()
+    }
+}
+
+/// Returns what a run came to, by what each of its functions said, and whether one took too long.
+fn finding(
+    run: &str,
+    scenario: &ScenarioWork,
+    session: Option<&ScoredSession>,
+    failure: Option<&ScoreFailure>,
+    (results, program_timed_out): (Vec<ScoringFunctionResult>, bool),
+) -> Finding {
+    let score = total(&scenario.functions, &results, session.and_then(|session| session.scenario_score));
+    let engine_timed_out = failure.is_some_and(|failure| failure.code == "timeout") && session.is_none();
+    let state = match score {
+        Some(_) => "scored",
+        None if engine_timed_out || program_timed_out => "timeout",
+        None => "failed",
+    };
+    let log = log(session, failure, &results);
+    let result = ScoringContractResult { score: score.unwrap_or(0.0), scoring_function_results: results };
+    Finding { run: run.to_owned(), state, score, result: Some(result), log }
+}
+
+/// A scenario run in which programs have a say.
+pub(super) struct Asked<'a> {
     app: &'a App,
     organisation: &'a str,
+    /// Tells when nobody waits for it any more.
     job: Option<&'a Job>,
     agent: &'a AgentWork,
     scenario: &'a ScenarioWork,
+    run: &'a str,
+    session: Option<&'a ScoredSession>,
+    failure: Option<&'a ScoreFailure>,
     limit_seconds: f64,
 }
 
 impl Asked<'_> {
-    async fn finding(
-        &self,
-        run: &str,
-        session: Option<&ScoredSession>,
-        failure: Option<&ScoreFailure>,
-    ) -> Result<Finding, ApiError> {
-        let mut results = Vec::new();
-        let mut timed_out = failure.is_some_and(|failure| failure.code == "timeout") && session.is_none();
+    /// Runs its programs, and returns what it came to.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the server is at fault.
+    pub(super) async fn finding(&self) -> Result<Finding, ApiError> {
+        let (session, failure) = (self.session, self.failure);
+        let (mut results, mut timed_out) = (Vec::new(), false);
         let mut of_engine = session.map(|session| session.scorers.iter()).unwrap_or_default();
         for function in &self.scenario.functions {
             let result = match &function.how {
                 How::Program(_) if session.is_some_and(|session| session.error.is_some()) => {
                     without_score(function, "error", "there is no ranking: the retriever failed")
                 }
-                How::Program(program) => match self.attempts(program, run, session).await? {
+                How::Program(program) => match self.attempts(program).await? {
                     Ok((score, output)) => complete(function, score, output),
                     Err(scoreless) => {
                         timed_out |= scoreless.timed_out;
@@ -103,31 +194,16 @@ impl Asked<'_> {
             };
             results.push(result);
         }
-        let score = total(&self.scenario.functions, &results, session.and_then(|session| session.scenario_score));
-        let state = if score.is_some() {
-            "scored"
-        } else if timed_out {
-            "timeout"
-        } else {
-            "failed"
-        };
-        let log = log(session, failure, &results);
-        let result = ScoringContractResult { score: score.unwrap_or(0.0), scoring_function_results: results };
-        Ok(Finding { run: run.to_owned(), state, score, result: Some(result), log })
+        Ok(finding(self.run, self.scenario, session, failure, (results, timed_out)))
     }
 
     /// Runs a program, again where it came to no score, as often as the agent may and each time for longer.
-    async fn attempts(
-        &self,
-        program: &Program,
-        run: &str,
-        session: Option<&ScoredSession>,
-    ) -> Result<Result<(f64, String), Scoreless>, ApiError> {
+    async fn attempts(&self, program: &Program) -> Result<Result<(f64, String), Scoreless>, ApiError> {
         let mut seconds = f64::from(self.scenario.seconds);
         let mut left = self.agent.retries;
         loop {
             let circumstances = Circumstances {
-                context: self.context(run, session),
+                context: self.context(),
                 files: &self.scenario.files,
                 environment: &self.agent.environment,
                 seconds: seconds.min(self.limit_seconds).max(1.0) as u64,
@@ -145,11 +221,11 @@ impl Asked<'_> {
         }
     }
 
-    fn context(&self, run: &str, session: Option<&ScoredSession>) -> Value {
+    fn context(&self) -> Value {
         let mut context = self.scenario.context.clone();
         if let Value::Object(members) = &mut context {
-            members.insert("scenario_run_id".to_owned(), Value::from(run));
-            if let Some(session) = session {
+            members.insert("scenario_run_id".to_owned(), Value::from(self.run));
+            if let Some(session) = self.session {
                 members.insert("hits".to_owned(), json!(session.hits));
             }
         }

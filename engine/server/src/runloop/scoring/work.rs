@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::native::Program;
 use super::ranking::Retriever;
-use super::results;
+use super::results::Gathered;
 use crate::App;
 use crate::jobs::Worker;
 use crate::platform::error::ApiError;
@@ -152,6 +152,7 @@ impl Work {
             benchmark: path("benchmark.yaml"),
             out: path("run"),
             recording,
+            sessions: group.scenarios.len(),
             retries: agent.retries,
             seconds: agent.seconds,
             multiplier: agent.multiplier,
@@ -231,7 +232,11 @@ pub(in crate::runloop) async fn trial(
     let order = work.write(folder.path()).map_err(ApiError::internal)?;
     let outcome = Worker::of_request(app, organisation).answer(&Order::Score(order)).await?;
     let limit = app.settings().worker.request_time.as_secs_f64();
-    let findings = results::findings(app, organisation, None, &work, outcome, limit).await?;
+    let gathered = Gathered::of_outcome(&work, outcome)?;
+    let mut findings = gathered.without_programs();
+    for asked in gathered.with_programs(app, organisation, None, limit) {
+        findings.push(asked.finding().await?);
+    }
     let result = findings.into_iter().next().and_then(|finding| finding.result);
     Ok(result.and_then(|result| result.scoring_function_results.into_iter().next()))
 }
