@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::catalog::Ledger;
+use crate::catalog::secrets::Vault;
 use crate::database::{Database, DatabaseError};
 use crate::jobs::{Jobs, Kinds, Seats, remove_leftovers};
 use crate::organisations::{RateLimits, Shares, Tokens};
@@ -80,6 +82,8 @@ struct Parts {
     seats: Arc<Seats>,
     requests: Shares,
     streams: Shares,
+    ledger: Ledger,
+    vault: Vault,
     stopping: watch::Sender<bool>,
 }
 
@@ -98,12 +102,14 @@ impl App {
         remove_leftovers(&folder_of_organisations(&settings.data));
         let database = Database::open(&settings.data.join("rematch.db"))?;
         let tokens = Tokens::open(database.clone(), &settings.data.join("token.key")).map_err(failed)?;
+        let vault = Vault::open(&database, &settings.data.join("secrets.key")).map_err(failed)?;
         let jobs = Jobs::new(database.clone(), settings.queue, folder_of_organisations(&settings.data), kinds());
         let rates = RateLimits::new(settings.rates);
         let stopping = watch::channel(false).0;
         let (requests, streams) = (Shares::new(REQUESTS_AT_ONCE), Shares::new(STREAMS_AT_ONCE));
-        let seats = Arc::default();
-        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs, seats, requests, streams, stopping })))
+        let (seats, ledger) = Default::default();
+        let parts = Parts { settings, database, tokens, rates, jobs, seats, requests, streams, ledger, vault, stopping };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// Returns what the operator set.
@@ -152,6 +158,18 @@ impl App {
     #[must_use]
     pub fn streams(&self) -> &Shares {
         &self.0.streams
+    }
+
+    /// Returns what encrypts secrets.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Returns what organisations use that is on its way.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// Returns the folder of an organisation: `files/`, `jobs/` and `cache/` lie in it, and its workers see nothing else.
@@ -270,5 +288,6 @@ async fn forget(app: App) {
         app.seats().forget();
         app.requests().forget();
         app.streams().forget();
+        app.ledger().forget();
     }
 }

@@ -94,7 +94,7 @@ pub async fn keep(
     found: Value,
 ) -> Result<(FileRecord, Kept), ApiError> {
     let place = place(app, organisation, name)?;
-    let limit = app.settings().storage_bytes;
+    let (limit, ledger) = (app.settings().storage_bytes, app.ledger().clone());
     let owner = organisation.to_owned();
     let Upload { bytes, ref sha256, .. } = upload;
     let new = FileRecord { name: name.to_owned(), bytes, sha256: sha256.clone(), found, created_at: now_ms() };
@@ -106,7 +106,7 @@ pub async fn keep(
                     false => Err(taken(&new.name).into()),
                 };
             }
-            storage::check(connection, &owner, new.bytes, limit)?;
+            storage::check(connection, &owner, &ledger, limit)?;
             upload.publish(&place).map_err(ApiError::internal)?;
             let sql = "INSERT INTO files (organisation, name, bytes, sha256, found, created_at) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

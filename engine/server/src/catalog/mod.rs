@@ -8,15 +8,19 @@
 pub mod components;
 pub mod corpora;
 pub mod files;
+mod ledger;
 mod regular;
 pub mod retrievers;
+pub mod secrets;
 pub mod specs;
 mod storage;
 mod sweep;
 mod uploads;
 
+pub use ledger::{Entry, Ledger};
 pub use regular::{is_regular, open_regular, read_report};
-pub use storage::{Storage, check_storage, storage};
+pub use storage::{Storage, check_rows, check_storage, storage};
+pub(crate) use storage::{bytes_in, exceeded};
 pub use sweep::sweep;
 pub use uploads::Upload;
 pub(crate) use uploads::hexadecimal;

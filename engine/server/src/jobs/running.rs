@@ -16,9 +16,13 @@ use tokio::sync::{mpsc, watch};
 use super::child::{Worker, WorkerError};
 use super::{Job, JobState, Jobs, follow};
 use crate::App;
+use crate::catalog::{Storage, bytes_in, exceeded, storage};
 use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 use crate::worker::Message;
+
+/// How often it is looked how large the folder of a job is.
+const MEASURED_EVERY: Duration = Duration::from_millis(500);
 
 /// The longest time between two tries of what must be written down; the first is a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -136,12 +140,19 @@ impl Jobs {
         let order = kind.prepare(app, job, &folder).await?;
         let worker = Worker::of_job(app, &job.organisation);
         let (heard, mut messages) = mpsc::channel(64);
-        let (outcome, ()) = tokio::join!(worker.run(&order, stopped, heard), async {
-            while let Some(message) = messages.recv().await {
-                self.heard(job, message).await;
-            }
-        });
-        let outcome = outcome?;
+        let worked = async {
+            let told = async {
+                while let Some(message) = messages.recv().await {
+                    self.heard(job, message).await;
+                }
+            };
+            tokio::join!(worker.run(&order, stopped, heard), told).0
+        };
+        let outcome = tokio::select! {
+            outcome = worked => outcome?,
+            // The worker is killed: it is dropped.
+            error = outgrown(app, &job.organisation, &folder) => return Err(error),
+        };
         Ok(kind.conclude(app, job, &folder, outcome).await?)
     }
 
@@ -209,6 +220,25 @@ impl Jobs {
     }
 }
 
+/// Ends when the organisation keeps more than it may while a job's folder grows.
+async fn outgrown(app: &App, organisation: &str, folder: &Path) -> WorkerError {
+    let mut on_its_way = app.ledger().open(organisation);
+    loop {
+        tokio::time::sleep(MEASURED_EVERY).await;
+        let measured = folder.to_owned();
+        let bytes = tokio::task::spawn_blocking(move || bytes_in(&measured)).await;
+        on_its_way.set(bytes.unwrap_or_default());
+        match storage(app, organisation).await {
+            Ok(Storage { used_bytes, limit_bytes, .. }) if used_bytes > limit_bytes => {
+                return exceeded(used_bytes, 0, limit_bytes).into();
+            }
+            Ok(_) => {}
+            // The next look may fare better.
+            Err(error) => tracing::error!(code = error.code, "what an organisation keeps cannot be read"),
+        }
+    }
+}
+
 /// Pauses between tries, each twice as long as the one before.
 struct Pause(Duration);
 
@@ -263,15 +293,4 @@ fn write_end(
     let ended = params![job.id, state.name(), now_ms(), text(failure), text(outcome), bytes];
     connection.prepare_cached(sql)?.execute(ended)?;
     follow::write(connection, &job.id, &event)
-}
-
-/// Returns what lies in a folder, bytes. What cannot be looked at counts nothing.
-fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

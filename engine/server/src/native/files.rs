@@ -94,8 +94,8 @@ pub(super) async fn put(
     Ok((status, Json(File::from(file))).into_response())
 }
 
-/// Returns how many bytes may be sent: what the limit of uploads and the organisation's room leave. A body that says that it
-/// is larger is refused before a byte of it is read.
+/// Returns how many bytes may be sent. A body that says that it is larger than that, or than the organisation's room, is
+/// refused before a byte of it is read; of others the room is looked at while they come.
 pub(super) async fn room(app: &App, organisation: &str, headers: &HeaderMap, most: u64) -> Result<u64, ApiError> {
     let room = check_storage(app, organisation).await?;
     let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -109,7 +109,7 @@ pub(super) async fn room(app: &App, organisation: &str, headers: &HeaderMap, mos
                 format!("the body has {said} bytes, and this organisation may keep {room} more; remove files or runs");
             Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "storage_quota", message))
         }
-        _ => Ok(most.min(room)),
+        _ => Ok(most),
     }
 }
 

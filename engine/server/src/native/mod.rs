@@ -17,6 +17,7 @@ mod problem;
 mod query;
 mod rows;
 mod runs;
+mod secrets;
 mod specs;
 mod submission;
 
@@ -55,6 +56,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(gates::judge_with))
         .routes(routes!(compare::compare))
         .routes(routes!(compare::rescore))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(submission::plan))
         .routes(routes!(submission::schema))
 }

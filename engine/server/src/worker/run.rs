@@ -48,6 +48,7 @@ pub(super) fn drive(
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
         retry_errors,
         outbound: task.outbound()?,
+        secrets: task.secrets.lookup(),
         stop: Arc::clone(&stop),
         ..Surroundings::new(listener, plugins)
     };
