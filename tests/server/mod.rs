@@ -5,15 +5,18 @@ mod shop;
 
 mod durability;
 mod evaluations;
+mod folders;
 mod hostile;
 mod http2;
 mod jobs;
 mod limits;
 mod mixpeek;
 mod native;
+mod observed;
 mod outbound;
 mod platform;
 mod quotas;
 mod runloop;
+mod secrets;
 mod tenants;
 mod worker;

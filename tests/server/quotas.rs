@@ -178,7 +178,7 @@ fn who_waits_too_long_for_a_worker_is_told_to_come_again() {
     shop.report(&id);
     let query = format!("/v1/runs/{id}/query");
     let endless = "SELECT count(*) FROM rankings a, rankings b, rankings c, rankings d \
-                   WHERE a.rank + b.rank * c.rank + d.rank = -1";
+                   WHERE a.latency_ns + b.latency_ns * c.latency_ns + d.latency_ns = -1";
     let seats = (std::thread::available_parallelism().unwrap().get() * 2).max(4) / 2;
     std::thread::scope(|scope| {
         let ends: Vec<_> = (0..seats).map(|_| scope.spawn(|| shop.post(&query, &json!({ "sql": endless })))).collect();

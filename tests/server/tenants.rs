@@ -67,6 +67,14 @@ const SEEDS: &[Seed] = &[
         used_in: &["/v1/files/{"],
     },
     Seed {
+        name: "secret",
+        method: "PUT",
+        path: "/v1/secrets/SEARCH_KEY",
+        body: |_| Body::Json(json!({ "value": "open sesame" })),
+        ids: &["SEARCH_KEY"],
+        used_in: &["/v1/secrets/{"],
+    },
+    Seed {
         name: "corpus",
         method: "PUT",
         path: "/v1/corpora/products",

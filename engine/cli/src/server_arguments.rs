@@ -35,6 +35,10 @@ pub(crate) struct ServeArguments {
     /// The address and port; tokens travel unencrypted, so keep to this machine or put a proxy with TLS in front
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7700")]
     pub(crate) listen: SocketAddr,
+    /// Where figures for Prometheus are served, at /metrics and without a token; nowhere where this is not given
+    #[cfg(feature = "prometheus")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// How the log on stderr is written [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log: Option<LogFormat>,
@@ -127,6 +131,10 @@ impl ServeArguments {
         let mut settings = Settings::new(self.data.data, program);
         settings.address = self.listen;
         settings.outbound_allow = self.outbound_allow;
+        #[cfg(feature = "prometheus")]
+        {
+            settings.figures = self.metrics_listen;
+        }
         settings.allow_native_scorers = self.allow_native_scorers;
         settings.trusted_proxies = self.requests.trusted_proxies;
         say(&mut settings.storage_bytes, self.jobs.storage_limit.map(|bytes| bytes as u64));

@@ -108,7 +108,8 @@ impl App {
         let stopping = watch::channel(false).0;
         let (requests, streams) = (Shares::new(REQUESTS_AT_ONCE), Shares::new(STREAMS_AT_ONCE));
         let (seats, ledger) = Default::default();
-        let parts = Parts { settings, database, tokens, rates, jobs, seats, requests, streams, ledger, vault, stopping };
+        let parts =
+            Parts { settings, database, tokens, rates, jobs, seats, requests, streams, ledger, vault, stopping };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -212,8 +213,6 @@ impl App {
             .route("/openapi.json", get(async move || openapi::serve(&served)))
             .route("/docs", get(async move || docs::serve(&page)))
             .route("/docs/style.css", get(docs::style));
-        #[cfg(feature = "prometheus")]
-        let open = open.route("/metrics", get(crate::platform::figures::serve));
         let router = open
             .merge(guarded)
             .fallback(async |uri: axum::http::Uri| ApiError::not_found("route", uri.path()))
@@ -252,6 +251,8 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     }
     let (router, _) = app.router()?;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    #[cfg(feature = "prometheus")]
+    let figures = serve_figures(&app, limits).await?;
     let worker = tokio::spawn(app.jobs().clone().work(app.clone()));
     let forgetter = tokio::spawn(forget(app.clone()));
     greet(&app, listener.local_addr().unwrap_or(address)).await;
@@ -264,8 +265,28 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     app.jobs().close().await;
     worker.abort();
     forgetter.abort();
+    #[cfg(feature = "prometheus")]
+    figures.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves figures where the operator says, and nowhere else: they are no tenant's.
+#[cfg(feature = "prometheus")]
+async fn serve_figures(
+    app: &App,
+    limits: crate::settings::RequestLimits,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let Some(address) = app.settings().figures else { return Ok(tokio::spawn(async {})) };
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let mut stopping = app.stopping();
+    let stop = async move {
+        // The end of the sender is the end of the server too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    tracing::info!(%address, "figures are served at /metrics");
+    let limits = crate::settings::RequestLimits { connections: 16, ..limits };
+    Ok(tokio::spawn(listen::serve(listener, crate::platform::figures::router(app.clone()), limits, stop)))
 }
 
 /// Says where the server listens, and what is needed to use it.

@@ -12,6 +12,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The address and port.
     pub address: SocketAddr,
+    /// Where figures for Prometheus are served, by a server that is built with them; nowhere where `None`.
+    pub figures: Option<SocketAddr>,
     /// Limits of connections and requests.
     pub limits: RequestLimits,
     /// Requests per second.
@@ -41,6 +43,7 @@ impl Settings {
         Self {
             data,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7700)),
+            figures: None,
             limits: RequestLimits::default(),
             rates: Rates::default(),
             worker: WorkerLimits::default(),

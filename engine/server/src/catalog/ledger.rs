@@ -64,6 +64,10 @@ impl Ledger {
         self.known().roomy.insert(organisation.to_owned(), Instant::now());
     }
 
+    pub(super) fn found_full(&self, organisation: &str) {
+        self.known().roomy.remove(organisation);
+    }
+
     /// Forgets figures that are no longer true.
     pub fn forget(&self) {
         let mut known = self.known();

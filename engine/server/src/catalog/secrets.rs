@@ -52,7 +52,7 @@ impl Vault {
     fn seal(&self, place: &str, secret: &str) -> Result<Vec<u8>, ApiError> {
         let mut sealed = secret.as_bytes().to_vec();
         let nonce = self.0.seal_in_place_append_tag(Aad::from(place), &mut sealed).map_err(ApiError::internal)?;
-        Ok([nonce.as_ref(), &sealed].concat())
+        Ok([nonce.as_ref().as_slice(), &sealed].concat())
     }
 
     fn open_one(&self, place: &str, sealed: &[u8]) -> Result<String, ApiError> {

@@ -79,7 +79,10 @@ pub async fn storage(app: &App, organisation: &str) -> Result<Storage, ApiError>
 pub async fn check_storage(app: &App, organisation: &str) -> Result<u64, ApiError> {
     let storage = storage(app, organisation).await?;
     match storage.room() {
-        0 => Err(exceeded(storage.used_bytes, 0, storage.limit_bytes)),
+        0 => {
+            app.ledger().found_full(organisation);
+            Err(exceeded(storage.used_bytes, 0, storage.limit_bytes))
+        }
         room => Ok(room),
     }
 }

@@ -40,6 +40,8 @@ impl Upload {
         let folder = uploads(&app.root_of(organisation));
         tokio::fs::create_dir_all(&folder).await.map_err(ApiError::internal)?;
         let folder = tempfile::tempdir_in(&folder).map_err(ApiError::internal)?;
+        // How it ends says what is in it; in which folder it will lie does not.
+        let name = name.rsplit('/').next().unwrap_or(name);
         let mut file = tokio::fs::File::create(folder.path().join(name)).await.map_err(ApiError::internal)?;
         let (mut bytes, mut hash) = (0_u64, Sha256::new());
         let mut body = body::Upload::limited(body, limit);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::death::Death;
 use super::process::{LINE_BYTES, Process};
@@ -172,6 +173,11 @@ impl Worker {
     ///
     /// Returns why there is no answer; [`WorkerError::Server`] with 429 when too many requests wait for workers.
     pub async fn answer(&self, order: &Order) -> Result<Value, WorkerError> {
+        let span = tracing::info_span!("worker", order = order.name(), otel.name = format!("worker {}", order.name()));
+        self.answered(order).instrument(span).await
+    }
+
+    async fn answered(&self, order: &Order) -> Result<Value, WorkerError> {
         let _seat = self.seat().await?;
         let (_never, stopped) = watch::channel(false);
         // Without a receiver nothing waits for room.

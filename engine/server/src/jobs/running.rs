@@ -6,12 +6,14 @@
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::child::{Worker, WorkerError};
 use super::{Job, JobState, Jobs, follow};
@@ -121,8 +123,10 @@ impl Jobs {
         if is_wished || *self.0.closing.borrow() {
             stop.send_replace(true);
         }
-        let ended = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
+        let (begun, span) = (Instant::now(), span_of(&job));
+        let attempt = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().instrument(span.clone());
+        let ended = attempt.await.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
+        tell(&job, &ended, &span, begun.elapsed());
         self.running().remove(&job.id);
         let mut pause = Pause::default();
         // Given up, it would run by its row until the next server starts.
@@ -142,7 +146,13 @@ impl Jobs {
         let (heard, mut messages) = mpsc::channel(64);
         let worked = async {
             let told = async {
+                // A stage lasts until the next one is entered. The span is closed when it is dropped.
+                let mut _stage = None;
                 while let Some(message) = messages.recv().await {
+                    if let Message::Phase(name) = &message {
+                        drop(_stage.take());
+                        _stage = Some(tracing::info_span!("stage", otel.name = name, phase = name));
+                    }
                     self.heard(job, message).await;
                 }
             };
@@ -218,6 +228,23 @@ impl Jobs {
         }
         failure
     }
+}
+
+fn span_of(job: &Job) -> Span {
+    let Job { id, kind, organisation, attempts, .. } = job;
+    tracing::info_span!("job", id, kind, organisation, attempts, otel.name = format!("job {kind}"), outcome = Empty)
+}
+
+/// Tells how an attempt ended, in its span and in figures.
+fn tell(job: &Job, ended: &Result<Value, WorkerError>, span: &Span, took: Duration) {
+    let outcome = match ended {
+        Ok(_) => "completed".to_owned(),
+        Err(error) => error.as_json().get("code").and_then(Value::as_str).unwrap_or("failed").to_owned(),
+    };
+    span.record("outcome", &outcome);
+    #[cfg(feature = "prometheus")]
+    crate::platform::figures::count_job(&job.kind, &outcome, took);
+    tracing::debug!(job = job.id, outcome, seconds = took.as_secs_f64(), "an attempt ended");
 }
 
 /// Ends when the organisation keeps more than it may while a job's folder grows.

@@ -10,6 +10,7 @@ mod components;
 mod corpora;
 mod events;
 mod files;
+mod folders;
 mod gates;
 mod kinds;
 mod pages;
@@ -21,6 +22,7 @@ mod secrets;
 mod specs;
 mod submission;
 
+pub use folders::with_one_segment;
 pub use kinds::{RejudgeKind, RunKind};
 
 use utoipa_axum::router::OpenApiRouter;

@@ -11,8 +11,8 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::recent::Recent;
 use super::key_file;
+use super::recent::Recent;
 use super::text::{Checksum, TokenText, parse};
 use super::{Principal, Role};
 use crate::database::{Database, QueryError};

@@ -19,6 +19,7 @@ use super::answer::{Answer, PIECE_BYTES};
 use super::auth::Peer;
 use super::body::Paced;
 use super::connection::{Activity, Watch, Watched};
+use crate::native::with_one_segment;
 use crate::settings::RequestLimits;
 
 /// Streams of one HTTP/2 connection.
@@ -84,6 +85,9 @@ impl Door {
         let (router, limits, requests) = (self.router.clone(), self.limits, Arc::clone(&activity));
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if let Some(uri) = with_one_segment(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             let in_flight = requests.begin(request.version() == Version::HTTP_2);
             let answered = router.clone().oneshot(request.map(|body| Paced::new(body, limits.body_pause)));
             async move {

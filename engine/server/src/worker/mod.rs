@@ -15,6 +15,7 @@ mod rejudge;
 mod run;
 mod score;
 mod search;
+mod sockets;
 mod written;
 
 use std::io::{Read, Write};

@@ -116,6 +116,22 @@ pub enum Order {
 }
 
 impl Order {
+    /// Returns what kind of thing it is.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::NativeScorer(_) => "native_scorer",
+            Self::Search(_) => "search",
+            Self::Evaluate(_) => "evaluate",
+            Self::Score(_) => "score",
+            Self::Inspect(_) => "inspect",
+            Self::Component(_) => "component",
+            Self::Check(_) => "check",
+            Self::Rejudge(_) => "rejudge",
+            Self::Query(_) => "query",
+        }
+    }
+
     /// Returns whether retrievers are asked, which may need secrets.
     pub(crate) fn asks_retrievers(&self) -> bool {
         matches!(self, Self::Run(_) | Self::Search(_) | Self::Evaluate(_) | Self::Score(_))
