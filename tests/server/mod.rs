@@ -6,13 +6,18 @@ mod slow_engine;
 
 mod durability;
 mod evaluations;
+mod folders;
 mod hostile;
+mod http2;
 mod jobs;
 mod limits;
 mod mixpeek;
 mod native;
+mod observed;
 mod outbound;
 mod platform;
+mod quotas;
 mod runloop;
+mod secrets;
 mod tenants;
 mod worker;

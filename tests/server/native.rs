@@ -532,12 +532,14 @@ fn pages_of_runs_are_stable_while_runs_come_and_go() {
 
 #[test]
 fn storage_has_a_limit_that_is_said() {
-    let server = Server::start_with(&["--storage-limit", "1000"]);
+    let server = Server::start_with(&["--storage-limit", "20KiB"]);
     let token = server.token("acme", "ci");
     let small = b"{\"item_id\":\"x\",\"title\":\"y\"}\n";
     put(&server, &token, "/v1/files/small.jsonl", small).expect(201);
-    let large = put(&server, &token, "/v1/files/large.jsonl", &small.repeat(100)).expect(413);
+    let large = put(&server, &token, "/v1/files/large.jsonl", &small.repeat(1000)).expect(413);
     assert!(large["detail"].as_str().unwrap().contains("remove files or runs"), "{large}");
     let storage = server.get("/v1/storage", &token).expect(200);
-    assert_eq!(storage, json!({ "used_bytes": small.len(), "limit_bytes": 1000 }));
+    assert_eq!((&storage["limit_bytes"], &storage["on_its_way_bytes"]), (&json!(20480), &json!(0)));
+    let beside = storage["beside_bytes"].as_u64().unwrap();
+    assert_eq!(storage["used_bytes"].as_u64().unwrap(), small.len() as u64 + beside);
 }

@@ -53,19 +53,27 @@ impl Server {
     pub(super) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        Self::launch(&data, arguments, Some(folder))
+        Self::launch(&data, arguments, &[], Some(folder))
+    }
+
+    /// Starts a server with those variables in its environment.
+    pub(super) fn start_in(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self::launch(&data, arguments, variables, Some(folder))
     }
 
     /// Starts a server over data that is there.
     pub(super) fn start_over(data: &Path, arguments: &[&str]) -> Self {
-        Self::launch(data, arguments, None)
+        Self::launch(data, arguments, &[], None)
     }
 
-    fn launch(data: &Path, arguments: &[&str], folder: Option<tempfile::TempDir>) -> Self {
+    fn launch(data: &Path, arguments: &[&str], variables: &[(&str, &str)], folder: Option<tempfile::TempDir>) -> Self {
         let mut child = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

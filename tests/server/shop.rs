@@ -21,7 +21,11 @@ impl Shop {
 
     /// Starts a server with those arguments, and brings sessions, products, a component and a corpus.
     pub(super) fn open_with(arguments: &[&str]) -> Self {
-        let server = Server::start_with(arguments);
+        Self::over(Server::start_with(arguments))
+    }
+
+    /// Brings the same to a server that runs.
+    pub(super) fn over(server: Server) -> Self {
         let token = server.token("acme", "ci");
         let shop = Self { server, token };
         shop.bring("sessions.parquet", &sample("data/shop/sessions.parquet")).expect(201);

@@ -67,6 +67,14 @@ const SEEDS: &[Seed] = &[
         used_in: &["/v1/files/{"],
     },
     Seed {
+        name: "secret",
+        method: "PUT",
+        path: "/v1/secrets/SEARCH_KEY",
+        body: |_| Body::Json(json!({ "value": "open sesame" })),
+        ids: &["SEARCH_KEY"],
+        used_in: &["/v1/secrets/{"],
+    },
+    Seed {
         name: "corpus",
         method: "PUT",
         path: "/v1/corpora/products",
@@ -364,7 +372,14 @@ fn sample(document: &Value, schema: &Value, level: usize) -> Value {
 }
 
 fn start() -> (Server, Asker, Value) {
-    let server = Server::start_with(&["--rate-per-token", "100000", "--rate-per-organisation", "100000"]);
+    let server = Server::start_with(&[
+        "--rate-per-token",
+        "100000",
+        "--rate-per-organisation",
+        "100000",
+        "--refused-per-address",
+        "100000",
+    ]);
     let document = server.send_bytes("GET", "/openapi.json", &[], None).expect(200);
     let client = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
     let address = server.address().to_owned();

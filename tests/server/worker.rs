@@ -313,6 +313,19 @@ mod program {
         } })
     }
 
+    #[test]
+    fn it_connects_to_no_socket_of_the_file_system() {
+        let script = "import socket\ntry:\n  socket.socket(socket.AF_UNIX)\n  print('open')\nexcept PermissionError:\n  \
+                      socket.socketpair()\n  print('refused')\n";
+        let folder = tempfile::tempdir().unwrap();
+        let Some(done) = outcome(folder.path(), &scorer(&["python3", "-c", script], &[], 20)) else { return };
+        if done["exit_code"] == 127 {
+            eprintln!("skipped: there is no python3");
+            return;
+        }
+        assert_eq!(done["stdout"], "refused\n", "{done}");
+    }
+
     /// Runs it; `None` where this machine cannot run such programs, which is said.
     fn outcome(root: &Path, order: &Value) -> Option<Value> {
         let ended = work(root, order, |_| ());

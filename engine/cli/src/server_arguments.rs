@@ -35,6 +35,10 @@ pub(crate) struct ServeArguments {
     /// The address and port; tokens travel unencrypted, so keep to this machine or put a proxy with TLS in front
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7700")]
     pub(crate) listen: SocketAddr,
+    /// Where figures for Prometheus are served, at /metrics and without a token; nowhere where this is not given
+    #[cfg(feature = "prometheus")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// How the log on stderr is written [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log: Option<LogFormat>,
@@ -83,6 +87,15 @@ pub(crate) struct RequestArguments {
     /// How long a client may pause within a body [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = age)]
     pub(crate) body_timeout: Option<Duration>,
+    /// How long a connection may lie idle, and a client may take none of an answer [default: 75s]
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Refused tokens per second that one address may send; ten seconds' worth may come at once [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) refused_per_address: Option<u32>,
+    /// The address of a proxy in front; the last `X-Forwarded-For` of its requests says who asks; may be given again
+    #[arg(long = "trust-proxy", value_name = "ADDRESS")]
+    pub(crate) trusted_proxies: Vec<std::net::IpAddr>,
     /// How long requests in flight may take after the server was told to end [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = age)]
     pub(crate) shutdown_timeout: Option<Duration>,
@@ -118,7 +131,12 @@ impl ServeArguments {
         let mut settings = Settings::new(self.data.data, program);
         settings.address = self.listen;
         settings.outbound_allow = self.outbound_allow;
+        #[cfg(feature = "prometheus")]
+        {
+            settings.figures = self.metrics_listen;
+        }
         settings.allow_native_scorers = self.allow_native_scorers;
+        settings.trusted_proxies = self.requests.trusted_proxies;
         say(&mut settings.storage_bytes, self.jobs.storage_limit.map(|bytes| bytes as u64));
         let Settings { limits, rates, queue, worker, .. } = &mut settings;
         let RequestArguments { max_connections, rate_per_token, rate_per_organisation, .. } = self.requests;
@@ -129,7 +147,9 @@ impl ServeArguments {
         say(&mut limits.upload_bytes, self.requests.max_upload.map(|bytes| bytes as u64));
         say(&mut limits.header_read, self.requests.header_timeout);
         say(&mut limits.body_pause, self.requests.body_timeout);
+        say(&mut limits.idle, self.requests.idle_timeout);
         say(&mut limits.shutdown, self.requests.shutdown_timeout);
+        say(&mut rates.refused_per_address, self.requests.refused_per_address);
         say(&mut queue.workers, self.jobs.workers);
         say(&mut queue.per_organisation, self.jobs.jobs_per_organisation.map(|count| count as usize));
         say(&mut worker.memory_bytes, self.jobs.worker_memory.map(|bytes| bytes as u64));

@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::catalog::Ledger;
+use crate::catalog::secrets::Vault;
 use crate::database::{Database, DatabaseError};
 use crate::jobs::{Jobs, Kinds, Seats, remove_leftovers};
 use crate::organisations::{RateLimits, Shares, Tokens};
@@ -80,6 +82,8 @@ struct Parts {
     seats: Arc<Seats>,
     requests: Shares,
     streams: Shares,
+    ledger: Ledger,
+    vault: Vault,
     stopping: watch::Sender<bool>,
 }
 
@@ -98,12 +102,15 @@ impl App {
         remove_leftovers(&folder_of_organisations(&settings.data));
         let database = Database::open(&settings.data.join("rematch.db"))?;
         let tokens = Tokens::open(database.clone(), &settings.data.join("token.key")).map_err(failed)?;
+        let vault = Vault::open(&database, &settings.data.join("secrets.key")).map_err(failed)?;
         let jobs = Jobs::new(database.clone(), settings.queue, folder_of_organisations(&settings.data), kinds());
         let rates = RateLimits::new(settings.rates);
         let stopping = watch::channel(false).0;
         let (requests, streams) = (Shares::new(REQUESTS_AT_ONCE), Shares::new(STREAMS_AT_ONCE));
-        let seats = Arc::default();
-        Ok(Self(Arc::new(Parts { settings, database, tokens, rates, jobs, seats, requests, streams, stopping })))
+        let (seats, ledger) = Default::default();
+        let parts =
+            Parts { settings, database, tokens, rates, jobs, seats, requests, streams, ledger, vault, stopping };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// Returns what the operator set.
@@ -154,6 +161,18 @@ impl App {
         &self.0.streams
     }
 
+    /// Returns what encrypts secrets.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Returns what organisations use that is on its way.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
     /// Returns the folder of an organisation: `files/`, `jobs/` and `cache/` lie in it, and its workers see nothing else.
     #[must_use]
     pub fn root_of(&self, organisation: &str) -> PathBuf {
@@ -194,8 +213,6 @@ impl App {
             .route("/openapi.json", get(async move || openapi::serve(&served)))
             .route("/docs", get(async move || docs::serve(&page)))
             .route("/docs/style.css", get(docs::style));
-        #[cfg(feature = "prometheus")]
-        let open = open.route("/metrics", get(crate::platform::figures::serve));
         let router = open
             .merge(guarded)
             .fallback(async |uri: axum::http::Uri| ApiError::not_found("route", uri.path()))
@@ -234,6 +251,8 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     }
     let (router, _) = app.router()?;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    #[cfg(feature = "prometheus")]
+    let figures = serve_figures(&app, limits).await?;
     let worker = tokio::spawn(app.jobs().clone().work(app.clone()));
     let forgetter = tokio::spawn(forget(app.clone()));
     greet(&app, listener.local_addr().unwrap_or(address)).await;
@@ -246,8 +265,28 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     app.jobs().close().await;
     worker.abort();
     forgetter.abort();
+    #[cfg(feature = "prometheus")]
+    figures.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves figures where the operator says, and nowhere else: they are no tenant's.
+#[cfg(feature = "prometheus")]
+async fn serve_figures(
+    app: &App,
+    limits: crate::settings::RequestLimits,
+) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let Some(address) = app.settings().figures else { return Ok(tokio::spawn(async {})) };
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let mut stopping = app.stopping();
+    let stop = async move {
+        // The end of the sender is the end of the server too.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    tracing::info!(%address, "figures are served at /metrics");
+    let limits = crate::settings::RequestLimits { connections: 16, ..limits };
+    Ok(tokio::spawn(listen::serve(listener, crate::platform::figures::router(app.clone()), limits, stop)))
 }
 
 /// Says where the server listens, and what is needed to use it.
@@ -270,5 +309,6 @@ async fn forget(app: App) {
         app.seats().forget();
         app.requests().forget();
         app.streams().forget();
+        app.ledger().forget();
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator sets. Every default stands here.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +12,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The address and port.
     pub address: SocketAddr,
+    /// Where figures for Prometheus are served, by a server that is built with them; nowhere where `None`.
+    pub figures: Option<SocketAddr>,
     /// Limits of connections and requests.
     pub limits: RequestLimits,
     /// Requests per second.
@@ -20,8 +22,11 @@ pub struct Settings {
     pub worker: WorkerLimits,
     /// Limits of the queue.
     pub queue: QueueLimits,
-    /// The most that one organisation may keep: files, components and the folders of its jobs, bytes.
+    /// The most that one organisation may keep, bytes: files, components, the folders of its jobs, what is on its way, and
+    /// its rows in the database.
     pub storage_bytes: u64,
+    /// Addresses of proxies: the last `X-Forwarded-For` of what they send says who asks.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Hosts that HTTP retrievers may ask although they are private or local: `host`, `host:port`, an address or a range
     /// in CIDR notation, each optionally with `:port`.
     pub outbound_allow: Vec<String>,
@@ -38,11 +43,13 @@ impl Settings {
         Self {
             data,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7700)),
+            figures: None,
             limits: RequestLimits::default(),
             rates: Rates::default(),
             worker: WorkerLimits::default(),
             queue: QueueLimits::default(),
             storage_bytes: 100 << 30,
+            trusted_proxies: Vec::new(),
             outbound_allow: Vec::new(),
             allow_native_scorers: false,
             program,
@@ -57,7 +64,7 @@ pub struct RequestLimits {
     pub header_read: Duration,
     /// How long a client may pause while it sends a body.
     pub body_pause: Duration,
-    /// How long a connection may lie idle.
+    /// How long a connection may lie idle, and a client may take nothing of an answer.
     pub idle: Duration,
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
@@ -93,11 +100,13 @@ pub struct Rates {
     pub per_token: u32,
     /// Of all tokens of an organisation together.
     pub per_organisation: u32,
+    /// Tokens that are refused, of one address.
+    pub refused_per_address: u32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { per_token: 200, per_organisation: 1000 }
+        Self { per_token: 200, per_organisation: 1000, refused_per_address: 10 }
     }
 }
 

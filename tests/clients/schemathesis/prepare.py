@@ -31,6 +31,7 @@ ask("PUT", "/v1/files/sessions.parquet", (shop / "sessions.parquet").read_bytes(
 plugin = root / "plugins/half-life-utility/half-life-utility.wasm"
 ask("PUT", "/v1/components/half-life-utility/0.1.0", plugin.read_bytes())
 ask("PUT", "/v1/corpora/products", {"path": "files/products.jsonl", "id": "item_id"})
+ask("PUT", "/v1/secrets/SEARCH_KEY", {"value": "open sesame"})
 benchmark = (shop / "bench.toml").read_text().replace(f"../../{plugin.relative_to(root)}", "half-life-utility@0.1.0")
 run = ask("POST", "/v1/runs", {"toml": benchmark})["id"]
 
@@ -73,6 +74,7 @@ KNOWN = [
     (r"^/v1/runs/\{id\}", {"path.id": run}),
     (r"^/v1/files/", {"path.name": "products.jsonl"}),
     (r"^/v1/corpora/", {"path.name": "products"}),
+    (r"^/v1/secrets/", {"path.name": "SEARCH_KEY"}),
     (r"^/v1/components/", {"path.name": "half-life-utility", "path.version": "0.1.0"}),
     (r"^/v1/retrievers/\{retriever_id\}", {"path.retriever_id": flat}),
     (r"^/v1/public/retrievers/", {"path.public_name": flat}),

@@ -171,7 +171,7 @@ pub async fn keep(
     found: Value,
 ) -> Result<(ComponentRecord, Kept), ApiError> {
     let place = place(app, organisation, name, version)?;
-    let limit = app.settings().storage_bytes;
+    let (limit, ledger) = (app.settings().storage_bytes, app.ledger().clone());
     let owner = organisation.to_owned();
     let new = ComponentRecord {
         name: name.to_owned(),
@@ -189,7 +189,7 @@ pub async fn keep(
                     false => Err(taken(&new).into()),
                 };
             }
-            storage::check(connection, &owner, new.bytes, limit)?;
+            storage::check(connection, &owner, &ledger, limit)?;
             upload.publish(&place).map_err(ApiError::internal)?;
             let sql = "INSERT INTO components (organisation, name, version, sha256, bytes, found, created_at) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::uploads::Upload;
-use super::{Kept, check_name, storage};
+use super::{Kept, check_file_name, storage};
 use crate::App;
 use crate::database::QueryError;
 use crate::platform::error::ApiError;
@@ -33,7 +33,7 @@ pub struct FileRecord {
 ///
 /// Returns 422 for what is no name.
 pub fn place(app: &App, organisation: &str, name: &str) -> Result<PathBuf, ApiError> {
-    check_name("file", name)?;
+    check_file_name(name)?;
     Ok(app.root_of(organisation).join("files").join(name))
 }
 
@@ -94,7 +94,7 @@ pub async fn keep(
     found: Value,
 ) -> Result<(FileRecord, Kept), ApiError> {
     let place = place(app, organisation, name)?;
-    let limit = app.settings().storage_bytes;
+    let (limit, ledger) = (app.settings().storage_bytes, app.ledger().clone());
     let owner = organisation.to_owned();
     let Upload { bytes, ref sha256, .. } = upload;
     let new = FileRecord { name: name.to_owned(), bytes, sha256: sha256.clone(), found, created_at: now_ms() };
@@ -106,7 +106,8 @@ pub async fn keep(
                     false => Err(taken(&new.name).into()),
                 };
             }
-            storage::check(connection, &owner, new.bytes, limit)?;
+            check_folders(connection, &owner, &new.name)?;
+            storage::check(connection, &owner, &ledger, limit)?;
             upload.publish(&place).map_err(ApiError::internal)?;
             let sql = "INSERT INTO files (organisation, name, bytes, sha256, found, created_at) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -155,10 +156,34 @@ pub async fn remove(app: &App, organisation: &str, name: &str) -> Result<(), Api
         .write(move |connection| {
             if find(connection, &owner, &asked)?.is_none() {
                 let _ = std::fs::remove_file(&place);
+                // Folders go with the last of their files; one that is not empty stays.
+                for folder in place.ancestors().skip(1).take(asked.matches('/').count()) {
+                    let _ = std::fs::remove_dir(folder);
+                }
             }
             Ok(())
         })
         .await
+}
+
+/// Refuses a name that would make a folder of a file, or a file of a folder.
+fn check_folders(connection: &Connection, organisation: &str, name: &str) -> Result<(), QueryError> {
+    let refused = |message: String| Err(ApiError::conflict(message).into());
+    for (end, _) in name.match_indices('/') {
+        let folder = name.get(..end).unwrap_or_default();
+        if find(connection, organisation, folder)?.is_some() {
+            return refused(format!(
+                "`{folder}` is a file, and no folder in which `{name}` could lie; choose another name"
+            ));
+        }
+    }
+    let sql = "SELECT name FROM files WHERE organisation = ?1 AND name > ?2 || '/' AND name < ?2 || '0' LIMIT 1";
+    let within: Option<String> =
+        connection.prepare_cached(sql)?.query_row(params![organisation, name], |row| row.get(0)).optional()?;
+    match within {
+        Some(within) => refused(format!("`{name}` is a folder: `{within}` lies in it; choose another name")),
+        None => Ok(()),
+    }
 }
 
 fn taken(name: &str) -> ApiError {

@@ -8,15 +8,19 @@
 pub mod components;
 pub mod corpora;
 pub mod files;
+mod ledger;
 mod regular;
 pub mod retrievers;
+pub mod secrets;
 pub mod specs;
 mod storage;
 mod sweep;
 mod uploads;
 
+pub use ledger::{Entry, Ledger};
 pub use regular::{is_regular, open_regular, read_report};
-pub use storage::{Storage, check_storage, storage};
+pub use storage::{Storage, check_rows, check_storage, storage};
+pub(crate) use storage::{bytes_in, exceeded};
 pub use sweep::sweep;
 pub use uploads::Upload;
 pub(crate) use uploads::hexadecimal;
@@ -54,9 +58,47 @@ pub fn is_name(name: &str) -> bool {
     plain && !name.starts_with('.') && (1..=128).contains(&name.len())
 }
 
+/// Folders in the name of a file, at most.
+const MOST_FOLDERS: usize = 4;
+
+/// Returns whether a text is the name of a file: one or, in folders, up to five names with `/` between them, 256 characters
+/// in all.
+#[must_use]
+pub fn is_file_name(name: &str) -> bool {
+    name.len() <= 256 && name.split('/').count() <= MOST_FOLDERS + 1 && name.split('/').all(is_name)
+}
+
+/// Checks the name of a file by the rule of [`is_file_name`].
+///
+/// # Errors
+///
+/// Returns 422 for any other name.
+pub fn check_file_name(name: &str) -> Result<(), ApiError> {
+    if is_file_name(name) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{name}` is no name of a file; expected 1 to 128 letters, digits, `.`, `-` and `_`, no `.` in front, and such folders \
+         before it, up to {MOST_FOLDERS}: `folder/name`"
+    );
+    Err(ApiError::invalid(&["file"], "pattern", message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_files_have_folders_and_lead_nowhere_else() {
+        for name in ["a", "a/b.jsonl", "scifact/qrels/test.tsv", "a/b/c/d/e"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in
+            ["", "/", "a/", "/a", "a//b", "../a", "a/../b", "a/./b", "a/.b", "a/b/c/d/e/f", "a\\b", &"x/".repeat(200)]
+        {
+            assert!(!is_file_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn what_could_leave_the_folder_is_no_name() {

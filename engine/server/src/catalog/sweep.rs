@@ -31,7 +31,8 @@ pub async fn sweep(app: &App) -> Result<(), ApiError> {
         for organisation in names(&organisations) {
             let root = organisations.join(&organisation);
             let _ = fs::remove_dir_all(uploads(&root));
-            for kind in ["files", "components", "jobs"] {
+            sweep_files(&root, &organisation, "files", &known);
+            for kind in ["components", "jobs"] {
                 for name in names(&root.join(kind)) {
                     let place = format!("{kind}/{name}");
                     if !known.contains(&(organisation.clone(), place.clone())) {
@@ -44,6 +45,21 @@ pub async fn sweep(app: &App) -> Result<(), ApiError> {
     })
     .await
     .map_err(ApiError::internal)
+}
+
+/// Removes files without a row, and folders that are empty then.
+fn sweep_files(root: &Path, organisation: &str, folder: &str, known: &HashSet<(String, String)>) {
+    for name in names(&root.join(folder)) {
+        let place = format!("{folder}/{name}");
+        let is_folder = fs::symlink_metadata(root.join(&place)).is_ok_and(|found| found.is_dir());
+        if is_folder {
+            sweep_files(root, organisation, &place, known);
+            let _ = fs::remove_dir(root.join(&place));
+        } else if !known.contains(&(organisation.to_owned(), place.clone())) {
+            tracing::info!(organisation, place, "left over from a server that was killed; removed");
+            remove(&root.join(place));
+        }
+    }
 }
 
 fn names(folder: &Path) -> Vec<String> {

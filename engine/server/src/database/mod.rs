@@ -20,11 +20,12 @@ use crate::platform::error::ApiError;
 use writer::Writer;
 
 /// The schema, in the order in which it grew.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/01_platform.sql"),
     include_str!("migrations/02_catalog.sql"),
     include_str!("migrations/03_retrievers.sql"),
     include_str!("migrations/04_scenarios.sql"),
+    include_str!("migrations/05_limits.sql"),
 ];
 
 /// The database.

@@ -1,5 +1,6 @@
 //! A worker, seen from the server: a child process that is told one order and answers in lines.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::death::Death;
 use super::process::{LINE_BYTES, Process};
 use super::seats::{Seat, Seats};
 use crate::App;
+use crate::catalog::secrets;
 use crate::platform::error::ApiError;
 use crate::settings::WorkerLimits;
-use crate::worker::{INTERRUPTED, Limits, Message, Order, Task};
+use crate::worker::{Handed, INTERRUPTED, Limits, Message, Order, Task};
 
 /// How long a worker may take to end by itself once it was told to.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,6 +48,8 @@ pub struct Worker {
     limits: WorkerLimits,
     time: Duration,
     organisation: String,
+    /// Who knows the organisation's secrets.
+    app: Option<App>,
     /// Where a request takes its seat; jobs have none.
     seats: Option<Arc<Seats>>,
 }
@@ -163,6 +168,7 @@ impl Worker {
             limits: settings.worker,
             time,
             organisation: organisation.to_owned(),
+            app: Some(app.clone()),
             seats: None,
         }
     }
@@ -183,6 +189,11 @@ impl Worker {
     ///
     /// As [`Self::answer`].
     pub async fn answer_telling(&self, order: &Order, heard: mpsc::Sender<Message>) -> Result<Value, WorkerError> {
+        let span = tracing::info_span!("worker", order = order.name(), otel.name = format!("worker {}", order.name()));
+        self.answered(order, heard).instrument(span).await
+    }
+
+    async fn answered(&self, order: &Order, heard: mpsc::Sender<Message>) -> Result<Value, WorkerError> {
         let _seat = self.seat().await?;
         let (_never, stopped) = watch::channel(false);
         self.run(order, stopped, heard).await
@@ -209,7 +220,7 @@ impl Worker {
         let started = Process::start(&self.program, &self.root, order.temporary_files().as_deref());
         let mut process = started.map_err(ApiError::internal)?;
         let mut deadline = Instant::now() + self.time;
-        let told = self.told(order, limits)?;
+        let told = self.told(order, limits).await?;
         let mut ended = None;
         let mut patience = None;
         let mut ration = Ration::default();
@@ -276,11 +287,16 @@ impl Worker {
         }
     }
 
-    fn told(&self, order: &Order, limits: Limits) -> Result<Vec<u8>, WorkerError> {
+    async fn told(&self, order: &Order, limits: Limits) -> Result<Vec<u8>, WorkerError> {
+        let secrets = match &self.app {
+            Some(app) if order.asks_retrievers() => secrets::all(app, &self.organisation).await?,
+            _ => BTreeMap::new(),
+        };
         let task = Task {
             order: order.clone(),
             root: self.root.clone(),
             outbound_allow: self.outbound_allow.clone(),
+            secrets: Handed(secrets),
             limits,
             server: std::process::id(),
         };
@@ -386,6 +402,7 @@ mod tests {
             limits: WorkerLimits::default(),
             time,
             organisation: "acme".to_owned(),
+            app: None,
             seats: None,
         };
         let order =

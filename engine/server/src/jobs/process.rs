@@ -120,12 +120,17 @@ impl Drop for Process {
     }
 }
 
+/// The folder in which workers of earlier versions had what their searches needed.
+const SCRATCH: &str = "scratch";
+
 /// Removes what workers left behind that were killed with their server.
 pub(crate) fn remove_leftovers(organisations: &Path) {
     let folders = std::fs::read_dir(organisations).into_iter().flatten().flatten();
     for folder in folders {
         // Best effort: a leftover costs room and nothing else.
-        let _ = std::fs::remove_dir_all(folder.path().join(TEMPORARY));
+        for left in [TEMPORARY, SCRATCH] {
+            let _ = std::fs::remove_dir_all(folder.path().join(left));
+        }
     }
 }
 

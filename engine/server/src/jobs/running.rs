@@ -6,20 +6,26 @@
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::child::{Worker, WorkerError};
 use super::queue::DISCARDED;
 use super::{Job, JobState, Jobs, follow};
 use crate::App;
+use crate::catalog::{Storage, bytes_in, exceeded, storage};
 use crate::platform::error::ApiError;
 use crate::platform::page::now_ms;
 use crate::worker::Message;
+
+/// How often it is looked how large the folder of a job is.
+const MEASURED_EVERY: Duration = Duration::from_millis(500);
 
 /// The longest time between two tries of what must be written down; the first is a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -127,8 +133,10 @@ impl Jobs {
         if is_wished || *self.0.closing.borrow() {
             stop.send_replace(true);
         }
-        let ended = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
+        let (begun, span) = (Instant::now(), span_of(&job));
+        let attempt = AssertUnwindSafe(self.attempt(app, &job, stopped)).catch_unwind().instrument(span.clone());
+        let ended = attempt.await.unwrap_or_else(|_| Err(ApiError::internal("a job panicked").into()));
+        tell(&job, &ended, &span, begun.elapsed());
         self.running().remove(&job.id);
         let mut pause = Pause::default();
         // Given up, it would run by its row until the next server starts.
@@ -146,18 +154,31 @@ impl Jobs {
         let order = kind.prepare(app, job, &folder).await?;
         let worker = Worker::of_job(app, &job.organisation);
         let (heard, mut messages) = mpsc::channel(64);
-        let (outcome, ()) = tokio::join!(worker.run(&order, stopped, heard), async {
-            while let Some(message) = messages.recv().await {
-                if let Err(error) = kind.heard(app, job, &message).await {
-                    tracing::error!(job = job.id, code = error.code, "what a worker told cannot be kept");
+        let worked = async {
+            let told = async {
+                // A stage lasts until the next one is entered. The span is closed when it is dropped.
+                let mut _stage = None;
+                while let Some(message) = messages.recv().await {
+                    if let Message::Phase(name) = &message {
+                        drop(_stage.take());
+                        _stage = Some(tracing::info_span!("stage", otel.name = name, phase = name));
+                    }
+                    if let Err(error) = kind.heard(app, job, &message).await {
+                        tracing::error!(job = job.id, code = error.code, "what a worker told cannot be kept");
+                    }
+                    // They are kept by their kind, and are too many for a journal.
+                    if !matches!(message, Message::Scored { .. }) {
+                        self.heard(job, message).await;
+                    }
                 }
-                // They are kept by their kind, and are too many for a journal.
-                if !matches!(message, Message::Scored { .. }) {
-                    self.heard(job, message).await;
-                }
-            }
-        });
-        let outcome = outcome?;
+            };
+            tokio::join!(worker.run(&order, stopped, heard), told).0
+        };
+        let outcome = tokio::select! {
+            outcome = worked => outcome?,
+            // The worker is killed: it is dropped.
+            error = outgrown(app, &job.organisation, &folder) => return Err(error),
+        };
         Ok(kind.conclude(app, job, &folder, outcome).await?)
     }
 
@@ -237,6 +258,42 @@ impl Jobs {
     }
 }
 
+fn span_of(job: &Job) -> Span {
+    let Job { id, kind, organisation, attempts, .. } = job;
+    tracing::info_span!("job", id, kind, organisation, attempts, otel.name = format!("job {kind}"), outcome = Empty)
+}
+
+/// Tells how an attempt ended, in its span and in figures.
+fn tell(job: &Job, ended: &Result<Value, WorkerError>, span: &Span, took: Duration) {
+    let outcome = match ended {
+        Ok(_) => "completed".to_owned(),
+        Err(error) => error.as_json().get("code").and_then(Value::as_str).unwrap_or("failed").to_owned(),
+    };
+    span.record("outcome", &outcome);
+    #[cfg(feature = "prometheus")]
+    crate::platform::figures::count_job(&job.kind, &outcome, took);
+    tracing::debug!(job = job.id, outcome, seconds = took.as_secs_f64(), "an attempt ended");
+}
+
+/// Ends when the organisation keeps more than it may while a job's folder grows.
+async fn outgrown(app: &App, organisation: &str, folder: &Path) -> WorkerError {
+    let mut on_its_way = app.ledger().open(organisation);
+    loop {
+        tokio::time::sleep(MEASURED_EVERY).await;
+        let measured = folder.to_owned();
+        let bytes = tokio::task::spawn_blocking(move || bytes_in(&measured)).await;
+        on_its_way.set(bytes.unwrap_or_default());
+        match storage(app, organisation).await {
+            Ok(Storage { used_bytes, limit_bytes, .. }) if used_bytes > limit_bytes => {
+                return exceeded(used_bytes, 0, limit_bytes).into();
+            }
+            Ok(_) => {}
+            // The next look may fare better.
+            Err(error) => tracing::error!(code = error.code, "what an organisation keeps cannot be read"),
+        }
+    }
+}
+
 /// Pauses between tries, each twice as long as the one before.
 struct Pause(Duration);
 
@@ -297,15 +354,4 @@ fn write_end(
     let ended = params![job.id, state.name(), now_ms(), text(failure), text(outcome), bytes];
     connection.prepare_cached(sql)?.execute(ended)?;
     follow::write(connection, &job.id, &event)
-}
-
-/// Returns what lies in a folder, bytes. What cannot be looked at counts nothing.
-fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
 }

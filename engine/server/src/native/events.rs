@@ -22,7 +22,7 @@ use crate::platform::extract::{Path, Query};
 use crate::platform::page::rfc3339;
 
 /// Between two looks whether the token still holds.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Between two words where nothing happens, so that nobody takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use super::pages::{Page, PageQuery, limit};
 use super::problem::Refusals;
 use crate::App;
 use crate::catalog::files::{self, FileRecord};
-use crate::catalog::{self, Kept, Storage, Upload, check_name, check_storage};
+use crate::catalog::{self, Kept, Storage, Upload, check_file_name, check_storage};
 use crate::jobs::{Worker, WorkerError};
 use crate::platform::auth::{Reader, Writer};
 use crate::platform::error::ApiError;
@@ -65,10 +65,11 @@ impl From<FileRecord> for File {
 ///
 /// The body is the file as it is: Parquet, Arrow, JSON lines or CSV in the session schema, documents, TREC runs, judgments and
 /// topics, UBI logs; text may be compressed with gzip. It is looked into before it is kept; one that cannot be read is refused
-/// with what is wrong, and nothing of it stays. A name is given once: the same content again is 200, other content is 409.
+/// with what is wrong, and nothing of it stays. A name is given once: the same content again is 200, other content is 409. Names
+/// may have folders, `scifact/queries.jsonl`; a benchmark names a folder where it names a BEIR directory.
 #[utoipa::path(
     put, path = "/v1/files/{name}", operation_id = "put_file", tag = "files", security(("token" = ["write"])),
-    params(("name" = String, Path, description = "1 to 128 letters, digits, `.`, `-` and `_`, no `.` in front")),
+    params(("name" = String, Path, description = "1 to 128 letters, digits, `.`, `-` and `_`, no `.` in front; up to four folders before it, `/` written as `%2F` or as it is")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "It is kept", body = File),
@@ -83,7 +84,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    check_name("file", &name)?;
+    check_file_name(&name)?;
     let organisation = &principal.organisation;
     let most = room(&app, organisation, request.headers(), app.settings().limits.upload_bytes).await?;
     let upload = Upload::receive(&app, organisation, &name, request.into_body(), most).await?;
@@ -94,8 +95,8 @@ pub(super) async fn put(
     Ok((status, Json(File::from(file))).into_response())
 }
 
-/// Returns how many bytes may be sent: what the limit of uploads and the organisation's room leave. A body that says that it
-/// is larger is refused before a byte of it is read.
+/// Returns how many bytes may be sent. A body that says that it is larger than that, or than the organisation's room, is
+/// refused before a byte of it is read; of others the room is looked at while they come.
 pub(super) async fn room(app: &App, organisation: &str, headers: &HeaderMap, most: u64) -> Result<u64, ApiError> {
     let room = check_storage(app, organisation).await?;
     let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -109,7 +110,7 @@ pub(super) async fn room(app: &App, organisation: &str, headers: &HeaderMap, mos
                 format!("the body has {said} bytes, and this organisation may keep {room} more; remove files or runs");
             Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "storage_quota", message))
         }
-        _ => Ok(most.min(room)),
+        _ => Ok(most),
     }
 }
 

@@ -10,6 +10,7 @@ mod components;
 mod corpora;
 mod events;
 mod files;
+mod folders;
 mod gates;
 mod kinds;
 mod pages;
@@ -17,9 +18,11 @@ mod problem;
 mod query;
 mod rows;
 mod runs;
+mod secrets;
 mod specs;
 mod submission;
 
+pub use folders::with_one_segment;
 pub use kinds::{RejudgeKind, RunKind};
 
 use utoipa_axum::router::OpenApiRouter;
@@ -55,6 +58,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(gates::judge_with))
         .routes(routes!(compare::compare))
         .routes(routes!(compare::rescore))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::delete))
         .routes(routes!(submission::plan))
         .routes(routes!(submission::schema))
 }

@@ -1,5 +1,6 @@
 //! Organisations own everything; tokens say which organisation asks and what it may do.
 
+pub(crate) mod key_file;
 mod rates;
 mod recent;
 mod routes;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use rates::RateLimits;
 pub use routes::routes;
 pub use shares::Shares;
-pub use text::{TokenText, parse as parse_token};
+pub use text::TokenText;
 pub use tokens::{IssuedToken, TokenRecord, Tokens};
 
 /// What a token allows; each role includes those before it.

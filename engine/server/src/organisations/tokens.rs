@@ -1,6 +1,6 @@
 //! Tokens in the database.
 
-use std::fs;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::Sha256;
 
+use super::key_file;
 use super::recent::Recent;
-use super::{Principal, Role, TokenText, parse_token};
+use super::text::{Checksum, TokenText, parse};
+use super::{Principal, Role};
 use crate::database::{Database, QueryError};
 use crate::platform::error::ApiError;
 use crate::platform::identifier::new_id;
@@ -37,6 +39,8 @@ pub struct Tokens {
     found: Arc<Recent<[u8; 32], Holder>>,
     /// Whether a token held, by its identifier.
     held: Arc<Recent<String, bool>>,
+    /// Hashes of the tokens whose checksum anybody can make: no others of that form are worth a look.
+    plain: Arc<HashSet<[u8; 32]>>,
 }
 
 /// Who holds a token, and until when: milliseconds since 1970.
@@ -79,11 +83,14 @@ impl Tokens {
     /// although there are tokens, which a new key would void for good.
     pub fn open(database: Database, key: &Path) -> io::Result<Self> {
         let found = Arc::new(Recent::new(TRUSTED_FOR));
-        let key = match read_key(key)? {
-            Some(key) => key,
-            None => make_key(&database, key)?,
-        };
-        Ok(Self { database, key: Arc::new(key), found, held: Arc::new(Recent::new(TRUSTED_FOR)) })
+        let key = key_file::open(key, &database, "tokens")?;
+        let plain = database.read_now(|connection| {
+            let mut statement =
+                connection.prepare("SELECT hash FROM tokens WHERE checksum = 'plain' AND revoked_at IS NULL")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        });
+        let plain = Arc::new(plain.map_err(io::Error::other)?);
+        Ok(Self { database, key: Arc::new(key), found, held: Arc::new(Recent::new(TRUSTED_FOR)), plain })
     }
 
     /// Makes a token; the organisation is made where it is new.
@@ -101,7 +108,7 @@ impl Tokens {
     ) -> Result<IssuedToken, ApiError> {
         check_organisation(organisation)?;
         check_name(name)?;
-        let text = TokenText::generate(role).map_err(ApiError::internal)?;
+        let text = TokenText::generate(role, &self.key).map_err(ApiError::internal)?;
         let record = TokenRecord {
             id: new_id("tok"),
             organisation: organisation.to_owned(),
@@ -129,8 +136,8 @@ impl Tokens {
                     .execute(params![row.organisation, row.created_at])?;
                 connection
                     .prepare_cached(
-                        "INSERT INTO tokens (id, organisation, name, role, hash, created_at, expires_at) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                        "INSERT INTO tokens (id, organisation, name, role, hash, created_at, expires_at, checksum) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'keyed')",
                     )?
                     .execute(params![
                         row.id,
@@ -238,14 +245,17 @@ impl Tokens {
     }
 
     /// Returns who holds that token, where it is valid now; of one that is revoked by another process, up to half a second
-    /// later. A text that is no token costs a checksum, any other one hash and at most one look into the database.
+    /// later. A text that no server made under this key costs two hashes, any other at most one look into the database.
     ///
     /// # Errors
     ///
     /// Returns an error when the database fails.
     pub async fn look_up(&self, text: &str) -> Result<Option<Principal>, ApiError> {
-        let Some(text) = parse_token(text) else { return Ok(None) };
+        let Some((text, checksum)) = parse(text, &self.key) else { return Ok(None) };
         let (hash, begun) = (self.hash(&text), Instant::now());
+        if checksum == Checksum::Plain && !self.plain.contains(&hash) {
+            return Ok(None);
+        }
         if let Some((principal, expires_at)) = self.found.get(&hash) {
             return Ok(expires_at.is_none_or(|end| end > now_ms()).then_some(principal));
         }
@@ -339,54 +349,36 @@ fn check_organisation(name: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid(&["organisation"], "pattern", message))
 }
 
-/// Returns the key in a file; `None` where there is no file.
-fn read_key(path: &Path) -> io::Result<Option<[u8; 32]>> {
-    let wrong =
-        |_| io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not a key of 32 bytes", path.display()));
-    match fs::read(path) {
-        Ok(found) => found.try_into().map(Some).map_err(wrong),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a key where there is none, for the first token.
-fn make_key(database: &Database, path: &Path) -> io::Result<[u8; 32]> {
-    let has_tokens = database.read_now(|connection| connection.prepare("SELECT 1 FROM tokens")?.exists([]));
-    if has_tokens.map_err(io::Error::other)? {
-        // Who came first may have made the key, and a token by it, just now.
-        return read_key(path)?.ok_or_else(|| lost(path));
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Only its owner may read it; complete or absent; who comes second takes what the first made.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, &key)?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => {
-            // Its name must outlast a power cut as the tokens do that are made by it.
-            fs::File::open(folder)?.sync_all()?;
-            Ok(key)
-        }
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read_key(path)?.ok_or_else(|| lost(path)),
-        Err(error) => Err(error.error),
-    }
-}
-
-fn lost(path: &Path) -> io::Error {
-    let message = format!(
-        "there are tokens, and their key `{}` is gone: bring it back from a backup, or delete the rows of `tokens` in the \
-         database and make new ones",
-        path.display()
-    );
-    io::Error::new(io::ErrorKind::NotFound, message)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_token_of_the_first_servers_holds_and_none_of_that_form_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db")).unwrap();
+        let key = folder.path().join("token.key");
+        let tokens = Tokens::open(database.clone(), &key).unwrap();
+        let issued = tokens.create("acme", "", Role::Ci, None).await.unwrap();
+        let (old, unknown) = (TokenText::generate_plain(Role::Ci), TokenText::generate_plain(Role::Ci));
+        // As a server of before the keyed checksum left it.
+        let (hash, id) = (tokens.hash(&old), issued.record.id.clone());
+        let sql = "UPDATE tokens SET hash = ?1, checksum = 'plain' WHERE id = ?2";
+        database.write(move |connection| Ok(connection.execute(sql, params![hash, id])?)).await.unwrap();
+        let tokens = Tokens::open(database.clone(), &key).unwrap();
+        assert_eq!(tokens.look_up(old.reveal()).await.unwrap().unwrap().organisation, "acme");
+        // Nothing is asked of a database that is gone.
+        let drop_table =
+            |connection: &rusqlite::Connection| Ok(connection.execute("ALTER TABLE tokens RENAME TO gone", [])?);
+        database.write(drop_table).await.unwrap();
+        assert!(tokens.look_up(unknown.reveal()).await.unwrap().is_none());
+        let stranger = TokenText::generate(Role::Ci, &[9; 32]).unwrap();
+        assert!(tokens.look_up(stranger.reveal()).await.unwrap().is_none());
+        let known = TokenText::generate(Role::Ci, &tokens.key).unwrap();
+        assert!(tokens.look_up(known.reveal()).await.is_err(), "one that this key made is looked for");
+    }
 
     #[tokio::test]
     async fn a_key_that_is_lost_is_not_replaced_while_there_are_tokens() {

@@ -1,16 +1,18 @@
 //! Who asks, and what they may do.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
 
 use super::error::ApiError;
 use crate::App;
+use crate::catalog::check_rows;
 use crate::organisations::{Principal, Role};
 
 /// How often it is asked whether the token of an open stream holds: revocation is to end it within a second.
@@ -18,10 +20,15 @@ const ASKED_EVERY: Duration = Duration::from_millis(300);
 
 /// The middleware of every route that needs a token: looks it up and hands on the [`Principal`].
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match principal(&app, request.headers()).await {
+    match principal(&app, request.headers(), Peer::of(&app, &request)).await {
         Ok(principal) => {
             tracing::Span::current().record("organisation", principal.organisation.as_str());
             let Some(_place) = app.requests().take(&principal.organisation) else { return crowded().into_response() };
+            if brings(&request)
+                && let Err(error) = check_rows(&app, &principal.organisation).await
+            {
+                request.extensions_mut().insert(Full(error));
+            }
             request.extensions_mut().insert(principal.clone());
             let mut response = next.run(request).await;
             response.extensions_mut().insert(principal);
@@ -31,16 +38,46 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     }
 }
 
+/// Why a request that writes is refused: the organisation keeps too much. Whoever reads, by whatever method, is not told.
+#[derive(Debug, Clone)]
+struct Full(ApiError);
+
+/// Returns whether a request may leave more than there was: all that write do but those that remove or end something.
+fn brings(request: &Request) -> bool {
+    let brings = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    brings && !request.uri().path().ends_with("/cancel")
+}
+
 /// Returns who holds the token of `Authorization: Bearer` or `X-API-Key`.
 ///
-/// # Errors
-///
-/// Returns 401, in the same words for a token that is malformed, unknown, revoked or expired, and 429 beyond the rate.
-pub async fn principal(app: &App, headers: &HeaderMap) -> Result<Principal, ApiError> {
+/// Returns 401, in the same words for a token that is malformed, unknown, revoked or expired, and 429 beyond the rate: that of
+/// the token, or that of refused tokens of the address.
+async fn principal(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Principal, ApiError> {
     let token = presented(headers).ok_or_else(unauthorized)?;
-    let principal = app.tokens().look_up(token).await?.ok_or_else(unauthorized)?;
+    let Some(principal) = app.tokens().look_up(token).await? else {
+        // A good token is not asked where it comes from: behind a proxy everybody has one address.
+        peer.map_or(Ok(()), |address| app.rates().refused(address))?;
+        return Err(unauthorized());
+    };
     app.rates().check(&principal)?;
     Ok(principal)
+}
+
+/// The address at the other end of a connection, an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+impl Peer {
+    /// Returns who asks: the other end, or, where that is a proxy that is trusted, whom the proxy names.
+    fn of(app: &App, request: &Request) -> Option<IpAddr> {
+        let Self(peer) = *request.extensions().get::<Self>()?;
+        if !app.settings().trusted_proxies.contains(&peer.to_canonical()) {
+            return Some(peer);
+        }
+        let named = request.headers().get_all("x-forwarded-for").iter().next_back();
+        let named = named.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        Some(named.unwrap_or(peer))
+    }
 }
 
 /// Ends a stream when the token with which it was asked for is revoked or expires, within a second, and when the server
@@ -96,7 +133,7 @@ fn unauthorized() -> ApiError {
 #[derive(Debug, Clone)]
 pub struct Reader(pub Principal);
 
-/// Whoever may write: the roles `ci` and `admin`.
+/// Whoever may write: the roles `ci` and `admin`, while the organisation has room.
 #[derive(Debug, Clone)]
 pub struct Writer(pub Principal);
 
@@ -125,7 +162,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Writer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        allowed(parts, Role::Ci).map(Self)
+        let principal = allowed(parts, Role::Ci)?;
+        match parts.extensions.get::<Full>() {
+            Some(Full(error)) => Err(error.clone()),
+            None => Ok(Self(principal)),
+        }
     }
 }
 

@@ -137,13 +137,18 @@ impl Upload {
         Ok(whole.freeze())
     }
 
-    async fn too_large(&mut self) -> ApiError {
+    /// Reads and drops what still comes, up to a limit: its sender then sees the answer and not a reset.
+    pub async fn drain(&mut self) {
         let mut drained = 0;
         while drained < DRAINED_BYTES
             && let Some(Ok(chunk)) = self.chunks.next().await
         {
             drained += chunk.len() as u64;
         }
+    }
+
+    async fn too_large(&mut self) -> ApiError {
+        self.drain().await;
         let message = format!("the body has more than {} bytes, the limit", self.limit);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     }

@@ -3,18 +3,19 @@
 //! hyper limits the time of an HTTP/1 header only, and cannot tell an idle connection from one that withholds a header; before
 //! the first 24 bytes, and in HTTP/2, it limits nothing. So the socket, the requests and the watch share an [`Activity`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Connection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::settings::RequestLimits;
@@ -25,9 +26,20 @@ const TICK: Duration = Duration::from_secs(1);
 /// The patience with silent clients while nearly all connections are taken.
 const PATIENCE_OF_A_CROWD: Duration = Duration::from_secs(1);
 
+/// Requests of one connection that its client may give up within [`GIVING_UP`]. A browser gives up some when a page is left;
+/// who gives up more lets us work for nothing.
+const MOST_GIVEN_UP: u32 = 200;
+
+/// The time in which requests that are given up are counted.
+const GIVING_UP: Duration = Duration::from_secs(10);
+
 /// What goes on in a connection.
 #[derive(Debug)]
-pub(super) struct Activity(Mutex<State>);
+pub(super) struct Activity {
+    state: Mutex<State>,
+    /// Rung when the connection is to be looked at before the next tick.
+    alarm: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -42,14 +54,30 @@ struct State {
     begun_at: Option<Instant>,
     /// Since when the client has not taken anything of an answer.
     blocked_since: Option<Instant>,
+    /// Since when the client has not made room for a piece of an answer that is there, by the answer's number: HTTP/2 has
+    /// windows of its own, which the socket knows nothing of.
+    offered: BTreeMap<u64, Instant>,
+    /// The number of the next answer.
+    next_answer: u64,
+    /// Requests that the client gave up since then.
+    given_up: (u32, Instant),
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         let waiting_since = Instant::now();
-        let state =
-            State { in_flight: 0, served: false, http2: false, waiting_since, begun_at: None, blocked_since: None };
-        Arc::new(Self(Mutex::new(state)))
+        let state = State {
+            in_flight: 0,
+            served: false,
+            http2: false,
+            waiting_since,
+            begun_at: None,
+            blocked_since: None,
+            offered: BTreeMap::new(),
+            next_answer: 0,
+            given_up: (0, waiting_since),
+        };
+        Arc::new(Self { state: Mutex::new(state), alarm: Notify::new() })
     }
 
     /// Notes that a whole header came; the request is in flight until the guard is dropped.
@@ -58,7 +86,8 @@ impl Activity {
         state.in_flight += 1;
         state.served = true;
         state.http2 = http2;
-        InFlight(Arc::clone(self))
+        state.next_answer += 1;
+        InFlight { activity: Arc::clone(self), number: state.next_answer, is_complete: false }
     }
 
     /// Returns what the client does too slowly, where it does.
@@ -68,6 +97,12 @@ impl Activity {
         let patience = |limit: Duration| if crowded { limit.min(PATIENCE_OF_A_CROWD) } else { limit };
         if state.blocked_since.is_some_and(|since| longer(since, limits.idle)) {
             return Some("takes no answer");
+        }
+        if state.http2 && state.offered.values().any(|since| longer(*since, limits.idle)) {
+            return Some("makes no room for an answer");
+        }
+        if state.given_up.0 > MOST_GIVEN_UP {
+            return Some("gives up too many requests");
         }
         if state.in_flight > 0 {
             return None;
@@ -94,53 +129,47 @@ impl Activity {
         state.blocked_since = if taken { None } else { state.blocked_since.or(Some(now)) };
     }
 
+    /// Notes that a piece of an answer is there, or that there is none just now.
+    pub(super) fn offers(&self, answer: u64, is_there: bool) {
+        let mut state = self.state();
+        if is_there {
+            state.offered.entry(answer).or_insert_with(Instant::now);
+        } else {
+            state.offered.remove(&answer);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request in flight.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    pub(super) activity: Arc<Activity>,
+    /// The number of its answer.
+    pub(super) number: u64,
+    /// Whether the whole answer was handed over.
+    pub(super) is_complete: bool,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let now = Instant::now();
+        let mut state = self.activity.state();
         state.in_flight = state.in_flight.saturating_sub(1);
-        state.waiting_since = Instant::now();
+        state.waiting_since = now;
         state.begun_at = None;
-    }
-}
-
-/// An answer's body, whose request is in flight until it is sent or given up.
-pub(super) struct Answer<B> {
-    body: B,
-    _in_flight: InFlight,
-}
-
-impl<B> Answer<B> {
-    pub(super) fn new(body: B, in_flight: InFlight) -> Self {
-        Self { body, _in_flight: in_flight }
-    }
-}
-
-impl<B: Body + Unpin> Body for Answer<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        state.offered.remove(&self.number);
+        if !self.is_complete {
+            let (count, since) = state.given_up;
+            let is_over = now.saturating_duration_since(since) > GIVING_UP;
+            state.given_up = if is_over { (1, now) } else { (count + 1, since) };
+            if state.given_up.0 > MOST_GIVEN_UP {
+                self.activity.alarm.notify_one();
+            }
+        }
     }
 }
 
@@ -236,6 +265,7 @@ impl Watch {
         loop {
             tokio::select! {
                 ended = connection.as_mut() => return ended,
+                () = activity.alarm.notified() => return Err("the client gives up too many requests".into()),
                 _ = tick.tick() => match activity.overdue(Instant::now(), &limits, is_crowded()) {
                     None => warned = false,
                     Some(what) if warned => return Err(format!("the client {what}").into()),
@@ -309,5 +339,29 @@ mod tests {
         assert_eq!(activity.overdue(after(76), &limits(), false), Some("takes no answer"));
         activity.wrote(after(76), true);
         assert_eq!(activity.overdue(after(77), &limits(), false), None);
+    }
+
+    #[test]
+    fn a_client_of_http2_that_makes_no_room_is_overdue_and_one_that_waits_for_us_is_not() {
+        let activity = Activity::new();
+        let request = activity.begin(true);
+        activity.offers(request.number, true);
+        assert_eq!(activity.overdue(after(70), &limits(), false), None);
+        assert_eq!(activity.overdue(after(76), &limits(), false), Some("makes no room for an answer"));
+        activity.offers(request.number, false);
+        assert_eq!(activity.overdue(after(3600), &limits(), false), None, "there is nothing that it could take");
+    }
+
+    #[test]
+    fn whoever_gives_up_request_after_request_is_overdue_at_once() {
+        let activity = Activity::new();
+        for _ in 0..MOST_GIVEN_UP {
+            drop(activity.begin(true));
+            let mut answered = activity.begin(true);
+            answered.is_complete = true;
+        }
+        assert_eq!(activity.overdue(after(0), &limits(), false), None);
+        drop(activity.begin(true));
+        assert_eq!(activity.overdue(after(0), &limits(), false), Some("gives up too many requests"));
     }
 }

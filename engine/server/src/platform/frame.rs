@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use tracing::Instrument;
 use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::error::{ApiError, Shape, reshaped};
@@ -72,7 +72,7 @@ pub async fn frame(State(families): State<&'static [Family]>, mut request: Reque
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
     let shape = shape_of(families, request.uri().path());
-    let span = tracing::info_span!("request", id = id.0, organisation = Empty);
+    let span = span_of(&id, &method, &route);
     request.extensions_mut().insert(id.clone());
     async move {
         let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -84,6 +84,26 @@ pub async fn frame(State(families): State<&'static [Family]>, mut request: Reque
     }
     .instrument(span)
     .await
+}
+
+#[cfg(not(feature = "opentelemetry"))]
+fn span_of(id: &RequestId, _method: &Method, _route: &str) -> Span {
+    tracing::info_span!("request", id = id.0, organisation = Empty)
+}
+
+/// With the names that collectors of spans know.
+#[cfg(feature = "opentelemetry")]
+fn span_of(id: &RequestId, method: &Method, route: &str) -> Span {
+    tracing::info_span!(
+        "request",
+        id = id.0,
+        organisation = Empty,
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = Empty,
+    )
 }
 
 fn shape_of(families: &[Family], path: &str) -> Option<Shape> {
@@ -144,6 +164,8 @@ fn tell(method: &Method, route: &str, response: &Response, took: Duration) {
     let status = response.status().as_u16();
     let duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     let organisation = response.extensions().get::<Principal>().map(|principal| principal.organisation.as_str());
+    #[cfg(feature = "opentelemetry")]
+    Span::current().record("http.response.status_code", status);
     #[cfg(feature = "prometheus")]
     super::figures::count(method, route, status, took);
     if PROBES.contains(&route) {

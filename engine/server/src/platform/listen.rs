@@ -15,12 +15,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
+use super::answer::{Answer, PIECE_BYTES};
+use super::auth::Peer;
 use super::body::Paced;
-use super::connection::{Activity, Answer, Watch, Watched};
+use super::connection::{Activity, Watch, Watched};
+use crate::native::with_one_segment;
 use crate::settings::RequestLimits;
 
 /// Streams of one HTTP/2 connection.
 const STREAMS: u32 = 128;
+
+/// Bytes of the headers of a request, names and values together.
+const HEADER_BYTES: u32 = 16 << 10;
+
+/// Streams that a client resets before we have looked at them, at once.
+const RESET_UNSEEN: usize = 20;
+
+/// Streams that we reset for a mistake of the client, on one connection.
+const RESET_BY_US: usize = 256;
+
+/// Bytes of the buffer for what a client of HTTP/1.1 sends: a header must fit into it.
+const READ_BYTES: usize = 64 << 10;
 
 /// Open files that are no connections: the database, workers' pipes, run directories.
 const OTHER_FILES: u64 = 256;
@@ -57,18 +72,22 @@ impl Door {
         loop {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => self.admit(stream, slot),
+                Ok((stream, peer)) => self.admit(stream, Peer(peer.ip()), slot),
                 // Out of files, or the client is gone: others may still be served.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }
 
-    fn admit(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    fn admit(&self, stream: TcpStream, peer: Peer, slot: OwnedSemaphorePermit) {
         let _ = stream.set_nodelay(true);
         let activity = Activity::new();
         let (router, limits, requests) = (self.router.clone(), self.limits, Arc::clone(&activity));
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            if let Some(uri) = with_one_segment(request.uri()) {
+                *request.uri_mut() = uri;
+            }
             let in_flight = requests.begin(request.version() == Version::HTTP_2);
             let answered = router.clone().oneshot(request.map(|body| Paced::new(body, limits.body_pause)));
             async move {
@@ -90,13 +109,17 @@ impl Door {
 
 fn builder(limits: RequestLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true).max_buf_size(READ_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.idle / 3)
         .keep_alive_timeout(limits.header_read)
-        .max_concurrent_streams(STREAMS);
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_BYTES)
+        .max_pending_accept_reset_streams(RESET_UNSEEN)
+        .max_local_error_reset_streams(RESET_BY_US)
+        .max_send_buf_size(PIECE_BYTES);
     builder
 }
 

@@ -3,6 +3,7 @@
 //! A request passes, from the outside in: [`listen`] (connections, time limits), [`frame`] (its id, its line in the log, errors
 //! in the family's shape, headers), [`auth`] (whose it is, and how often they may ask), the handler's [`extract`]ors.
 
+mod answer;
 pub mod auth;
 pub mod body;
 mod connection;

@@ -89,8 +89,8 @@ const TAGS: [(&str, &str, &[&str]); 5] = [
     ),
     (
         "Inputs",
-        "Uploaded files, corpora and components.",
-        &["/v1/files", "/v1/corpora", "/v1/components", "/v1/storage"],
+        "Uploaded files, corpora and components, and the secrets of retrievers.",
+        &["/v1/files", "/v1/corpora", "/v1/components", "/v1/secrets", "/v1/storage"],
     ),
 ];
 
@@ -106,7 +106,7 @@ const COMMON: [(&str, &str); 5] = [
 /// Answers that it may give where there is a body.
 const COMMON_OF_BODIES: [(&str, &str); 3] = [
     ("408", "The body did not come in time"),
-    ("413", "The body is too large"),
+    ("413", "The body is too large, or the organisation keeps too much"),
     ("422", "The body does not have the form that is asked for"),
 ];
 

@@ -17,6 +17,7 @@ mod rejudge;
 mod run;
 mod score;
 mod search;
+mod sockets;
 mod telling;
 mod written;
 
@@ -41,7 +42,7 @@ pub use rejudge::RejudgeOrder;
 pub use score::{RunToScore, ScoreFailure, ScoreOrder, ScoredRun, ScoredSession};
 pub use written::{Catalogue, CheckOrder, Forecasting, Written};
 
-pub use order::{Limits, Message, Order, RunOrder, Task};
+pub use order::{Handed, Limits, Message, Order, RunOrder, Task};
 pub use search::{FoundHit, SearchInputs, SearchOrder, SearchOutcome, SearchedStage};
 
 /// The hidden subcommand of this program that is a worker.

@@ -7,7 +7,7 @@ use rematch_engine::benchmark::KeyPath;
 use rematch_engine::benchmark::spec::{BenchmarkSpec, SessionsPath, StageKindSpec, StageSpec};
 
 use super::Catalogue;
-use crate::catalog::is_name;
+use crate::catalog::{is_file_name, is_name};
 
 /// A name that means nothing here: where it stands, and what is wrong with it.
 pub(super) type Wrong = (KeyPath, String);
@@ -40,11 +40,10 @@ pub(super) fn place(spec: &mut BenchmarkSpec, names: &Names<'_>) -> Result<(), W
             }
             names.put_file(&mut trec.qrels, || path.key("trec").key("qrels"))?;
         }
-        SessionsPath::Beir(_) => {
-            let message = "a BEIR directory cannot be brought; bring its queries and judgments as files and name them by \
-                           `{ trec = { topics = \"...\", qrels = \"...\" } }`";
-            return Err((path.key("beir"), message.to_owned()));
-        }
+        SessionsPath::Beir(folder) => match names.folder(folder) {
+            Ok(place) => *folder = place,
+            Err(message) => return Err((path.key("beir"), message)),
+        },
     }
     for (name, corpus) in &mut spec.corpus {
         names.put_file(&mut corpus.path, || root.key("corpus").key(name).key("path"))?;
@@ -136,13 +135,30 @@ impl Names<'_> {
             return Ok(written.to_owned());
         }
         let name = written.strip_prefix("files/").unwrap_or(written);
-        if !is_name(name) {
+        if !is_file_name(name) {
             return Err(format!(
                 "`{written}` is no file of this organisation; expected `files/NAME`, of one that `PUT /v1/files/NAME` brought, or a URL \
                  of http or https"
             ));
         }
         self.there("files", name).ok_or_else(|| format!("there is no file `{name}`; `PUT /v1/files/{name}` brings it"))
+    }
+
+    /// Returns where a folder of files lies that is written as `NAME` or `files/NAME`.
+    fn folder(&self, written: &str) -> Result<String, String> {
+        if self.is_rooted(written) {
+            return Ok(written.to_owned());
+        }
+        let name = written.strip_prefix("files/").unwrap_or(written).trim_end_matches('/');
+        let place = self.root.join("files").join(name);
+        let is_there = is_file_name(name) && std::fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir());
+        if is_there {
+            return Ok(place.to_string_lossy().into_owned());
+        }
+        Err(format!(
+            "there is no folder `{name}` of files; `PUT /v1/files/{name}%2Fqueries.jsonl` brings one that lies in it, and \
+             `{name}%2Fqrels%2Ftest.tsv` the judgments"
+        ))
     }
 
     /// Returns where a component lies that is written as `NAME@VERSION`, or as `NAME`, which is the last version.
@@ -231,6 +247,14 @@ mod tests {
             }
             let escaping = format!("{}/../../x", root.display());
             assert!(names.file(&escaping).is_err());
+            let inside = root.join("files/folder").to_string_lossy().into_owned();
+            assert_eq!(names.folder("files/folder").as_ref(), Ok(&inside));
+            assert_eq!(names.folder("folder/").as_ref(), Ok(&inside));
+            for hostile in
+                ["", "files", "files/", "/etc", "..", "files/..", "folder/..", "a.csv", "link", "nothing", "/"]
+            {
+                assert!(names.folder(hostile).is_err(), "{hostile:?}");
+            }
             assert_eq!(names.file(&place).is_ok(), rooted, "a place is a name in what the server wrote only");
         }
     }

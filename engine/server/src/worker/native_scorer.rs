@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::confine::{Confinement, Ground, confine};
-use super::{Failure, Limits, Task, limits};
+use super::{Failure, Limits, Task, limits, sockets};
 
 /// A program to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ pub(super) fn run(task: &Task, order: &NativeScorerOrder) -> Result<Value, Failu
         return Err(Failure::new("unsupported", message));
     }
     std::env::set_current_dir(&folder).map_err(internal)?;
+    if let Err(error) = sockets::refuse() {
+        let message = format!("programs of others are not run here: this kernel filters no system calls ({error})");
+        return Err(Failure::new("unsupported", message));
+    }
     check_isolation(is_root)?;
     let child = isolated(is_root, &order.program, &folder, &order.environment).map_err(not_started)?;
     let ended = watch(child, Duration::from_secs(order.timeout_seconds.max(1))).map_err(internal)?;

@@ -1,5 +1,6 @@
 //! What the server and its workers say to each other.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use rematch_engine::benchmark::Plan;
 use rematch_engine::outbound::{Allowed, Outbound};
 use rematch_engine::replay::Workspace;
+use rematch_engine::replay::remote::Secrets;
 use rematch_engine::sandbox::PluginHost;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,6 +28,9 @@ pub struct Task {
     pub root: PathBuf,
     /// Private hosts that retrievers may ask.
     pub outbound_allow: Vec<String>,
+    /// Secrets of the organisation by name, for retrievers; empty where none is asked.
+    #[serde(default)]
+    pub secrets: Handed,
     /// What the kernel holds it to.
     pub limits: Limits,
     /// The process of the server: who is not its child any more does nothing.
@@ -51,7 +56,8 @@ impl Task {
     /// As [`Self::outbound`].
     pub fn workspace(&self, scratch: &Path, plugins: Arc<PluginHost>) -> Result<Workspace, Failure> {
         let (scratch, plugins) = (scratch.to_owned(), Some(plugins));
-        Ok(Workspace { scratch, plugins, outbound: self.outbound()?, ..Workspace::default() })
+        let (outbound, secrets) = (self.outbound()?, self.secrets.lookup());
+        Ok(Workspace { scratch, plugins, outbound, secrets, ..Workspace::default() })
     }
 
     /// Checks that a plan names no file outside of the organisation's folder.
@@ -61,6 +67,25 @@ impl Task {
     /// Returns an error that names the first one that does.
     pub fn check_paths(&self, plan: &Plan) -> Result<(), Failure> {
         plan.check_below(&self.root).map_err(|error| Failure::new("invalid_benchmark", error))
+    }
+}
+
+/// Secrets on their way to a worker, through its stdin. They print as their names only.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Handed(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Handed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Handed {
+    /// Returns what looks a secret up by its name, in the place of the environment.
+    #[must_use]
+    pub fn lookup(&self) -> Secrets {
+        let known = self.0.clone();
+        Arc::new(move |name| known.get(name).cloned())
     }
 }
 
@@ -91,6 +116,27 @@ pub enum Order {
 }
 
 impl Order {
+    /// Returns what kind of thing it is.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::NativeScorer(_) => "native_scorer",
+            Self::Search(_) => "search",
+            Self::Evaluate(_) => "evaluate",
+            Self::Score(_) => "score",
+            Self::Inspect(_) => "inspect",
+            Self::Component(_) => "component",
+            Self::Check(_) => "check",
+            Self::Rejudge(_) => "rejudge",
+            Self::Query(_) => "query",
+        }
+    }
+
+    /// Returns whether retrievers are asked, which may need secrets.
+    pub(crate) fn asks_retrievers(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Search(_) | Self::Evaluate(_) | Self::Score(_))
+    }
+
     /// Returns where its temporary files lie, when that is not in the organisation's folder: a program that runs as nobody
     /// reaches no folder below one of root's.
     pub(crate) fn temporary_files(&self) -> Option<PathBuf> {

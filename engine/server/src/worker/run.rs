@@ -81,6 +81,7 @@ fn drive_at(
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
         retry_errors,
         outbound: task.outbound()?,
+        secrets: task.secrets.lookup(),
         stop: Arc::clone(&stop),
         ..Surroundings::new(listener, plugins)
     };

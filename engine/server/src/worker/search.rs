@@ -102,7 +102,7 @@ pub(super) fn search(
     plugins: Arc<PluginHost>,
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
-    let scratch = scratch(task)?;
+    let scratch = scratch()?;
     let pipeline = planned(task, (&order.retriever, &order.corpora), order.depth, scratch.path())?;
     let Some(search) = &order.search else { return Ok(json!({ "checked": true })) };
     let documents = Documents::of(task, &order.collections)?;
@@ -202,12 +202,9 @@ impl Asking<'_> {
     }
 }
 
-/// Returns a folder under the organisation's, removed when it is dropped.
-pub(super) fn scratch(task: &Task) -> Result<tempfile::TempDir, Failure> {
-    let folder = task.root.join("scratch");
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| tempfile::tempdir_in(&folder))
-        .map_err(|error| Failure::new("internal", error))
+/// Returns a folder among the temporary files of this process, which the server removes however this process ends.
+pub(super) fn scratch() -> Result<tempfile::TempDir, Failure> {
+    tempfile::tempdir().map_err(|error| Failure::new("internal", error))
 }
 
 /// Returns the plan of a retriever whose files are all there, and nowhere but in the organisation's folder.
