@@ -13,7 +13,7 @@ mod top_items;
 pub use answers::Answers;
 pub(crate) use fields::list_range;
 pub use part::{RankingFacts, ScoreColumns, SessionTies, part_to_batch};
-pub use rankings::{rankings_from_batch, rankings_to_batch, stage_column};
+pub use rankings::{lone_stage_column, rankings_from_batch, rankings_to_batch};
 pub use scores::{scores_from_batch, scores_to_batch};
 pub use sessions::{sessions_from_batch, sessions_to_batch};
 pub use top_items::{TopItems, item_key, top_keys};

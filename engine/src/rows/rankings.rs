@@ -97,7 +97,7 @@ pub fn rankings_to_batch(rankings: &[Ranking]) -> Result<RecordBatch, ArrowError
 /// # Errors
 ///
 /// Returns an error when there are more records than Arrow can count (2^31).
-pub fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Result<ArrayRef, ArrowError> {
+fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Result<ArrayRef, ArrowError> {
     let (mut names, mut kinds) = (StringBuilder::new(), StringBuilder::new());
     let (mut latencies, mut hits, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut states, mut errors) = (StringBuilder::new(), StringBuilder::new());
@@ -128,6 +128,41 @@ pub fn stage_column(rows: impl Iterator<Item = impl AsRef<[StageRecord]>>) -> Re
     list_of_structs(schema::stage_fields(), columns, lengths.into_iter())
 }
 
+/// Returns the column `stages` of sessions that went through one stage each, given what differs: its latency, the number of its
+/// hits, and its failure in words.
+///
+/// # Errors
+///
+/// Returns an error when there are more sessions than Arrow can count (2^31).
+pub fn lone_stage_column<'a>(
+    name: &str,
+    kind: &str,
+    rows: impl ExactSizeIterator<Item = (i64, i64, Option<&'a str>)>,
+) -> Result<ArrayRef, ArrowError> {
+    let count = rows.len();
+    let (mut latencies, mut hits) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut states, mut errors) = (StringBuilder::new(), StringBuilder::new());
+    for (latency, hit_count, error) in rows {
+        latencies.push(latency);
+        hits.push(hit_count);
+        states.append_value(if error.is_some() { StageState::Failed } else { StageState::Ok }.as_str());
+        errors.append_option(error);
+    }
+    let repeated =
+        |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, count))) };
+    let columns: Vec<ArrayRef> = vec![
+        repeated(name),
+        repeated(kind),
+        Arc::new(Int64Array::from(latencies)),
+        Arc::new(Int64Array::from(hits)),
+        Arc::new(Int64Array::from(vec![0; count])),
+        Arc::new(states.finish()),
+        Arc::new(errors.finish()),
+        Arc::new(Float64Array::new_null(count)),
+    ];
+    list_of_structs(schema::stage_fields(), columns, std::iter::repeat_n(1, count))
+}
+
 fn state_of(name: &str) -> Result<StageState, ArrowError> {
     let unknown = || ArrowError::InvalidArgumentError(format!("`{}` has an unknown value `{name}`", column::STATE));
     StageState::parse(name).ok_or_else(unknown)
@@ -136,4 +171,23 @@ fn state_of(name: &str) -> Result<StageState, ArrowError> {
 /// Nested values come from iterators without a length, which `from_iter_values` would refuse.
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(values.map(Some).collect::<StringArray>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_stages_are_the_column_of_their_records() {
+        let rows = [(7, 100, None), (0, 0, Some("not there")), (-1, 3, None)];
+        let records = rows.map(|(latency_ns, hits, error)| {
+            let state = error.map_or(StageState::Ok, |_| StageState::Failed);
+            let (name, kind, error) = ("source".to_owned(), "recorded".to_owned(), error.map(str::to_owned));
+            [StageRecord { name, kind, latency_ns, hits, attempts: 0, state, error, recall: None }]
+        });
+        let slow = stage_column(records.iter()).expect("a column");
+        assert_eq!(&lone_stage_column("source", "recorded", rows.into_iter()).expect("a column"), &slow);
+        let none = lone_stage_column("source", "recorded", std::iter::empty::<(i64, i64, Option<&str>)>());
+        assert_eq!(none.expect("a column").len(), 0);
+    }
 }

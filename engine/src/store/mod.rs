@@ -11,6 +11,7 @@ mod copy;
 mod error;
 #[cfg(test)]
 mod failpoint_tests;
+mod hit_pages;
 mod holder;
 pub mod layout;
 mod lease;

@@ -1,5 +1,6 @@
 //! Parquet tables of a run directory, written so that equal rows give equal bytes.
 
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,14 +8,19 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
-use datafusion::parquet::arrow::{ArrowSchemaConverter, ArrowWriter, ProjectionMask};
-use datafusion::parquet::basic::{Compression, Encoding, Type};
+use datafusion::parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, compute_leaves,
+};
+use datafusion::parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
+use datafusion::parquet::basic::{Compression, Type};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use datafusion::parquet::file::statistics::Statistics;
+use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
 use super::StoreError;
+use super::hit_pages::{self, EncodedColumn};
 use crate::load::without_panic;
 use crate::schema::column;
 use crate::storage::{Blob, Location, PendingFile, PendingWriter, Put};
@@ -23,7 +29,8 @@ use crate::storage::{Blob, Location, PendingFile, PendingWriter, Put};
 ///
 /// Hits are nine tenths of a run and are read as a whole: a dictionary of their ids would be given up on every page, and
 /// nothing is skipped by their statistics. Ids are stored with their lengths apart and as they are: LZ4 takes a quarter off
-/// them for a tenth of a run's time. Scores lose more than half by it. Keys of items have nothing that could be pressed out.
+/// them for a tenth of a run's time. Scores lose three quarters by it, their bytes put apart ([`hit_pages`]). Keys of items have
+/// nothing that could be pressed out.
 pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -42,10 +49,12 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
                 .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None);
             properties = if leaf.physical_type() == Type::BYTE_ARRAY {
                 properties
-                    .set_column_encoding(leaf.path().clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                    .set_column_encoding(leaf.path().clone(), hit_pages::ITEM_ENCODING)
                     .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED)
             } else {
-                properties.set_column_compression(leaf.path().clone(), Compression::LZ4_RAW)
+                properties
+                    .set_column_encoding(leaf.path().clone(), hit_pages::SCORE_ENCODING)
+                    .set_column_compression(leaf.path().clone(), hit_pages::SCORE_COMPRESSION)
             };
         }
     }
@@ -57,7 +66,8 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
 pub struct TableWriter {
     path: PathBuf,
     pending_file: PendingFile,
-    writer: ArrowWriter<PendingWriter>,
+    writer: SerializedFileWriter<PendingOutput>,
+    encoders: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
     rows_per_group: usize,
     pending: Vec<RecordBatch>,
@@ -74,12 +84,14 @@ impl TableWriter {
         let properties = properties(&schema).map_err(|error| StoreError::table(path, error))?;
         let properties = properties.set_max_row_group_row_count(Some(rows_per_group)).build();
         let pending_file = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
-        let writer = ArrowWriter::try_new(pending_file.writer(), Arc::clone(&schema), Some(properties));
-        let writer = writer.map_err(|error| StoreError::write(path, &pending_file, 0, error))?;
+        let writer = ArrowWriter::try_new(output(&pending_file), Arc::clone(&schema), Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer);
+        let (writer, encoders) = writer.map_err(|error| StoreError::write(path, &pending_file, 0, error))?;
         Ok(Self {
             path: path.to_owned(),
             pending_file,
             writer,
+            encoders,
             schema,
             rows_per_group,
             pending: Vec::new(),
@@ -123,12 +135,39 @@ impl TableWriter {
         };
         let group = group.map_err(|error| StoreError::table(&self.path, error))?;
         self.pending.clear();
-        let written = self.writer.write(&group);
-        written.map_err(|error| StoreError::write(&self.path, &self.pending_file, 0, error))?;
         self.pending_rows = 0;
-        let buffered = self.writer.in_progress_size() as u64;
-        let flushed = self.writer.flush();
-        flushed.map_err(|error| StoreError::write(&self.path, &self.pending_file, buffered, error))
+        let columns = self.encode(&group).map_err(|error| StoreError::table(&self.path, error))?;
+        let buffered = columns.iter().map(Encoded::length).sum();
+        let append = |writer: &mut SerializedFileWriter<PendingOutput>| {
+            let mut group = writer.next_row_group()?;
+            columns.into_iter().try_for_each(|column| column.append(&mut group))?;
+            group.close().map(|_| ())
+        };
+        let appended = append(&mut self.writer);
+        appended.map_err(|error| StoreError::write(&self.path, &self.pending_file, buffered, error))
+    }
+
+    /// Returns the columns of a row group, in the order of the file.
+    fn encode(&self, group: &RecordBatch) -> Result<Vec<Encoded>, ParquetError> {
+        let mut writers = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?.into_iter();
+        let leaves = self.writer.schema_descr().columns();
+        let mut columns = Vec::with_capacity(leaves.len());
+        for (field, array) in self.schema.fields().iter().zip(group.columns()) {
+            let fast = match field.name() == column::HITS {
+                true => leaves.get(columns.len()..columns.len() + 2).map(|leaves| hit_pages::encode(array, leaves)),
+                false => None,
+            };
+            if let Some(hits) = fast.transpose()?.flatten() {
+                columns.extend(hits.map(Encoded::Hits));
+                writers.nth(1);
+                continue;
+            }
+            for (leaf, mut writer) in compute_leaves(field, array)?.iter().zip(&mut writers) {
+                writer.write(leaf)?;
+                columns.push(Encoded::Column(writer.close()?));
+            }
+        }
+        Ok(columns)
     }
 
     /// Writes what is left and the footer, and gives the file its name. What has the name is replaced.
@@ -153,6 +192,39 @@ impl TableWriter {
         drop(self.writer);
         publish(&self.path, self.pending_file, put)
     }
+}
+
+/// A column of a row group, encoded.
+enum Encoded {
+    Column(ArrowColumnChunk),
+    Hits(EncodedColumn),
+}
+
+impl Encoded {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Column(chunk) => chunk.close().bytes_written,
+            Self::Hits(column) => column.closed.bytes_written,
+        }
+    }
+
+    fn append(self, group: &mut SerializedRowGroupWriter<'_, PendingOutput>) -> Result<(), ParquetError> {
+        match self {
+            Self::Column(chunk) => chunk.append_to_row_group(group),
+            Self::Hits(EncodedColumn { bytes, closed }) => group.append_column(&bytes, closed),
+        }
+    }
+}
+
+/// What a table is written to. Parquet's writer hands columns over in pieces of 8 kB, each of which would be a call of the
+/// system.
+pub(super) type PendingOutput = BufWriter<PendingWriter>;
+
+/// Bytes that are written at once.
+const WRITTEN_AT_ONCE: usize = 1 << 18;
+
+pub(super) fn output(pending: &PendingFile) -> PendingOutput {
+    BufWriter::with_capacity(WRITTEN_AT_ONCE, pending.writer())
 }
 
 /// Publishes a file that is written.

@@ -11,9 +11,9 @@ use crate::benchmark::spec::Missing;
 use crate::load::LoadError;
 use crate::load::recorded::{Recorded, RecordedAnswers, RecordedCursor, Recording};
 use crate::replay::{ReplayError, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
-use crate::rows::{Answers, stage_column};
+use crate::rows::{Answers, lone_stage_column};
 use crate::schema::{self, column};
-use crate::session::{Hit, Ranking, Session, StageRecord, StageState};
+use crate::session::{Hit, Ranking, Session};
 
 /// The stage's kind.
 const KIND: &str = "recorded";
@@ -84,21 +84,15 @@ impl RecordedRetriever {
         let RecordedAnswers { hits, states, latencies_ns } = recorded;
         let errors: Vec<Option<RetrieveError>> = states.iter().map(|state| self.error_of(state)).collect();
         let latency = |row: usize| latencies_ns.as_ref().filter(|all| all.is_valid(row)).map(|all| all.value(row));
-        let stages = (0..ids.len()).map(|row| StageRecord {
-            name: self.stage.clone(),
-            kind: KIND.to_owned(),
-            latency_ns: latency(row).unwrap_or(0),
-            hits: i64::from(hits.value_length(row)),
-            attempts: 0,
-            state: errors.get(row).and_then(Option::as_ref).map_or(StageState::Ok, |_| StageState::Failed),
-            error: errors.get(row).and_then(Option::as_ref).map(|error| error.message.clone()),
-            recall: None,
+        let stages = (0..ids.len()).map(|row| {
+            let error = errors.get(row).and_then(Option::as_ref).map(|error| error.message.as_str());
+            (latency(row).unwrap_or(0), i64::from(hits.value_length(row)), error)
         });
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(std::iter::repeat_n(self.retriever_id.as_str(), ids.len()))),
             Arc::new(hits.clone()),
             Arc::new((0..ids.len()).map(latency).collect::<Int64Array>()),
-            stage_column(stages.map(|stage| vec![stage]))?,
+            lone_stage_column(&self.stage, KIND, stages)?,
             Arc::new(errors.iter().map(|error| Some(error.as_ref()?.kind.as_str())).collect::<StringArray>()),
             Arc::new(errors.iter().map(|error| Some(error.as_ref()?.message.as_str())).collect::<StringArray>()),
         ];
