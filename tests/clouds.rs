@@ -192,6 +192,83 @@ fn survives_a_kill(store: &CloudStore) {
     assert_same_as_local(store, "runs/killed", &local);
 }
 
+const BEIR: [(&str, &str); 3] = [
+    (
+        "corpus.jsonl",
+        "{\"_id\":\"d1\",\"title\":\"red lamp\",\"text\":\"warm\"}\n{\"_id\":\"d2\",\"title\":\"kettle\",\"text\":\"red\"}\n",
+    ),
+    ("queries.jsonl", "{\"_id\":\"q1\",\"text\":\"lamp\"}\n{\"_id\":\"q2\",\"text\":\"red\"}\n"),
+    ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td1\t1\nq2\td2\t1\n"),
+];
+
+/// A benchmark over a BEIR directory and its corpus.
+fn beir_at(place: &str) -> Workbench {
+    Workbench::new(&format!(
+        "name = \"beir\"\nbaseline = \"flat\"\ncandidates = [\"titles\"]\nsessions.path = {{ beir = \"{place}\" }}\n\
+         [corpus.docs]\npath = \"{place}/corpus.jsonl\"\nid = \"_id\"\n\
+         [[retriever]]\nid = \"flat\"\nstages = [{{ kind = \"bm25\", corpus = \"docs\", fields = {{ title = 1.0, text = 1.0 }} }}]\n\
+         [[retriever]]\nid = \"titles\"\nstages = [{{ kind = \"bm25\", corpus = \"docs\", fields = {{ title = 1.0 }} }}]\n"
+    ))
+}
+
+fn run_beir(bench: &Workbench, environment: Vec<(&'static str, String)>) -> crate::rematch::Outcome {
+    let cache = tempfile::tempdir().expect("a folder");
+    let mut run = command();
+    run.arg("run").arg(bench.path("bench.toml")).arg("--quiet").arg("--out").arg(bench.path("out"));
+    call(run.env("REMATCH_CACHE", cache.path()).envs(environment))
+}
+
+/// Returns the scores of a run over the directory on this machine.
+fn beir_here() -> Vec<u8> {
+    let folder = Workbench::empty();
+    for (name, content) in BEIR {
+        folder.write(name, content);
+    }
+    let bench = beir_at(&folder.path("").display().to_string().trim_end_matches('/').to_owned());
+    run_beir(&bench, Vec::new()).exits(0);
+    std::fs::read(bench.path("out/scenario_scores.parquet")).expect("scores")
+}
+
+#[test]
+fn a_beir_directory_is_read_from_a_store_and_from_a_web_server() {
+    if is_child() {
+        return;
+    }
+    let here = beir_here();
+    let Some(store) = CloudStore::s3() else { return };
+    for (name, content) in BEIR {
+        store.put(&format!("beir/{name}"), content);
+    }
+    let bench = beir_at(&store.url("beir"));
+    run_beir(&bench, store.environment()).exits(0);
+    assert!(std::fs::read(bench.path("out/scenario_scores.parquet")).expect("scores") == here);
+    run_beir(&beir_at(&store.url("nothing")), store.environment())
+        .exits(3)
+        .complains(&["s3://bucket/nothing/queries.jsonl"]);
+
+    // A server that lists nothing for us, and knows no ranges.
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in BEIR {
+        let path = folder.path().join("beir").join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, content).expect("written");
+    }
+    let place = folder.path().display().to_string();
+    let arguments = ["-m", "http.server", "{port}", "--bind", "127.0.0.1", "--directory", &place];
+    let server = crate::live_servers::LiveServer::start(
+        std::path::Path::new("python3"),
+        &arguments,
+        tempfile::tempdir().expect("a folder"),
+        "TERM",
+    );
+    let bench = beir_at(&format!("{}/beir", server.url()));
+    run_beir(&bench, Vec::new()).exits(0);
+    assert!(std::fs::read(bench.path("out/scenario_scores.parquet")).expect("scores") == here);
+    std::fs::remove_file(folder.path().join("beir/qrels/test.tsv")).expect("removed");
+    let missing = run_beir(&bench, Vec::new()).exits(3);
+    missing.complains(&["none of", &format!("{}/beir/qrels/test.tsv", server.url())]);
+}
+
 macro_rules! on_each_store {
     ($($module:ident, $start:ident;)*) => {$(
         mod $module {
