@@ -47,7 +47,7 @@ fn both_rankings_stand_side_by_side_within_eighty_columns() {
     for fragment in ["nDCG@10 of session `s0003`", "contribution", "ideal", "divided by"] {
         assert!(told.contains(fragment), "{fragment} in {told}");
     }
-    let alone = explain(&bench, &["--session", "s0003", "--retriever", "prod"]).exits(0).stdout;
+    let alone = explain(&bench, &["--session", "s0003", "--retriever", "shown"]).exits(0).stdout;
     assert!(alone.lines().count() < told.lines().count(), "{alone}");
 }
 

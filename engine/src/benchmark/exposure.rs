@@ -25,7 +25,7 @@ pub struct ExposureSpec {
     #[serde(default)]
     pub exponent: Option<f64>,
     /// The curves under which a decision must hold where the curve is assumed: 1 / rank^exponent, from the first of these
-    /// exponents to the second; 0 (every rank is looked at alike) to 2 where they are not given. What holds under some of them
+    /// exponents to the second; 0 (every rank is looked at alike) to 2.5 where they are not given. What holds under some of them
     /// only is inconclusive. Narrow the range only by what is known of these users.
     #[serde(default)]
     pub exponents: Option<[f64; 2]>,
@@ -79,7 +79,7 @@ impl Default for ExposurePlan {
         Self {
             propensity: Propensity::Auto,
             exponent: 1.0,
-            exponents: [0.0, 2.0],
+            exponents: [0.0, 2.5],
             clip: None,
             min_coverage: 0.2,
             min_effective_sample: 30.0,

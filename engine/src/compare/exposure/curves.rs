@@ -96,7 +96,10 @@ pub(in crate::compare) fn over_curves(exposure: &Exposure) -> (Option<Estimate>,
     let test = exposure.common_support.as_ref();
     let p = test.and_then(|test| test.p_adjusted.or(test.p));
     let Some(relative) = exposure.relative else { return (None, p) };
-    let of_curves = || exposure.sensitivity.iter().filter(|one| one.relative.is_some());
+    // The curve that is taken for true is what the estimate itself goes by.
+    let taken = exposure.propensity.as_ref().and_then(|info| info.exponent);
+    let others = exposure.sensitivity.iter().filter(|one| Some(one.exponent) != taken);
+    let of_curves = || others.clone().filter(|one| one.relative.is_some());
     let ends = of_curves().filter_map(|one| one.ci95);
     let ci95 = relative
         .ci95

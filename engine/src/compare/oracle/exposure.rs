@@ -21,6 +21,7 @@ pub(super) struct Clicks {
     estimates: [[f64; 2]; 4],
     /// The DCG of both on common support under each of the assumed curves, without clipping.
     sensitivity: [[f64; 2]; 5],
+    unclipped: [f64; 2],
     /// Weights of the clicks on common support, clipped and not.
     weights: Vec<(f64, f64)>,
     unweighted: u64,
@@ -47,6 +48,7 @@ impl Clicks {
         let mut found = Self {
             estimates: [[0.0; 2]; 4],
             sensitivity: [[0.0; 2]; 5],
+            unclipped: [0.0; 2],
             weights: Vec::new(),
             unweighted: 0,
             hits: tops.each_ref().map(|top| top.len() as u64),
@@ -76,7 +78,8 @@ impl Clicks {
                     let condensed = discount(condensed.expect("a place"));
                     found.estimates[2][arm] += weight.unwrap_or(0.0) * gain * condensed;
                     found.estimates[3][arm] += weight.unwrap_or(0.0) * gain * discount(place);
-                    for (sums, exponent) in found.sensitivity.iter_mut().zip([0.0, 0.5, 1.0, 1.5, 2.0]) {
+                    found.unclipped[arm] += logged.map_or(0.0, |rank| rank.get() as f64) * gain * condensed;
+                    for (sums, exponent) in found.sensitivity.iter_mut().zip(curves(plan)) {
                         sums[arm] += logged.map_or(0.0, |rank| (rank.get() as f64).powf(exponent)) * gain * condensed;
                     }
                 }
@@ -93,6 +96,12 @@ impl Clicks {
         }
         Some(found)
     }
+}
+
+/// The exponents of the assumed curves.
+fn curves(plan: &Plan) -> [f64; 5] {
+    let [least, greatest] = plan.exposure.exponents;
+    [0.0, 1.0, 2.0, 3.0, 4.0].map(|step| least + (greatest - least) / 4.0 * step)
 }
 
 /// Assesses the candidate at `candidate`.
@@ -116,8 +125,7 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
     let sum = |value: &dyn Fn(&Clicks) -> f64| clicks.iter().map(|clicks| value(clicks)).sum::<f64>();
     let common = |clicks: &Clicks| clicks.estimates[2][1] - clicks.estimates[2][0];
     let clusters = pairs_of(2).clusters().to_vec();
-    // The assumed curve is 1 / rank, of which the weights that are not clipped stand among the others.
-    let unclipped = |clicks: &Clicks| clicks.sensitivity[2][1] - clicks.sensitivity[2][0];
+    let unclipped = |clicks: &Clicks| clicks.unclipped[1] - clicks.unclipped[0];
     let ratio = |numerator: &dyn Fn(&Clicks) -> f64, denominator: &dyn Fn(&Clicks) -> f64| -> Option<Estimate> {
         let below = sum(denominator);
         let estimate = (below > 0.0).then(|| sum(numerator) / below)?;
@@ -149,7 +157,7 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         let hits = sum(&|clicks| clicks.hits[arm] as f64);
         (hits > 0.0).then(|| sum(&|clicks| clicks.covered[arm] as f64) / hits)
     };
-    let sensitivity = [0.0, 0.5, 1.0, 1.5, 2.0].into_iter().enumerate().map(|(place, exponent)| {
+    let sensitivity = curves(plan).into_iter().enumerate().map(|(place, exponent)| {
         let pairs =
             Pairs::of_values(observations, &rows, clicks.iter().map(|clicks| clicks.sensitivity[place]).collect());
         let test = compare_pairs(&pairs, observations.cluster_by(), plan.noise_threshold, true, None);
@@ -182,7 +190,7 @@ pub(super) fn assess(plan: &Plan, candidate: usize, observations: &Observations)
         relative: ratio(&common, &|clicks| clicks.estimates[2][0]),
         uncondensed: estimate(3),
         self_normalised: ratio(&common, &|clicks| clicks.weights.iter().map(|(weight, _)| weight).sum()),
-        unclipped: ratio(&unclipped, &|clicks| clicks.sensitivity[2][0]),
+        unclipped: ratio(&unclipped, &|clicks| clicks.unclipped[0]),
         unclipped_self_normalised: ratio(&unclipped, &|clicks| clicks.weights.iter().map(|(_, whole)| whole).sum()),
         weight_warning: None,
         bounds: Some([delta - reach(0), delta + reach(1)]),
