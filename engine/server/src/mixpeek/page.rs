@@ -11,6 +11,9 @@ pub const DEFAULT_SIZE: u32 = 20;
 /// Most entries of a page.
 pub const LARGEST_SIZE: u32 = 1000;
 
+/// The last page that may be asked for: the largest 32-bit integer, as the document has it.
+const LAST_PAGE: u32 = i32::MAX as u32;
+
 /// A page by its number.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -59,6 +62,10 @@ fn window(page: Option<u32>, size: Option<u32>) -> Result<Window, ApiError> {
             "greater_than_equal",
             "page 0 is asked for; pages count from 1",
         ));
+    }
+    if page > LAST_PAGE {
+        let message = format!("page {page} is asked for; expected {LAST_PAGE} at most");
+        return Err(ApiError::invalid(&["query", "page"], "less_than_equal", message));
     }
     if !(1..=LARGEST_SIZE).contains(&size) {
         let message = format!("a page of {size} entries is asked for; expected 1 to {LARGEST_SIZE}");
@@ -180,7 +187,8 @@ mod tests {
         assert_eq!(window(Some(3), Some(10)).unwrap().page(), 3);
         assert_eq!(window(Some(0), None).unwrap_err().status.as_u16(), 422);
         assert_eq!(window(None, Some(1001)).unwrap_err().status.as_u16(), 422);
-        assert_eq!(window(Some(u32::MAX), Some(1000)).unwrap().page(), u32::MAX);
+        assert_eq!(window(Some(LAST_PAGE), Some(1000)).unwrap().page(), LAST_PAGE);
+        assert_eq!(window(Some(LAST_PAGE + 1), None).unwrap_err().status.as_u16(), 422);
     }
 
     #[test]
