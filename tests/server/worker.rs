@@ -271,6 +271,7 @@ fn a_search_is_held_to_the_same_list() {
     let order = json!({ "search": {
         "retriever": { "id": "r", "stages": [stage] },
         "corpora": {},
+        "collections": [],
         "search": { "query": "lamp", "query_vector": null, "inputs": null },
         "depth": 5,
     } });

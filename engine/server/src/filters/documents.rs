@@ -114,7 +114,7 @@ impl Predicate {
 
 /// Returns the column in which a field lies: the one of its name, or else of the first part of its path.
 #[must_use]
-pub fn column_of<'a>(field: &'a str, is_column: impl Fn(&str) -> bool) -> Option<&'a str> {
+pub fn column_of(field: &str, is_column: impl Fn(&str) -> bool) -> Option<&str> {
     if is_column(field) {
         return Some(field);
     }

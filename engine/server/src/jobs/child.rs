@@ -180,7 +180,8 @@ impl Worker {
     /// Returns why there is no answer; [`WorkerError::Server`] with 429 when too many requests wait for workers.
     pub async fn answer(&self, order: &Order) -> Result<Value, WorkerError> {
         // Without a receiver nothing waits for room.
-        self.answer_telling(order, mpsc::channel(1).0).await
+        let (heard, _) = mpsc::channel(1);
+        self.answer_telling(order, heard).await
     }
 
     /// Does an order as [`Self::answer`] does; `heard` is told what happens meanwhile.

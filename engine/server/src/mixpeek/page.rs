@@ -11,6 +11,12 @@ pub const DEFAULT_SIZE: u32 = 20;
 /// Most entries of a page.
 pub const LARGEST_SIZE: u32 = 1000;
 
+/// The last page that may be asked for: the largest 32-bit integer, as the document has it.
+const LAST_PAGE: u32 = i32::MAX as u32;
+
+/// The most entries that may be passed over: the largest 64-bit integer, as the document has it.
+const LAST_OFFSET: u64 = i64::MAX as u64;
+
 /// A page by its number.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -59,6 +65,10 @@ fn window(page: Option<u32>, size: Option<u32>) -> Result<Window, ApiError> {
             "greater_than_equal",
             "page 0 is asked for; pages count from 1",
         ));
+    }
+    if page > LAST_PAGE {
+        let message = format!("page {page} is asked for; expected {LAST_PAGE} at most");
+        return Err(ApiError::invalid(&["query", "page"], "less_than_equal", message));
     }
     if !(1..=LARGEST_SIZE).contains(&size) {
         let message = format!("a page of {size} entries is asked for; expected 1 to {LARGEST_SIZE}");
@@ -110,6 +120,10 @@ impl ListQuery {
     /// Returns 422 for a number that is out of range and 400 for a cursor that is none.
     pub fn part(&self) -> Result<(Begin, u32), ApiError> {
         let Window { offset, size } = window(self.page, self.limit.or(self.page_size))?;
+        if let Some(offset) = self.offset.filter(|offset| *offset > LAST_OFFSET) {
+            let message = format!("{offset} entries are to be passed over; expected {LAST_OFFSET} at most");
+            return Err(ApiError::invalid(&["query", "offset"], "less_than_equal", message));
+        }
         let cursor = [&self.cursor, &self.next_cursor, &self.after].into_iter().flatten().find(|text| !text.is_empty());
         let begin = match cursor.map(|cursor| cursor.split_once(':')) {
             None => Begin::Offset(self.offset.unwrap_or(offset)),
@@ -180,7 +194,8 @@ mod tests {
         assert_eq!(window(Some(3), Some(10)).unwrap().page(), 3);
         assert_eq!(window(Some(0), None).unwrap_err().status.as_u16(), 422);
         assert_eq!(window(None, Some(1001)).unwrap_err().status.as_u16(), 422);
-        assert_eq!(window(Some(u32::MAX), Some(1000)).unwrap().page(), u32::MAX);
+        assert_eq!(window(Some(LAST_PAGE), Some(1000)).unwrap().page(), LAST_PAGE);
+        assert_eq!(window(Some(LAST_PAGE + 1), None).unwrap_err().status.as_u16(), 422);
     }
 
     #[test]
@@ -191,6 +206,8 @@ mod tests {
         assert_eq!(part("offset:40").unwrap().0, Begin::Offset(40));
         assert_eq!(part("offset:x").unwrap_err().status.as_u16(), 400);
         assert_eq!(part("x").unwrap_err().status.as_u16(), 400);
+        let far = ListQuery { offset: Some(LAST_OFFSET + 1), ..ListQuery::default() };
+        assert_eq!(far.part().unwrap_err().status.as_u16(), 422);
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub fn json<T: DeserializeOwned>(body: &[u8], depth: usize) -> Result<T, ApiErro
     if nesting(body) > depth {
         return Err(ApiError::bad_request(format!("the body nests deeper than {depth} levels")));
     }
+    // A list would be read as the members of an object in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::invalid(&["body"], "type_error", "the body is a list; expected an object"));
+    }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             // The position says little to whoever sent one line.
@@ -115,6 +119,18 @@ mod tests {
         assert_eq!(nesting(br#"{"a":["[[[\"[[", {}]}"#), 3);
         assert_eq!(nesting(b"1"), 0);
         assert_eq!(nesting(b"]]]["), 1);
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "it is only read")]
+        struct Asked {
+            name: Option<String>,
+        }
+        let read = |body: &str| json::<Asked>(body.as_bytes(), 64);
+        assert_eq!(read(" [null]").unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(read("").is_ok() && read("{}").is_ok());
     }
 
     #[test]

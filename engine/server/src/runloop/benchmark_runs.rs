@@ -291,8 +291,7 @@ pub(super) async fn complete_benchmark_run(
 }
 
 /// Cancels a run: scenario runs without a score are canceled, and the score is that of the others. One that is canceled stays as
-/// it is. The other runs of a job go on, and the job ends with its last one; a job writes scores down when it ends, so that a run
-/// of it that is canceled before has none.
+/// it is. The other runs of a job go on, and the job ends with its last one; what it has scored by then stays.
 #[utoipa::path(post, path = "/v1/benchmark_runs/{id}/cancel",
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, description = "The run", body = BenchmarkRunView), Failures),

@@ -135,7 +135,7 @@ fn store(connection: &Connection, view: &BenchmarkView) -> Result<(), QueryError
 
 /// Changes a benchmark: what is absent or null stays, what is there, also empty, replaces. Runs keep the scenarios with which
 /// they began.
-#[utoipa::path(post, path = "/v1/benchmarks/{id}", request_body = BenchmarkChange,
+#[utoipa::path(post, path = "/v1/benchmarks/{id}", request_body = Option<BenchmarkChange>,
     params(("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["write"])))]
@@ -197,7 +197,7 @@ pub(super) async fn list_definitions(
 }
 
 /// Adds scenarios to a benchmark and removes others. Runs keep the scenarios with which they began.
-#[utoipa::path(post, path = "/v1/benchmarks/{id}/scenarios", request_body = MembersChange,
+#[utoipa::path(post, path = "/v1/benchmarks/{id}/scenarios", request_body = Option<MembersChange>,
     params(("id" = String, Path, description = "The benchmark")),
     responses((status = 200, description = "The benchmark", body = BenchmarkView), Failures),
     security(("token" = ["write"])))]

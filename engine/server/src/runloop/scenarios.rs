@@ -198,7 +198,7 @@ pub(super) fn find_active(connection: &Connection, organisation: &str, id: &str)
 }
 
 /// Changes a scenario: what is absent or null stays, what is there replaces. Runs that are being scored keep what was.
-#[utoipa::path(post, path = "/v1/scenarios/{id}", request_body = ScenarioChange,
+#[utoipa::path(post, path = "/v1/scenarios/{id}", request_body = Option<ScenarioChange>,
     params(("id" = String, Path, description = "The scenario")),
     responses((status = 200, description = "The scenario", body = ScenarioView), Failures),
     security(("token" = ["write"])))]

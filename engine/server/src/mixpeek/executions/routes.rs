@@ -10,7 +10,7 @@ use super::model::{
     ExecuteRetrieverRequest, ExecuteRetrieverResponse, ExecutionDetail, ListExecutionsRequest, ListExecutionsResponse,
     PageMethod, PagePart,
 };
-use super::running::{Page, Search};
+use super::running::{Filters, Page, Search};
 use super::{store, stream};
 use crate::App;
 use crate::catalog::retrievers::RetrieverRecord;
@@ -70,12 +70,10 @@ async fn execute(
     let body: RetrieverBody = serde_json::from_value(retriever.body.clone()).unwrap_or_default();
     let page = page(&asked)?;
     let inputs = with_defaults(&body, asked.inputs.clone().unwrap_or_default())?;
-    let written = asked.filters.filter(|filters| !filters.is_empty());
-    let filters = written.as_ref().map(checked).transpose()?;
+    let filters = asked.filters.filter(|filters| !filters.is_empty()).map(checked).transpose()?;
     let RetrieverRecord { section, .. } = retriever;
     let (organisation, retriever) = (principal.organisation, id);
-    let search =
-        Search::new(app, (organisation, namespace, retriever), (section, body), (inputs, written, filters), page);
+    let search = Search::new(app, (organisation, namespace, retriever), (section, body), (inputs, filters), page);
     if asked.stream.unwrap_or_default() {
         return Ok(stream::stream(search));
     }
@@ -83,10 +81,10 @@ async fn execute(
 }
 
 /// Reads filters; whatever an operator does not take is told before anything is asked.
-fn checked(filters: &Map<String, Value>) -> Result<Condition, ApiError> {
-    let condition = Condition::parse(filters)?;
+fn checked(written: Map<String, Value>) -> Result<Filters, ApiError> {
+    let condition = Condition::parse(&written)?;
     Predicate::of(&condition)?;
-    Ok(condition)
+    Ok(Filters { written, condition })
 }
 
 /// Lists the executions of a retriever, oldest first.

@@ -39,6 +39,15 @@ pub struct Page {
     pub size: u32,
 }
 
+/// What must hold of a document.
+#[derive(Debug)]
+pub struct Filters {
+    /// As it was written.
+    pub written: Map<String, Value>,
+    /// As it was read.
+    pub condition: Condition,
+}
+
 /// A search that can be made.
 pub struct Search {
     app: App,
@@ -49,8 +58,7 @@ pub struct Search {
     collections: Vec<String>,
     limits: BudgetLimits,
     inputs: Map<String, Value>,
-    written: Option<Map<String, Value>>,
-    filters: Option<Condition>,
+    filters: Option<Filters>,
     page: Page,
     /// The identifier of the execution.
     pub id: String,
@@ -58,32 +66,18 @@ pub struct Search {
 }
 
 impl Search {
-    /// Returns a search by a retriever of an organisation's namespace, with filters as they were written and as they were read.
+    /// Returns a search by a retriever of an organisation's namespace.
     #[must_use]
     pub fn new(
         app: App,
         (organisation, namespace, retriever): (String, String, String),
         (section, body): (Value, RetrieverBody),
-        (inputs, written, filters): (Map<String, Value>, Option<Map<String, Value>>, Option<Condition>),
+        (inputs, filters): (Map<String, Value>, Option<Filters>),
         page: Page,
     ) -> Self {
         let (collections, limits) = (body.collection_identifiers, body.budget_limits.unwrap_or_default());
         let (id, begun) = (new_id("exec"), Instant::now());
-        Self {
-            app,
-            organisation,
-            namespace,
-            retriever,
-            section,
-            collections,
-            limits,
-            inputs,
-            written,
-            filters,
-            page,
-            id,
-            begun,
-        }
+        Self { app, organisation, namespace, retriever, section, collections, limits, inputs, filters, page, id, begun }
     }
 
     /// Returns what it has taken by now.
@@ -118,7 +112,7 @@ impl Search {
             id: self.id,
             retriever: self.retriever,
             inputs: self.inputs,
-            filters: self.written,
+            filters: self.filters.map(|filters| filters.written),
             offset: self.page.offset,
             documents,
             statistics,
@@ -149,7 +143,7 @@ impl Search {
             section: self.section.clone(),
             collections: self.collections.clone(),
             inputs: search_inputs(&self.inputs),
-            filters: self.filters.clone(),
+            filters: self.filters.as_ref().map(|filters| filters.condition.clone()),
             depth: NonZeroUsize::new(depth).unwrap_or(NonZeroUsize::MIN),
             time: self.limits.max_time_ms.map(Duration::from_millis),
         };

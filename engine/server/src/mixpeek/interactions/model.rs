@@ -12,6 +12,9 @@ use crate::platform::instant;
 /// Characters of an identifier that a client gives.
 const LONGEST: usize = 1024;
 
+/// The largest position, and size of a list: that of 32-bit integers, as the document has them.
+const LARGEST: u32 = i32::MAX as u32;
+
 /// What a user did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -113,6 +116,11 @@ impl SearchInteraction {
         if self.result_set_size == Some(0) && !self.interaction_type.contains(&InteractionType::ZeroResults) {
             let message = "`result_set_size` is 0, which only an interaction `zero_results` can have";
             return wrong("result_set_size", "greater_than_equal", message.to_owned());
+        }
+        let largest = self.position.max(self.result_set_size.unwrap_or_default());
+        if largest > LARGEST {
+            let field = if self.position > LARGEST { "position" } else { "result_set_size" };
+            return wrong(field, "less_than_equal", format!("`{field}` is {largest}; expected {LARGEST} at most"));
         }
         let given = [
             ("feature_id", Some(&self.feature_id)),
@@ -371,6 +379,8 @@ mod tests {
         assert!(refusal(json!({ "interaction_type": [] })).contains("is empty"));
         assert!(refusal(json!({ "retriever_id": "ret_1" })).contains("`execution_id` is not"));
         assert!(refusal(json!({ "result_set_size": 0 })).contains("`zero_results`"));
+        assert!(refusal(json!({ "result_set_size": 1_u64 << 31 })).contains("`result_set_size` is 2147483648"));
+        assert!(refusal(json!({ "position": 1_u64 << 31 })).contains("`position` is 2147483648"));
         assert!(refusal(json!({ "session_id": "" })).contains("1 to 1024"));
         assert!(refusal(json!({ "occurred_at": "yesterday" })).contains("`yesterday` is no time"));
         assert!(read(json!({ "position": -1 })).is_err());
