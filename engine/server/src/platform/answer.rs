@@ -21,8 +21,10 @@ pub(super) struct Answer<B> {
     in_flight: InFlight,
 }
 
-impl<B> Answer<B> {
-    pub(super) fn new(body: B, in_flight: InFlight) -> Self {
+impl<B: Body> Answer<B> {
+    pub(super) fn new(body: B, mut in_flight: InFlight) -> Self {
+        // An empty body is never asked for.
+        in_flight.is_complete = body.is_end_stream();
         Self { body, rest: Bytes::new(), in_flight }
     }
 }
@@ -106,6 +108,13 @@ mod tests {
     use axum::body::to_bytes;
 
     use super::*;
+
+    #[test]
+    fn an_answer_without_a_body_is_complete_and_one_with_is_not_yet() {
+        let activity = Activity::new();
+        assert!(Answer::new(AnyBody::empty(), activity.begin(true)).in_flight.is_complete);
+        assert!(!Answer::new(AnyBody::from("x"), activity.begin(true)).in_flight.is_complete);
+    }
 
     #[tokio::test]
     async fn a_large_body_comes_in_pieces_and_whole() {

@@ -54,9 +54,9 @@ struct State {
     begun_at: Option<Instant>,
     /// Since when the client has not taken anything of an answer.
     blocked_since: Option<Instant>,
-    /// Since when the client has not made room for a piece of an answer that is there, by the answer's number: HTTP/2 has
-    /// windows of its own, which the socket knows nothing of.
-    offered: BTreeMap<u64, Instant>,
+    /// Since when the client has not made room for a piece of an answer that is there, by the number of each answer in
+    /// flight: HTTP/2 has windows of its own, which the socket knows nothing of.
+    offered: BTreeMap<u64, Option<Instant>>,
     /// The number of the next answer.
     next_answer: u64,
     /// Requests that the client gave up since then.
@@ -87,7 +87,9 @@ impl Activity {
         state.served = true;
         state.http2 = http2;
         state.next_answer += 1;
-        InFlight { activity: Arc::clone(self), number: state.next_answer, is_complete: false }
+        let number = state.next_answer;
+        state.offered.insert(number, None);
+        InFlight { activity: Arc::clone(self), number, is_complete: false }
     }
 
     /// Returns what the client does too slowly, where it does.
@@ -98,7 +100,7 @@ impl Activity {
         if state.blocked_since.is_some_and(|since| longer(since, limits.idle)) {
             return Some("takes no answer");
         }
-        if state.http2 && state.offered.values().any(|since| longer(*since, limits.idle)) {
+        if state.http2 && state.offered.values().flatten().any(|since| longer(*since, limits.idle)) {
             return Some("makes no room for an answer");
         }
         if state.given_up.0 > MOST_GIVEN_UP {
@@ -131,11 +133,9 @@ impl Activity {
 
     /// Notes that a piece of an answer is there, or that there is none just now.
     pub(super) fn offers(&self, answer: u64, is_there: bool) {
-        let mut state = self.state();
-        if is_there {
-            state.offered.entry(answer).or_insert_with(Instant::now);
-        } else {
-            state.offered.remove(&answer);
+        // Who is woken late may speak of an answer that is over.
+        if let Some(since) = self.state().offered.get_mut(&answer) {
+            *since = if is_there { since.or_else(|| Some(Instant::now())) } else { None };
         }
     }
 
@@ -350,6 +350,10 @@ mod tests {
         assert_eq!(activity.overdue(after(76), &limits(), false), Some("makes no room for an answer"));
         activity.offers(request.number, false);
         assert_eq!(activity.overdue(after(3600), &limits(), false), None, "there is nothing that it could take");
+        let (number, _other) = (request.number, activity.begin(true));
+        drop(request);
+        activity.offers(number, true);
+        assert_eq!(activity.overdue(after(3600), &limits(), false), None, "that answer is over");
     }
 
     #[test]

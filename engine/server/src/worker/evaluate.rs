@@ -122,7 +122,7 @@ pub(super) fn evaluate(
     plugins: Arc<PluginHost>,
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
-    let scratch = scratch()?;
+    let scratch = scratch(task)?;
     let depth = order.cutoffs.iter().copied().max().unwrap_or(NonZeroUsize::MIN);
     let plan = planned(task, (&order.retriever, &order.corpora), depth, scratch.path())?;
     let workspace = task.workspace(scratch.path(), plugins)?;

@@ -102,7 +102,7 @@ pub(super) fn search(
     plugins: Arc<PluginHost>,
     outlet: &Outlet,
 ) -> Result<Value, Failure> {
-    let scratch = scratch()?;
+    let scratch = scratch(task)?;
     let pipeline = planned(task, (&order.retriever, &order.corpora), order.depth, scratch.path())?;
     let Some(search) = &order.search else { return Ok(json!({ "checked": true })) };
     let documents = Documents::of(task, &order.collections)?;
@@ -203,8 +203,13 @@ impl Asking<'_> {
 }
 
 /// Returns a folder among the temporary files of this process, which the server removes however this process ends.
-pub(super) fn scratch() -> Result<tempfile::TempDir, Failure> {
-    tempfile::tempdir().map_err(|error| Failure::new("internal", error))
+pub(super) fn scratch(task: &Task) -> Result<tempfile::TempDir, Failure> {
+    let usual = std::env::temp_dir();
+    // Who starts a worker by hand may have said nothing of them, and others it may not touch.
+    let folder = if usual.starts_with(&task.root) { usual } else { task.root.join("tmp") };
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| tempfile::tempdir_in(&folder))
+        .map_err(|error| Failure::new("internal", error))
 }
 
 /// Returns the plan of a retriever whose files are all there, and nowhere but in the organisation's folder.
