@@ -16,8 +16,9 @@ use super::location::Location;
 use super::object_error::changed;
 use super::remote::{Remote, Version};
 
-/// Bytes read ahead where a reader of a file goes on from a place.
-const READ_AHEAD: usize = 1 << 16;
+/// Bytes read ahead where a reader of a file goes on from a place: Parquet does so for the header of every page, which is a few dozen
+/// bytes, and asks for what follows at once.
+const READ_AHEAD: usize = 1 << 9;
 /// Bytes read ahead of an object: a request costs as much as reading a megabyte.
 const OBJECT_READ_AHEAD: u64 = 4 << 20;
 /// Pieces of an object that are kept: columns of a table are read in turns.

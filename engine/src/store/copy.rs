@@ -14,10 +14,10 @@ use datafusion::parquet::file::reader::{ChunkReader, Length};
 use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
-use super::table::{properties, publish};
+use super::table::{PendingOutput, output, properties, publish};
 use super::{StoreError, TableReader};
 use crate::load::without_panic;
-use crate::storage::{PendingFile, PendingWriter, Put};
+use crate::storage::{PendingFile, Put};
 
 /// Writes the table of `schema` from the rows of parts, in their order; every row group of a part becomes one. A part may
 /// have more columns, in any order; those of `schema` must be in it, with the same types.
@@ -36,7 +36,7 @@ pub fn copy_tables(
     let parquet = ArrowSchemaConverter::new().convert(schema).map_err(failed)?;
     let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
     let writing = |error: ParquetError| StoreError::write(path, &pending, 0, error);
-    let writer = SerializedFileWriter::new(pending.writer(), parquet.root_schema_ptr(), Arc::new(properties));
+    let writer = SerializedFileWriter::new(output(&pending), parquet.root_schema_ptr(), Arc::new(properties));
     let mut writer = writer.map_err(writing)?;
     for part in parts {
         let part = part?;
@@ -76,7 +76,7 @@ impl Columns {
         without_panic(read).map_err(|error| StoreError::table(part.path(), error))
     }
 
-    fn append(self, writer: &mut SerializedFileWriter<PendingWriter>, rows: i64) -> Result<(), ParquetError> {
+    fn append(self, writer: &mut SerializedFileWriter<PendingOutput>, rows: i64) -> Result<(), ParquetError> {
         let mut group = writer.next_row_group()?;
         for (metadata, bytes) in self.chunks {
             let closed = ColumnCloseResult {

@@ -7,6 +7,11 @@
 //!
 //! Not for: lists with nulls in them other than scores that are all null; those are left to the general writer.
 
+mod lengths;
+mod levels;
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
 use datafusion::arrow::datatypes::Float64Type;
@@ -18,12 +23,7 @@ use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
-use levels::{definition_levels, entries, repetition_levels};
-
-mod lengths;
-mod levels;
-#[cfg(test)]
-mod tests;
+use self::levels::{definition_levels, entries, repetition_levels};
 
 /// How ids are encoded.
 pub(super) const ITEM_ENCODING: Encoding = Encoding::DELTA_LENGTH_BYTE_ARRAY;

@@ -1,6 +1,7 @@
 //! Normalised discounted cumulative gain.
 
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 
 use super::RankedGrades;
 use super::explanation::Weighing;
@@ -52,21 +53,45 @@ pub(crate) fn weigh(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Optio
     Some(Weighing::new(ideal, ranks))
 }
 
+/// Judgments of a session that are sorted on the stack.
+const FEW: usize = 16;
+
 fn ideal_gain(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
-    let mut gains: Vec<f64> = grades.judged.iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0).collect();
+    // Most sessions have few judgments, and every session has its ideal found at every cutoff: those need no memory of their own.
+    let (mut few, mut many) = ([0.0; FEW], Vec::new());
+    let gains = match few.get_mut(..grades.judged.len()) {
+        Some(few) => few,
+        None => {
+            many.resize(grades.judged.len(), 0.0);
+            many.as_mut_slice()
+        }
+    };
+    let mut positive = 0;
+    let worthy = grades.judged.iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0);
+    for (to, gain) in gains.iter_mut().zip(worthy) {
+        *to = gain;
+        positive += 1;
+    }
+    let gains = gains.get_mut(..positive).unwrap_or_default();
     gains.sort_unstable_by(|a, b| b.total_cmp(a));
-    gains.truncate(cutoff.map_or(gains.len(), NonZeroUsize::get));
-    let ideal = discounted(gains);
+    let ideal = discounted(gains.iter().copied().take(cutoff.map_or(usize::MAX, NonZeroUsize::get)));
     (ideal > 0.0 && ideal.is_finite()).then_some(ideal)
 }
 
 fn discounted(gains: impl IntoIterator<Item = f64>) -> f64 {
-    // Most ranks bring nothing, and a logarithm is dear.
+    // Most ranks bring nothing.
     let worthy = gains.into_iter().enumerate().filter(|(_, gain)| *gain != 0.0);
     sum(worthy.map(|(index, gain)| gain * discount(index)))
 }
 
+/// The discounts of the first ranks: a logarithm is dear, and every session asks for the same ones.
+static DISCOUNTS: LazyLock<[f64; 128]> = LazyLock::new(|| std::array::from_fn(computed_discount));
+
 fn discount(index: usize) -> f64 {
+    DISCOUNTS.get(index).copied().unwrap_or_else(|| computed_discount(index))
+}
+
+fn computed_discount(index: usize) -> f64 {
     count(index + 2).log2().recip()
 }
 
@@ -76,6 +101,28 @@ mod tests {
 
     const GRADES: RankedGrades<'_> =
         RankedGrades { ranked: &[Some(1.0), None, Some(3.0), Some(-1.0)], judged: &[-1.0, 3.0, 0.0, 1.0] };
+
+    #[test]
+    fn discounts_that_are_kept_have_the_bits_of_those_that_are_computed() {
+        for index in 0..300 {
+            assert_eq!(discount(index).to_bits(), computed_discount(index).to_bits(), "{index}");
+        }
+    }
+
+    #[test]
+    fn few_and_many_judgments_have_one_ideal() {
+        for judged in [0, 1, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let judged: Vec<f64> = (0..judged).map(|item| f64::from(item as u32 * 7 % 5) - 1.0).collect();
+            let grades = RankedGrades { ranked: &[], judged: &judged };
+            for cutoff in [None, NonZeroUsize::new(1), NonZeroUsize::new(10)] {
+                let mut gains: Vec<f64> = judged.iter().copied().filter(|gain| *gain > 0.0).collect();
+                gains.sort_by(|a, b| b.total_cmp(a));
+                gains.truncate(cutoff.map_or(gains.len(), NonZeroUsize::get));
+                let slow = Some(discounted(gains)).filter(|ideal| *ideal > 0.0);
+                assert_eq!(ideal_gain(&grades, GainFunction::Linear, cutoff), slow, "{} judged", judged.len());
+            }
+        }
+    }
 
     #[test]
     fn linear_gain_by_hand() {
