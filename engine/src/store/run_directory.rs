@@ -197,9 +197,9 @@ impl RunDirectory {
     /// Returns what publishing came to. Of a process that was stopped for a while every request fails at first; what matters then
     /// is whether the directory still is its own.
     fn or_lost(&self, published: Result<(), StoreError>) -> Result<(), StoreError> {
-        published.or_else(|error| match self.check_lock() {
-            Err(lost @ StoreError::LeaseLost { .. }) => Err(lost),
-            _ => Err(error),
+        published.map_err(|error| match self.check_lock() {
+            Err(lost @ StoreError::LeaseLost { .. }) => lost,
+            _ => error,
         })
     }
 
