@@ -3,7 +3,9 @@
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::body::Upload;
 use super::error::ApiError;
@@ -47,6 +49,16 @@ pub fn json<T: DeserializeOwned>(body: &[u8], depth: usize) -> Result<T, ApiErro
         }
         _ => ApiError::bad_request(format!("the body is not JSON: {error}")),
     })
+}
+
+/// Reads an object, or nothing, where a list would be read as the members of an object in their order.
+///
+/// # Errors
+///
+/// Returns an error for anything else.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let members: Option<Map<String, Value>> = Option::deserialize(deserializer)?;
+    members.map(|members| serde_json::from_value(Value::Object(members)).map_err(D::Error::custom)).transpose()
 }
 
 fn kind_of(message: &str) -> &'static str {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ScenarioEnvironment, ScoringFunctionResult};
+use crate::platform::extract::object;
 
 /// A scorer to register or to change.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -55,7 +56,7 @@ pub struct Validation {
     /// `scorer_params`.
     pub scoring_context: Value,
     /// Where it would run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub environment_parameters: Option<ScenarioEnvironment>,
 }
 
