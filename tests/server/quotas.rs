@@ -84,7 +84,7 @@ fn a_run_whose_folder_outgrows_the_limit_fails_and_says_why() {
     std::fs::File::create(&filler).unwrap().set_len(300 << 20).unwrap();
     let run = shop.ended(&id);
     assert_eq!((&run["state"], &run["failure"]["code"]), (&json!("failed"), &json!("storage_quota")), "{run}");
-    assert!(children(shop.server.pid()).is_empty(), "its worker is gone");
+    until("the end of its worker", || children(shop.server.pid()).is_empty().then_some(()));
     // It counts now that it has ended: nothing more is taken, whatever it is, until it is removed.
     let refused = shop.post("/v1/runs", &json!({ "toml": super::shop::benchmark() })).expect(413);
     assert_eq!(refused["code"], "storage_quota");
