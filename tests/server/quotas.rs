@@ -143,7 +143,7 @@ fn an_organisation_has_so_many_streams_and_no_more() {
         stream.read_exact(&mut head).unwrap();
         (stream, String::from_utf8_lossy(&head).into_owned())
     };
-    let mut open: Vec<_> = (0..64).map(|_| follow()).collect();
+    let mut open: Vec<_> = (0..128).map(|_| follow()).collect();
     assert!(open.iter().all(|(_, head)| head == "HTTP/1.1 200"));
     let refused = shop.get(&format!("/v1/runs/{id}/events"));
     assert_eq!(refused.header("retry-after"), Some("1"));
