@@ -164,6 +164,33 @@ fn both_versions_of_http_are_spoken_on_one_port() {
 }
 
 #[test]
+fn a_connection_takes_file_after_file() {
+    let server = Server::start_with(&["--rate-per-token", "10000"]);
+    let token = server.token("acme", "ci");
+    let content = b"{\"item_id\":\"x\"}\n".repeat(20);
+    super::shop::put(&server, &token, "/v1/files/a.jsonl", &content).expect(201);
+    let http2 = reqwest::blocking::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let url = format!("http://{}/v1/files/a.jsonl/content", server.address());
+    for _ in 0..300 {
+        let answer = http2.get(&url).bearer_auth(&token).send().unwrap();
+        assert_eq!(answer.bytes().unwrap().len(), content.len());
+        assert_eq!(http2.head(&url).bearer_auth(&token).send().unwrap().status(), 200);
+    }
+    let request = format!("GET /v1/files/a.jsonl/content HTTP/1.1\r\nHost: x\r\nX-API-Key: {token}\r\n\r\n");
+    let mut stream = connect(&server, b"");
+    for number in 0..300 {
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(&content) {
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0, "closed after {number} answers");
+            said.extend_from_slice(&buffer[..read]);
+        }
+    }
+}
+
+#[test]
 fn a_server_that_is_told_to_end_answers_what_is_in_flight() {
     let mut server = Server::start();
     let token = server.token("acme", "admin");

@@ -84,7 +84,7 @@ fn a_run_whose_folder_outgrows_the_limit_fails_and_says_why() {
     std::fs::File::create(&filler).unwrap().set_len(300 << 20).unwrap();
     let run = shop.ended(&id);
     assert_eq!((&run["state"], &run["failure"]["code"]), (&json!("failed"), &json!("storage_quota")), "{run}");
-    assert!(children(shop.server.pid()).is_empty(), "its worker is gone");
+    until("the end of its worker", || children(shop.server.pid()).is_empty().then_some(()));
     // It counts now that it has ended: nothing more is taken, whatever it is, until it is removed.
     let refused = shop.post("/v1/runs", &json!({ "toml": super::shop::benchmark() })).expect(413);
     assert_eq!(refused["code"], "storage_quota");
@@ -143,7 +143,7 @@ fn an_organisation_has_so_many_streams_and_no_more() {
         stream.read_exact(&mut head).unwrap();
         (stream, String::from_utf8_lossy(&head).into_owned())
     };
-    let mut open: Vec<_> = (0..64).map(|_| follow()).collect();
+    let mut open: Vec<_> = (0..128).map(|_| follow()).collect();
     assert!(open.iter().all(|(_, head)| head == "HTTP/1.1 200"));
     let refused = shop.get(&format!("/v1/runs/{id}/events"));
     assert_eq!(refused.header("retry-after"), Some("1"));

@@ -40,7 +40,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 const REQUESTS_AT_ONCE: usize = 256;
 
 /// Streams of events of an organisation that are open at once.
-const STREAMS_AT_ONCE: usize = 64;
+const STREAMS_AT_ONCE: usize = 128;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -162,7 +162,8 @@ impl Drop for InFlight {
         state.waiting_since = now;
         state.begun_at = None;
         state.offered.remove(&self.number);
-        if !self.is_complete {
+        // In HTTP/1.1 a body of a known length is never asked for its end, and who gives up closes the connection.
+        if state.http2 && !self.is_complete {
             let (count, since) = state.given_up;
             let is_over = now.saturating_duration_since(since) > GIVING_UP;
             state.given_up = if is_over { (1, now) } else { (count + 1, since) };
@@ -367,5 +368,10 @@ mod tests {
         assert_eq!(activity.overdue(after(0), &limits(), false), None);
         drop(activity.begin(true));
         assert_eq!(activity.overdue(after(0), &limits(), false), Some("gives up too many requests"));
+        let activity = Activity::new();
+        for _ in 0..=MOST_GIVEN_UP {
+            drop(activity.begin(false));
+        }
+        assert_eq!(activity.overdue(after(0), &limits(), false), None, "HTTP/1.1 has no streams");
     }
 }
