@@ -135,12 +135,7 @@ impl Blob {
     ///
     /// Returns an error when reading fails, or when there are fewer.
     pub fn bytes(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        // A damaged footer may ask for any length; memory is taken only for what is there.
-        let there = self.length.saturating_sub(offset);
-        if (length as u64) > there {
-            let message = format!("{length} bytes from byte {offset} on, of {} in the file", self.length);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-        }
+        self.check(offset, length)?;
         match &self.content {
             Content::Object(object) => object.read(offset, length as u64),
             Content::File(_) => {
@@ -149,6 +144,35 @@ impl Blob {
                 Ok(bytes.into())
             }
         }
+    }
+
+    /// Reads `length` bytes from `offset` on into the front of `buffer`, which grows where it is too short, and returns them: for
+    /// many reads of large pieces, for which new memory each time would cost more than the copy.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when reading fails, or when there are fewer.
+    pub fn read_into<'a>(&self, offset: u64, length: usize, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        self.check(offset, length)?;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let bytes = buffer.get_mut(..length).unwrap_or_default();
+        match &self.content {
+            Content::Object(object) => bytes.copy_from_slice(&object.read(offset, length as u64)?),
+            Content::File(_) => self.reader(offset).read_exact(bytes)?,
+        }
+        Ok(bytes)
+    }
+
+    /// A damaged footer may ask for any length; memory is taken only for what is there.
+    fn check(&self, offset: u64, length: usize) -> io::Result<()> {
+        let there = self.length.saturating_sub(offset);
+        if (length as u64) > there {
+            let message = format!("{length} bytes from byte {offset} on, of {} in the file", self.length);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        Ok(())
     }
 
     /// Returns a reader that goes on from `offset`.

@@ -1,17 +1,16 @@
 //! Publishing a table that consists of parts: column chunks are copied byte for byte, never decoded.
 
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use datafusion::parquet::file::reader::{ChunkReader, Length};
-use datafusion::parquet::file::writer::SerializedFileWriter;
+use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
 use super::table::{PendingOutput, output, properties, publish};
@@ -38,11 +37,16 @@ pub fn copy_tables(
     let writing = |error: ParquetError| StoreError::write(path, &pending, 0, error);
     let writer = SerializedFileWriter::new(output(&pending), parquet.root_schema_ptr(), Arc::new(properties));
     let mut writer = writer.map_err(writing)?;
+    let mut buffer = Vec::new();
     for part in parts {
         let part = part?;
         for group in part.footer().row_groups() {
-            let columns = Columns::read(&part, group, parquet.columns())?;
-            columns.append(&mut writer, group.num_rows()).map_err(writing)?;
+            let mut copied = writer.next_row_group().map_err(writing)?;
+            for column in parquet.columns() {
+                let chunk = read(&part, group, column, &mut buffer)?;
+                chunk.append(&mut copied, group.num_rows()).map_err(writing)?;
+            }
+            copied.close().map_err(writing)?;
         }
     }
     writer.finish().map_err(writing)?;
@@ -50,81 +54,66 @@ pub fn copy_tables(
     publish(path, pending, Put::Replace)
 }
 
-/// The column chunks of a row group that are copied.
-struct Columns {
-    chunks: Vec<(ColumnChunkMetaData, ChunkBytes)>,
+/// Reads a column of a row group into the buffer, which is as large as the largest column so far.
+fn read<'a>(
+    part: &TableReader,
+    group: &'a RowGroupMetaData,
+    wanted: &ColumnDescriptor,
+    buffer: &'a mut Vec<u8>,
+) -> Result<ColumnChunk<'a>, StoreError> {
+    let read = without_panic(move || {
+        let found = group.columns().iter().find(|chunk| chunk.column_path() == wanted.path());
+        let metadata = found.ok_or_else(|| format!("it has no column `{}`", wanted.path().string()))?;
+        let (start, length) = metadata.byte_range();
+        let bytes = part.blob().read_into(start, usize::try_from(length)?, buffer)?;
+        Ok(ColumnChunk { metadata, start, bytes })
+    });
+    read.map_err(|error| StoreError::table(part.path(), error))
 }
 
-impl Columns {
-    /// Reads the chunks of `wanted` columns.
-    fn read(
-        part: &TableReader,
-        group: &RowGroupMetaData,
-        wanted: &[Arc<ColumnDescriptor>],
-    ) -> Result<Self, StoreError> {
-        let read = || {
-            let mut chunks = Vec::with_capacity(wanted.len());
-            for column in wanted {
-                let found = group.columns().iter().find(|chunk| chunk.column_path() == column.path());
-                let chunk = found.ok_or_else(|| format!("it has no column `{}`", column.path().string()))?;
-                let (start, length) = chunk.byte_range();
-                let length = usize::try_from(length)?;
-                chunks.push((chunk.clone(), ChunkBytes { start, bytes: part.blob().bytes(start, length)? }));
-            }
-            Ok(Self { chunks })
-        };
-        without_panic(read).map_err(|error| StoreError::table(part.path(), error))
-    }
-
-    fn append(self, writer: &mut SerializedFileWriter<PendingOutput>, rows: i64) -> Result<(), ParquetError> {
-        let mut group = writer.next_row_group()?;
-        for (metadata, bytes) in self.chunks {
-            let closed = ColumnCloseResult {
-                bytes_written: bytes.bytes.len() as u64,
-                rows_written: u64::try_from(rows).unwrap_or(0),
-                metadata,
-                bloom_filter: None,
-                column_index: None,
-                offset_index: None,
-            };
-            group.append_column(&bytes, closed)?;
-        }
-        group.close().map(|_| ())
-    }
-}
-
-/// Bytes of a file from a place on, known by their places in the file.
-struct ChunkBytes {
+/// A column of a row group as it stands in a file, known by its place there.
+struct ColumnChunk<'a> {
+    metadata: &'a ColumnChunkMetaData,
     start: u64,
-    bytes: Bytes,
+    bytes: &'a [u8],
 }
 
-impl ChunkBytes {
-    fn from(&self, place: u64) -> Result<Bytes, ParquetError> {
+impl<'a> ColumnChunk<'a> {
+    fn append(self, group: &mut SerializedRowGroupWriter<'_, PendingOutput>, rows: i64) -> Result<(), ParquetError> {
+        let closed = ColumnCloseResult {
+            bytes_written: self.bytes.len() as u64,
+            rows_written: u64::try_from(rows).unwrap_or(0),
+            metadata: self.metadata.clone(),
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        group.append_column(&self, closed)
+    }
+
+    fn from(&self, place: u64) -> Result<&'a [u8], ParquetError> {
         let skipped = place.checked_sub(self.start).and_then(|skipped| usize::try_from(skipped).ok());
-        let rest = skipped.filter(|skipped| *skipped <= self.bytes.len()).map(|skipped| self.bytes.slice(skipped..));
+        let rest = skipped.and_then(|skipped| self.bytes.get(skipped..));
         rest.ok_or_else(|| ParquetError::EOF(format!("byte {place} lies outside of its column")))
     }
 }
 
-impl Length for ChunkBytes {
+impl Length for ColumnChunk<'_> {
     fn len(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 }
 
-impl ChunkReader for ChunkBytes {
-    type T = Cursor<Bytes>;
+impl<'a> ChunkReader for ColumnChunk<'a> {
+    type T = &'a [u8];
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(Cursor::new(self.from(start)?))
+        self.from(start)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let mut bytes = self.from(start)?;
-        if bytes.remaining() < length {
-            return Err(ParquetError::EOF(format!("{length} bytes from byte {start} on lie outside of their column")));
-        }
-        Ok(bytes.split_to(length))
+        let bytes = self.from(start)?.get(..length).map(Bytes::copy_from_slice);
+        let missing = || format!("{length} bytes from byte {start} on lie outside of their column");
+        bytes.ok_or_else(|| ParquetError::EOF(missing()))
     }
 }
