@@ -224,7 +224,7 @@ fn beir_here() -> Vec<u8> {
     for (name, content) in BEIR {
         folder.write(name, content);
     }
-    let bench = beir_at(&folder.path("").display().to_string().trim_end_matches('/').to_owned());
+    let bench = beir_at(folder.path("").display().to_string().trim_end_matches('/'));
     run_beir(&bench, Vec::new()).exits(0);
     std::fs::read(bench.path("out/scenario_scores.parquet")).expect("scores")
 }
