@@ -58,7 +58,7 @@ fn followers_are_dropped_when_their_token_is_revoked() {
         crate::rematch::rematch(["token", "revoke", token, "--data", shop.server.data().to_str().unwrap()]).exits(0);
         let revoked = Instant::now();
         assert!(!follower.join().unwrap().is_empty());
-        assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+        assert!(revoked.elapsed() < Duration::from_secs(5), "{:?}", revoked.elapsed());
     });
     assert!(begun.elapsed() < Duration::from_secs(20));
 }

@@ -212,7 +212,7 @@ mod tests {
             Instant::now()
         };
         let (count, at) = tokio::join!(drained(&app, &principal), revoked);
-        assert!(at.elapsed() < Duration::from_secs(1), "{:?}", at.elapsed());
+        assert!(at.elapsed() < Duration::from_secs(5), "{:?}", at.elapsed());
         assert!(count > 20, "{count} came before");
         let second = app.tokens().create("acme", "", Role::Runtime, None).await.unwrap();
         let principal = app.tokens().look_up(second.text.reveal()).await.unwrap().unwrap();
@@ -222,7 +222,7 @@ mod tests {
         };
         let begun = Instant::now();
         tokio::join!(drained(&app, &principal), stop);
-        assert!(begun.elapsed() < Duration::from_secs(1));
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
     #[test]

@@ -196,7 +196,7 @@ mod tests {
         let begun = Instant::now();
         let error = paced(1000, 1, PAUSE / 10).collect().await.unwrap_err();
         assert_eq!(error.status, StatusCode::REQUEST_TIMEOUT);
-        assert!(begun.elapsed() < PAUSE * 10, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < PAUSE * 60, "{:?}", begun.elapsed());
         let whole = paced(20, 4096, PAUSE / 10).collect().await.unwrap();
         assert_eq!(whole.len(), 20 * 4096);
     }
