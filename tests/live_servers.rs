@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -110,9 +111,18 @@ impl Drop for LiveServer {
     }
 }
 
-/// Free now; nobody else asks the system for a port in the moment until the server has it.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port()
+/// Returns a port for a server that cannot be told to find one itself. It is none of those that the system gives out by itself,
+/// so that nobody who connects or listens meanwhile gets it, and tests that run side by side begin at different ones.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u32 = 20_000;
+    const PORTS: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(131);
+    (0..PORTS)
+        .map(|_| FIRST + begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % PORTS)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Returns the program `name` of the server `server`, in one of these places or where the system looks for programs; says

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::live_servers::free_port;
+
 pub(crate) const BUCKET: &str = "bucket";
 const KEY: &str = "the-key";
 const SECRET: &str = "the-secret";
@@ -28,8 +30,7 @@ impl S3Server {
         };
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join(BUCKET)).expect("a bucket");
-        // Free now; nobody else asks the system for a port in the moment until the server has it.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let port = free_port();
         let child = Command::new(binary)
             .args(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", SECRET, "--port", &port.to_string()])
             .arg(folder.path())

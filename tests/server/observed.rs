@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::running::{Server, until};
 use super::shop::{Shop, registered};
+use crate::live_servers::free_port;
 use crate::rematch::binary;
 
 /// Returns whether the binary has the features.
@@ -26,7 +27,7 @@ fn is_observed() -> bool {
 
 /// Returns an address of this machine that was free a moment ago.
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// One line of figures: name, labels, value.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rematch_metrics::top_lists::MOST_RANKS;
 use rematch_metrics::{GainFunction, Metric};
@@ -18,7 +19,7 @@ use super::policy::PolicyPlan;
 use super::spec::{
     Combine, Compatibility, FilterSpec, OnScorerError, OutputFormat, SampleStrategy, SessionFormat, SessionsPath, Wasi,
 };
-use super::stages::StagePlan;
+use super::stages::{StageKind, StagePlan};
 use super::statistics::StatisticsPlan;
 
 /// A benchmark as it was written, kept beside a run so that a value of it can be set anew.
@@ -197,6 +198,20 @@ impl PipelinePlan {
     pub fn policy(&self) -> Option<&PolicyPlan> {
         self.stages.iter().find_map(|stage| stage.does.policy())
     }
+
+    /// Returns the longest time that an attempt at any of its servers may take; `None` where it asks none.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Option<Duration> {
+        longest_timeout(&self.stages)
+    }
+}
+
+fn longest_timeout(stages: &[StagePlan]) -> Option<Duration> {
+    let of_stage = |stage: &StagePlan| match &stage.does {
+        StageKind::Fuse(plan) => plan.branches.iter().filter_map(|branch| longest_timeout(&branch.stages)).max(),
+        does => does.policy().map(|policy| policy.timeout.0),
+    };
+    stages.iter().filter_map(of_stage).max()
 }
 
 /// A table of documents.

@@ -75,8 +75,9 @@ pub(super) fn timed(question: &Question<'_>, index: usize, arm: &ArmChunk) -> Re
         Some(state) => state.is_measured(attempts.value(index)),
         None => false,
     };
-    let policy = question.plan.pipelines.get(index).and_then(|pipeline| pipeline.policy());
-    let deadline_ns = policy.map_or(u64::MAX, |policy| u64::try_from(policy.timeout.0.as_nanos()).unwrap_or(u64::MAX));
+    // Which of its servers did not answer is not recorded.
+    let timeout = question.plan.pipelines.get(index).and_then(|pipeline| pipeline.longest_timeout());
+    let deadline_ns = timeout.map_or(u64::MAX, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
     let timed = |row: usize| {
         let nanoseconds = if latency.is_valid(row) { u64::try_from(latency.value(row)).unwrap_or(0) } else { 0 };
         let mut of_row = list_range(stages, row);
@@ -153,16 +154,20 @@ impl Latencies {
         }
     }
 
-    /// Returns what time-outs make of percentiles and mean; `None` without any.
+    /// Returns what time-outs make of percentiles and mean; `None` without any. A time-out ranks above every session that was
+    /// measured, whatever its deadline: where stages have several, one session may take longer than another's.
     fn at_least(&self) -> Option<AtLeast> {
-        let mut all = self.timed_out.clone()?;
-        let timed_out = all.len();
-        if let Some(measured) = &self.histogram {
-            // Of the same precision, one always fits into the other.
-            let _ = all.add(measured);
-        }
-        let n = all.len();
-        let at = |share| quantile_ms(&all, share);
+        let bounds = self.timed_out.as_ref()?;
+        let measured = self.histogram.as_ref();
+        let timed_out = bounds.len();
+        let n = measured.map_or(0, Histogram::len) + timed_out;
+        let place_of_first = (n - timed_out) as f64;
+        let largest = measured.map_or(0.0, |measured| at_place(measured, place_of_first - 1.0));
+        let at_rank = |place: f64| match measured {
+            Some(measured) if place < place_of_first => at_place(measured, place),
+            _ => at_place(bounds, place - place_of_first).max(largest),
+        };
+        let at = |share| interpolated_ms(n, share, at_rank);
         Some(AtLeast {
             p50_ms: at(0.5),
             p90_ms: at(0.9),
@@ -200,15 +205,20 @@ fn record(histogram: &mut Option<Histogram<u64>>, latencies: &[u64]) {
     }
 }
 
-/// The quantile by linear interpolation between the two latencies around it (type 7).
 fn quantile_ms(histogram: &Histogram<u64>, share: f64) -> Option<f64> {
-    let sessions = histogram.len();
-    let place = share * (sessions.checked_sub(1)? as f64);
+    interpolated_ms(histogram.len(), share, |place| at_place(histogram, place))
+}
+
+/// Returns the latency at a place of the ascending order, counted from 0, nanoseconds.
+fn at_place(histogram: &Histogram<u64>, place: f64) -> f64 {
     // Asked for half a place further, rounding cannot lead to a neighbour.
-    let at = |place: f64| {
-        let found = histogram.value_at_quantile((place + 0.5) / sessions as f64);
-        histogram.median_equivalent(found) as f64
-    };
+    let found = histogram.value_at_quantile((place + 0.5) / histogram.len() as f64);
+    histogram.median_equivalent(found) as f64
+}
+
+/// The quantile by linear interpolation between the two latencies around it (type 7).
+fn interpolated_ms(sessions: u64, share: f64, at: impl Fn(f64) -> f64) -> Option<f64> {
+    let place = share * (sessions.checked_sub(1)? as f64);
     let (below, above) = (at(place.floor()), at(place.ceil()));
     Some((below + (above - below) * place.fract()) / NANOSECONDS_PER_MILLISECOND)
 }
@@ -379,6 +389,26 @@ mod tests {
         assert!((at_least.mean_ms.expect("a bound") - (4753.0 + 3000.0) / 100.0).abs() < 1e-9, "{at_least:?}");
         assert_eq!((at_least.timed_out, at_least.n), (3, 100));
         assert_eq!((at_least.bounds(0.5), at_least.bounds(0.9), at_least.bounds(0.99)), (false, false, true));
+    }
+
+    #[test]
+    fn a_time_out_ranks_above_all_that_was_measured_even_with_a_shorter_deadline() {
+        let mut found = Latencies::default();
+        // Of two stages with deadlines of their own, session by session a chunk.
+        for (took, deadline) in [(10, 5), (40, 60), (20, 7), (30, 8)] {
+            let (took, deadline) = (took * 1_000_000_u64, deadline * 1_000_000_u64);
+            found.merge(Latencies { pending: vec![took], deadlines: vec![deadline], ..Latencies::default() });
+        }
+        let at_least = found.at_least().expect("time-outs");
+        // Places 0 to 3 were measured (10, 20, 30, 40); 4 to 6 are bounds below 40, place 7 is at least 60.
+        assert!((at_least.p50_ms.expect("a bound") - 40.0).abs() < 0.1, "{at_least:?}");
+        assert!((at_least.p90_ms.expect("a bound") - 46.0).abs() < 0.1, "{at_least:?}");
+        assert!((at_least.p99_ms.expect("a bound") - 58.6).abs() < 0.1, "{at_least:?}");
+        assert_eq!((at_least.timed_out, at_least.n), (4, 8));
+        assert!(at_least.bounds(0.5) && !at_least.bounds(0.4));
+        let mut alone = Latencies::default();
+        alone.merge(Latencies { deadlines: vec![5_000_000], ..Latencies::default() });
+        assert!((alone.at_least().and_then(|bound| bound.p50_ms).expect("a bound") - 5.0).abs() < 0.01);
     }
 
     #[test]

@@ -100,27 +100,27 @@ impl SessionsWriter {
         if sessions.is_empty() {
             return Ok(());
         }
-        let path = self.path.clone();
-        let io = |source| LoadError::Io { path, source };
         let batch = sessions_to_batch(sessions).map_err(std::io::Error::other);
         let written = batch.and_then(|batch| {
             self.writer.write(&batch).map_err(std::io::Error::other)?;
             self.writer.flush().map_err(std::io::Error::other)
         });
-        written.map_err(|error| {
-            let folder = self.path.parent().unwrap_or(Path::new("."));
-            let needed = (self.writer.bytes_written() + self.writer.in_progress_size()) as u64;
-            LoadError::of_room(&self.path, folder, needed, &error).unwrap_or_else(|| io(error))
-        })
+        written.map_err(|error| self.failed(error))
     }
 
     /// Writes the footer and returns the file, which has no name yet.
-    fn finish(self) -> Result<NamedTempFile, LoadError> {
-        let Self { path, file, writer } = self;
-        let io = |source| LoadError::Io { path: path.clone(), source };
-        let handle = writer.into_inner().map_err(|error| io(std::io::Error::other(error)))?;
-        handle.sync_all().map_err(io)?;
-        Ok(file)
+    fn finish(mut self) -> Result<NamedTempFile, LoadError> {
+        // Not by taking the file out of the writer, which makes words of what the system says.
+        let finished = self.writer.finish().map_err(std::io::Error::other);
+        finished.and_then(|_| self.writer.inner().sync_all()).map_err(|error| self.failed(error))?;
+        Ok(self.file)
+    }
+
+    fn failed(&self, error: std::io::Error) -> LoadError {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let needed = (self.writer.bytes_written() + self.writer.in_progress_size()) as u64;
+        let room = LoadError::of_room(&self.path, folder, needed, &error);
+        room.unwrap_or_else(|| LoadError::Io { path: self.path.clone(), source: error })
     }
 }
 

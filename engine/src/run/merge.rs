@@ -28,6 +28,7 @@ pub async fn merge(sources: &[PathBuf], surroundings: Surroundings) -> Result<Ou
                 return Err(RunError::OtherRun { first: first.clone(), expected, other: source.clone(), found });
             }
             if shard.root() != target.root() {
+                // Before it is known whether all parts are there: whoever merges the missing ones need not name this shard again.
                 requests::merge(target, &shard)?;
             }
             for unit in shard.parts()? {

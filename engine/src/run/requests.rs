@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use super::Run;
 use crate::compare::outcome::BenchmarkResult;
 use crate::replay::Pipeline;
@@ -10,6 +12,12 @@ use crate::store::{RunDirectory, StoreError, layout};
 
 /// By retriever and stage.
 type Requests = BTreeMap<String, BTreeMap<String, RemoteCounts>>;
+
+/// What the shards of a run asked that were merged into it, by shard: one that is merged again takes its own place, so that it
+/// counts once.
+const OF_SHARDS: &str = "requests-of-shards.json";
+
+type OfShards = BTreeMap<String, Requests>;
 
 impl Run {
     /// Adds what the pipelines asked since they were built to what stands in the run's directory. What a process asked that
@@ -28,34 +36,75 @@ impl Run {
     }
 }
 
-/// Adds what the servers of a shard were asked to what stands in the directory of the whole run.
+/// Notes in the directory of the whole run what the servers of a shard were asked, in place of what was noted of that shard
+/// before.
 pub(super) fn merge(target: &RunDirectory, shard: &RunDirectory) -> Result<(), StoreError> {
-    let requests = if shard.holds(layout::REQUESTS)? { shard.read_json(layout::REQUESTS)? } else { Requests::new() };
-    add(target, &requests)
+    let (whole, name) = (name_of(target), name_of(shard));
+    if whole == name {
+        return Ok(());
+    }
+    let before: OfShards = read(target, OF_SHARDS)?;
+    let mut known = before.clone();
+    let own: Requests = read(shard, layout::REQUESTS)?;
+    if asked(&own) {
+        known.insert(name, own);
+    }
+    // A shard may be a merge of others itself; what they say of themselves is newer.
+    let of_others: OfShards = read(shard, OF_SHARDS)?;
+    for (name, requests) in of_others {
+        if name != whole {
+            known.entry(name).or_insert(requests);
+        }
+    }
+    if known == before { Ok(()) } else { target.write_json(OF_SHARDS, &known) }
+}
+
+/// Returns what tells a directory from others.
+fn name_of(directory: &RunDirectory) -> String {
+    let location = directory.location();
+    let path = location.local().and_then(|path| std::path::absolute(path).ok());
+    path.map_or_else(|| location.to_string(), |path| path.display().to_string())
 }
 
 fn add(directory: &RunDirectory, more: &Requests) -> Result<(), StoreError> {
-    let asked = |requests: &Requests| requests.values().flat_map(BTreeMap::values).any(|counts| counts.requests > 0);
     if !asked(more) {
         return Ok(());
     }
-    let mut requests: Requests =
-        if directory.holds(layout::REQUESTS)? { directory.read_json(layout::REQUESTS)? } else { Requests::new() };
+    let mut requests: Requests = read(directory, layout::REQUESTS)?;
+    add_to(&mut requests, more);
+    directory.write_json(layout::REQUESTS, &requests)
+}
+
+fn asked(requests: &Requests) -> bool {
+    requests.values().flat_map(BTreeMap::values).any(|counts| counts.requests > 0)
+}
+
+fn add_to(requests: &mut Requests, more: &Requests) {
     for (retriever, stages) in more {
         let known = requests.entry(retriever.clone()).or_default();
         for (stage, counts) in stages {
             known.entry(stage.clone()).or_default().add(counts);
         }
     }
-    directory.write_json(layout::REQUESTS, &requests)
+}
+
+fn read<T: DeserializeOwned + Default>(directory: &RunDirectory, name: &str) -> Result<T, StoreError> {
+    if directory.holds(name)? { directory.read_json(name) } else { Ok(T::default()) }
+}
+
+/// Returns what servers were asked by the processes that worked in the directory and in the shards that were merged into it.
+fn total(directory: &RunDirectory) -> Result<Requests, StoreError> {
+    let mut requests: Requests = read(directory, layout::REQUESTS)?;
+    let of_shards: OfShards = read(directory, OF_SHARDS)?;
+    for shard in of_shards.values() {
+        add_to(&mut requests, shard);
+    }
+    Ok(requests)
 }
 
 /// Tells each stage of the results what its server was asked.
 pub(super) fn tell(directory: &RunDirectory, results: &mut [BenchmarkResult]) -> Result<(), StoreError> {
-    if !directory.holds(layout::REQUESTS)? {
-        return Ok(());
-    }
-    let requests: Requests = directory.read_json(layout::REQUESTS)?;
+    let requests = total(directory)?;
     for result in results {
         let Some(of_stages) = requests.get(&result.retriever_id) else { continue };
         for stage in &mut result.stages {
@@ -63,4 +112,49 @@ pub(super) fn tell(directory: &RunDirectory, results: &mut [BenchmarkResult]) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Manifest;
+
+    fn directory(root: &Path) -> RunDirectory {
+        let manifest = json!({
+            "layout_version": 2, "engine_version": "0", "run_id": "a", "name": "n", "seed": 1, "plan": {}, "inputs": []
+        });
+        let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+        RunDirectory::open(root, &manifest).unwrap().0
+    }
+
+    fn requests(requests: u64) -> Requests {
+        let counts = RemoteCounts { requests, ..RemoteCounts::default() };
+        BTreeMap::from([("new".to_owned(), BTreeMap::from([("ask".to_owned(), counts)]))])
+    }
+
+    #[test]
+    fn a_shard_that_is_merged_again_is_counted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [target, one, two] = ["target", "one", "two"].map(|name| directory(&folder.path().join(name)));
+        merge(&target, &one).unwrap();
+        assert!(!target.has(OF_SHARDS), "nobody was asked");
+        for (directory, count) in [(&target, 1), (&one, 20), (&two, 300)] {
+            add(directory, &requests(count)).unwrap();
+        }
+        merge(&target, &one).unwrap();
+        merge(&target, &one).unwrap();
+        merge(&target, &target).unwrap();
+        assert_eq!(total(&target).unwrap(), requests(21));
+        // The first went on meanwhile, and the second is itself a merge.
+        merge(&two, &one).unwrap();
+        add(&one, &requests(4000)).unwrap();
+        for shard in [&two, &one, &two] {
+            merge(&target, shard).unwrap();
+        }
+        assert_eq!(total(&target).unwrap(), requests(4321));
+    }
 }

@@ -118,13 +118,14 @@ impl Lease {
             let number = match numbers.last() {
                 None => 1,
                 Some(last) => {
+                    let Some(next) = last.checked_add(1) else { return Err(failed(no_number_after(*last))) };
                     let Some(lease) = Found::read(directory, *last).map_err(failed)? else { continue };
                     if !lease.is_over(directory).map_err(failed)? {
                         let locked = lease.locked(directory).map_err(failed)?;
                         return Err(locked);
                     }
                     found = Some(lease);
-                    last + 1
+                    next
                 }
             };
             let renewed = Instant::now();
@@ -183,7 +184,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.end();
-        if self.shared.lock().lost.is_none() {
+        if self.shared.lock().lost.is_some() {
+            return;
+        }
+        // What another process wrote under our number is not ours to give back.
+        let own = self.shared.own();
+        if own.is_ok_and(|own| own.is_some_and(|own| own.holder.id == self.shared.holder.id)) {
             let holder = self.shared.holder.clone().done();
             // Best effort: who is not told waits until the lease is over.
             let _ = self.shared.write(&holder);
@@ -198,11 +204,13 @@ impl Shared {
 
     /// Renews the lease until it ends or is lost.
     fn beat(&self) {
+        let is_over = |state: &State| self.ended.load(Ordering::SeqCst) || state.lost.is_some();
         let mut state = self.lock();
-        loop {
+        // Whoever ends it may have said so before there was anybody to wake.
+        while !is_over(&state) {
             let waited = self.wake.wait_timeout(state, self.time.between_signs());
             let (woken, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if self.ended.load(Ordering::SeqCst) || woken.lost.is_some() {
+            if is_over(&woken) {
                 return;
             }
             drop(woken);
@@ -215,9 +223,14 @@ impl Shared {
     /// Gives a sign of life and looks whether somebody has taken over.
     fn renew(&self) -> io::Result<()> {
         let begun = Instant::now();
-        let own = Found::read(&self.directory, self.number)?;
-        if own.is_some_and(|own| own.holder.id == self.holder.id) {
-            self.write(&self.holder)?;
+        match self.own()? {
+            Some(own) if own.holder.id == self.holder.id => self.write(&self.holder)?,
+            // A store that knows no conditions let another process write the same number later.
+            Some(other) => {
+                self.lock().lost = Some(other.holder.to_string());
+                return Ok(());
+            }
+            None => {}
         }
         let last = numbers(&self.directory)?.last().copied();
         let words = match last {
@@ -231,6 +244,11 @@ impl Shared {
         };
         self.lock().lost = Some(words);
         Ok(())
+    }
+
+    /// Returns what stands in the store under our number.
+    fn own(&self) -> io::Result<Option<Found>> {
+        Found::read(&self.directory, self.number)
     }
 
     fn write(&self, holder: &Holder) -> io::Result<()> {
@@ -296,11 +314,27 @@ impl Found {
 fn store_time(directory: &Location) -> io::Result<i64> {
     let name = format!("{}/asked-{}", layout::LEASES, Holder::this_process(Duration::ZERO).id);
     let Some(remote) = Remote::at(&directory.join(name))? else { return Ok(0) };
-    remote.put(Bytes::from_static(b"{}\n"), Put::Replace)?;
-    let version = remote.head();
-    // Best effort: whoever takes the directory next removes it.
-    let _ = remote.remove();
-    Ok(version?.modified_ms)
+    for _ in 0..TRIES {
+        remote.put(Bytes::from_static(b"{}\n"), Put::Replace)?;
+        let found = remote.find();
+        // Best effort: whoever takes the directory next removes it.
+        let _ = remote.remove();
+        // Whoever takes or removes the directory right now may have removed ours with the rest.
+        if let Some(version) = found? {
+            return Ok(version.modified_ms);
+        }
+    }
+    let message =
+        format!("what is written to `{directory}/{}` is removed at once by others; try again", layout::LEASES);
+    Err(io::Error::other(message))
+}
+
+/// Returns why nobody can take a directory with that lease: it was not written by this program, which counts from 1.
+fn no_number_after(last: u64) -> io::Error {
+    let folder = layout::LEASES;
+    let message =
+        format!("`{folder}/{last}.json` leaves no number for another lease; remove it, it is no lease of a run");
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 fn object(directory: &Location, number: u64) -> io::Result<Remote> {

@@ -53,8 +53,9 @@ pub enum Opened {
 ///
 /// One process works in it at a time. On a file system the lock is the system's, which takes it back from a process that
 /// dies; in an object store it is a lease, which its holder renews ([`LeaseTime`](super::LeaseTime)). A process that lost its
-/// lease publishes nothing any more. Should two processes publish in one directory nevertheless, nothing is corrupt: a part is
-/// written under the condition that it is not there, and who writes a file writes the same bytes.
+/// lease publishes nothing any more, but on a machine that slept, whose clock may have stood still: there it may for up to half a
+/// lease. Should two processes publish in one directory nevertheless, nothing is corrupt: a part is written under the condition
+/// that it is not there, and who writes a file writes the same bytes.
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
     root: PathBuf,

@@ -22,7 +22,7 @@ const LOOK_EVERY: u64 = 8 << 20;
 pub struct Upload {
     folder: TempDir,
     name: String,
-    /// As long as it has no row of its own.
+    /// As long as it has no row of its own: it goes within the write of that row, before anybody can read it.
     _on_its_way: Entry,
     /// Its size, bytes.
     pub bytes: u64,
@@ -56,6 +56,9 @@ impl Upload {
             }
             let more = app.ledger().on_their_way(organisation);
             if kept.saturating_add(more) > most {
+                // Whoever sends the rest slowly does not keep what came.
+                drop(file);
+                drop(folder);
                 drop(on_its_way);
                 body.drain().await;
                 return Err(exceeded(kept, more, most));

@@ -90,6 +90,9 @@ const OPERATORS: [(&str, Operator); 20] = [
     ("geo_polygon", Operator::GeoPolygon),
 ];
 
+/// How deeply conditions may stand in one another. A worker is told of them as JSON, each three levels deep, and reads 128.
+const DEEPEST: usize = 30;
+
 impl Operator {
     /// Returns its name.
     #[must_use]
@@ -103,9 +106,24 @@ impl Condition {
     ///
     /// # Errors
     ///
-    /// Returns 422 for what is no condition.
+    /// Returns 422 for what is no condition, and for conditions that stand too deeply in one another.
     pub fn parse(filters: &Map<String, Value>) -> Result<Self, ApiError> {
-        Self::read(filters, false)
+        let condition = Self::read(filters, false)?;
+        let depth = condition.depth();
+        if depth > DEEPEST {
+            return Err(wrong(format!("conditions stand {depth} deep in one another; expected {DEEPEST} at most")));
+        }
+        Ok(condition)
+    }
+
+    /// Returns how many conditions stand in one another, this one included.
+    fn depth(&self) -> usize {
+        match &self.does {
+            Does::All(parts) | Does::Any(parts) | Does::Not(parts) => {
+                1 + parts.iter().map(Self::depth).max().unwrap_or(0)
+            }
+            Does::Test(_) => 1,
+        }
     }
 
     fn read(filters: &Map<String, Value>, outer_case: bool) -> Result<Self, ApiError> {
@@ -133,7 +151,10 @@ impl Condition {
                 parts.push(Self { does: make(members(key, value, case_sensitive)?), case_sensitive });
             }
         }
-        Ok(Self { does: Does::All(parts), case_sensitive })
+        match <[Self; 1]>::try_from(parts) {
+            Ok([only]) => Ok(only),
+            Err(parts) => Ok(Self { does: Does::All(parts), case_sensitive }),
+        }
     }
 }
 
@@ -185,6 +206,21 @@ mod tests {
         assert!(refusal(json!({ "field": "a", "weight": 1 })).contains("`weight` is no part of a condition"));
         assert!(refusal(json!({ "AND": [1] })).contains("no object"));
         assert!(refusal(json!({ "AND": {} })).contains("no list of conditions"));
+    }
+
+    #[test]
+    fn conditions_stand_in_one_another_down_to_a_limit() {
+        let read = |levels: usize| {
+            let test = json!({ "field": "a", "value": 1 });
+            let tree = (1..levels).fold(test, |inner, _| json!({ "AND": [inner] }));
+            Condition::parse(tree.as_object().unwrap())
+        };
+        let deepest = read(DEEPEST).unwrap();
+        assert_eq!(deepest.depth(), DEEPEST);
+        // As a worker is told of it: within an order.
+        let told = serde_json::to_string(&json!([[[[[[deepest]]]]]])).unwrap();
+        assert!(serde_json::from_str::<Value>(&told).is_ok());
+        assert!(read(DEEPEST + 1).unwrap_err().message.contains("31 deep in one another; expected 30 at most"));
     }
 
     #[test]

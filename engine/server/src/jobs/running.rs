@@ -275,19 +275,24 @@ fn tell(job: &Job, ended: &Result<Value, WorkerError>, span: &Span, took: Durati
     tracing::debug!(job = job.id, outcome, seconds = took.as_secs_f64(), "an attempt ended");
 }
 
-/// Ends when the organisation keeps more than it may while a job's folder grows.
+/// Ends when the organisation keeps more than it may while a job's folder grows: at two looks in a row, because what ends
+/// between the parts of one look may count in none of them or twice.
 async fn outgrown(app: &App, organisation: &str, folder: &Path) -> WorkerError {
     let mut on_its_way = app.ledger().open(organisation);
+    let mut was_over = false;
     loop {
         tokio::time::sleep(MEASURED_EVERY).await;
         let measured = folder.to_owned();
         let bytes = tokio::task::spawn_blocking(move || bytes_in(&measured)).await;
         on_its_way.set(bytes.unwrap_or_default());
         match storage(app, organisation).await {
-            Ok(Storage { used_bytes, limit_bytes, .. }) if used_bytes > limit_bytes => {
-                return exceeded(used_bytes, 0, limit_bytes).into();
+            Ok(Storage { used_bytes, limit_bytes, .. }) => {
+                let is_over = used_bytes > limit_bytes;
+                if is_over && was_over {
+                    return exceeded(used_bytes, 0, limit_bytes).into();
+                }
+                was_over = is_over;
             }
-            Ok(_) => {}
             // The next look may fare better.
             Err(error) => tracing::error!(code = error.code, "what an organisation keeps cannot be read"),
         }

@@ -53,7 +53,7 @@ pub fn to_sql(condition: &Condition, bound: &mut Bound<'_>) -> Result<String, Ap
     match &condition.does {
         Does::All(parts) => joined(parts, " AND ", "true", bound),
         Does::Any(parts) => joined(parts, " OR ", "false", bound),
-        Does::Not(parts) => Ok(format!("NOT {}", joined(parts, " OR ", "false", bound)?)),
+        Does::Not(parts) => Ok(format!("(NOT {})", joined(parts, " OR ", "false", bound)?)),
         Does::Test(test) => {
             let tested = Tested { test, column: bound.column(&test.field)?, case_sensitive: condition.case_sensitive };
             Ok(format!("(({}) IS TRUE)", tested.to_sql(bound)?))
@@ -176,15 +176,15 @@ mod tests {
         let (written, values) = sql(tree).unwrap();
         assert_eq!(
             written,
-            "((((price < ?1) IS TRUE) AND ((((lower(brand) = lower(?2)) IS TRUE) OR \
-             ((stars >= ?3) IS TRUE))) AND (NOT (((sold IS NULL) IS TRUE)))))"
+            "(((price < ?1) IS TRUE) AND (((lower(brand) = lower(?2)) IS TRUE) OR \
+             ((stars >= ?3) IS TRUE)) AND (NOT (((sold IS NULL) IS TRUE))))"
         );
         assert_eq!(values, [SqlValue::Integer(100), SqlValue::Text("'); DROP".to_owned()), SqlValue::Real(4.5)]);
     }
 
     #[test]
     fn an_empty_list_of_alternatives_holds_never_and_an_empty_filter_always() {
-        assert_eq!(sql(json!({ "OR": [] })).unwrap().0, "(false)");
+        assert_eq!(sql(json!({ "OR": [] })).unwrap().0, "false");
         assert_eq!(sql(json!({})).unwrap().0, "true");
         let none = json!({ "field": "price", "operator": "in", "value": [] });
         assert_eq!(sql(none).unwrap().0, "((((false) IS TRUE)) IS TRUE)");

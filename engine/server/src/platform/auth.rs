@@ -137,7 +137,7 @@ pub struct Reader(pub Principal);
 #[derive(Debug, Clone)]
 pub struct Writer(pub Principal);
 
-/// Whoever may administer the organisation.
+/// Whoever may administer the organisation; for requests that bring something, while it has room.
 #[derive(Debug, Clone)]
 pub struct Administrator(pub Principal);
 
@@ -148,6 +148,15 @@ fn allowed(parts: &Parts, needed: Role) -> Result<Principal, ApiError> {
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
     }
     Ok(principal)
+}
+
+/// As [`allowed`], and refuses what would bring something to an organisation that has no room.
+fn with_room(parts: &Parts, needed: Role) -> Result<Principal, ApiError> {
+    let principal = allowed(parts, needed)?;
+    match parts.extensions.get::<Full>() {
+        Some(Full(error)) => Err(error.clone()),
+        None => Ok(principal),
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Reader {
@@ -162,11 +171,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Writer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let principal = allowed(parts, Role::Ci)?;
-        match parts.extensions.get::<Full>() {
-            Some(Full(error)) => Err(error.clone()),
-            None => Ok(Self(principal)),
-        }
+        with_room(parts, Role::Ci).map(Self)
     }
 }
 
@@ -174,7 +179,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        allowed(parts, Role::Admin).map(Self)
+        with_room(parts, Role::Admin).map(Self)
     }
 }
 
@@ -223,6 +228,21 @@ mod tests {
         let begun = Instant::now();
         tokio::join!(drained(&app, &principal), stop);
         assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn what_brings_something_is_refused_where_there_is_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::open(Settings::new(folder.path().to_owned(), PathBuf::new())).unwrap();
+        let issued = app.tokens().create("acme", "", Role::Admin, None).await.unwrap();
+        let principal = app.tokens().look_up(issued.text.reveal()).await.unwrap().unwrap();
+        let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+        parts.extensions.insert(principal);
+        assert!(Administrator::from_request_parts(&mut parts, &()).await.is_ok());
+        parts.extensions.insert(Full(ApiError::conflict("full")));
+        assert!(Administrator::from_request_parts(&mut parts, &()).await.is_err());
+        assert!(Writer::from_request_parts(&mut parts, &()).await.is_err());
+        assert!(Reader::from_request_parts(&mut parts, &()).await.is_ok());
     }
 
     #[test]

@@ -39,14 +39,19 @@ impl From<LoadError> for Failure {
 impl Documents {
     /// Returns the documents of some sections `corpus`, in the order in which they are given.
     pub(super) fn of(task: &Task, collections: &[(String, Value)]) -> Result<Self, Failure> {
-        let plan = |(name, section): &(String, Value)| {
-            let text = |key: &str| section.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let plan = CorpusPlan { name: name.clone(), path: text("path").into(), id: text("id") };
-            let checked = rematch_engine::benchmark::check_below(&plan.path, &task.root);
-            checked.map_err(|error| Failure::new("invalid_collection", error))?;
-            Ok(plan)
-        };
-        Ok(Self(collections.iter().map(plan).collect::<Result<_, Failure>>()?))
+        Ok(Self(collections.iter().map(|collection| plan(task, collection)).collect::<Result<_, Failure>>()?))
+    }
+
+    /// As [`Self::of`], without those that may not be read; their names come second.
+    pub(super) fn allowed(task: &Task, collections: &[(String, Value)]) -> (Self, Vec<String>) {
+        let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+        for collection in collections {
+            match plan(task, collection) {
+                Ok(plan) => allowed.push(plan),
+                Err(_) => refused.push(collection.0.clone()),
+            }
+        }
+        (Self(allowed), refused)
     }
 
     /// Returns the name of the collection at a place.
@@ -54,21 +59,18 @@ impl Documents {
         Some(self.0.get(place)?.name.clone())
     }
 
-    /// Returns where each of these documents stands.
-    pub(super) fn places(&self, ids: &HashSet<&str>) -> Result<Places, Failure> {
-        let mut places = Places::new();
+    /// Returns where each of these documents stands, and the names of collections that cannot be read.
+    pub(super) fn places(&self, ids: &HashSet<&str>) -> (Places, Vec<String>) {
+        let (mut places, mut unread) = (Places::new(), Vec::new());
         for (place, corpus) in self.0.iter().enumerate() {
-            for document in DocumentReader::open(corpus, &[])? {
-                if places.len() == ids.len() {
-                    return Ok(places);
-                }
-                let id = document?.id;
-                if ids.contains(id.as_str()) {
-                    places.entry(id).or_insert(place);
-                }
+            if places.len() == ids.len() {
+                break;
+            }
+            if place_all(corpus, place, ids, &mut places).is_err() {
+                unread.push(corpus.name.clone());
             }
         }
-        Ok(places)
+        (places, unread)
     }
 
     /// Returns the documents of which a condition holds, in whatever collection: every document is looked at.
@@ -99,6 +101,29 @@ impl Documents {
         }
         Ok(places)
     }
+}
+
+/// Returns the plan of a section `corpus` whose files lie in the organisation's folder.
+fn plan(task: &Task, (name, section): &(String, Value)) -> Result<CorpusPlan, Failure> {
+    let text = |key: &str| section.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let plan = CorpusPlan { name: name.clone(), path: text("path").into(), id: text("id") };
+    let checked = rematch_engine::benchmark::check_below(&plan.path, &task.root);
+    checked.map_err(|error| Failure::new("invalid_collection", error))?;
+    Ok(plan)
+}
+
+/// Adds those of these documents that stand in a collection and in none before it.
+fn place_all(corpus: &CorpusPlan, place: usize, ids: &HashSet<&str>, places: &mut Places) -> Result<(), Failure> {
+    for document in DocumentReader::open(corpus, &[])? {
+        let id = document?.id;
+        if ids.contains(id.as_str()) {
+            places.entry(id).or_insert(place);
+        }
+        if places.len() == ids.len() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the stage that lets these documents pass and no others.
@@ -197,9 +222,20 @@ mod tests {
     fn hits_are_found_in_the_first_collection_that_has_them() {
         let folder = tempfile::tempdir().unwrap();
         let documents = documents(folder.path(), &[("lamps.jsonl", LAMPS), ("bags.csv", BAGS)]);
-        let places = documents.places(&["b", "c", "nobody"].into()).unwrap();
+        let (places, unread) = documents.places(&["b", "c", "nobody"].into());
+        assert!(unread.is_empty());
         assert_eq!((places.get("b"), places.get("c"), places.len()), (Some(&0), Some(&1), 2));
         assert_eq!(documents.name(1).as_deref(), Some("bags.csv"));
+    }
+
+    #[test]
+    fn hits_are_found_where_another_collection_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let documents = documents(folder.path(), &[("lamps.jsonl", LAMPS), ("bags.csv", BAGS)]);
+        std::fs::remove_file(folder.path().join("lamps.jsonl")).unwrap();
+        let (places, unread) = documents.places(&["7", "c"].into());
+        assert_eq!((places.get("c"), places.len()), (Some(&1), 1));
+        assert_eq!(unread, ["lamps.jsonl"]);
     }
 
     #[test]

@@ -105,7 +105,6 @@ pub(super) fn search(
     let scratch = scratch(task)?;
     let pipeline = planned(task, (&order.retriever, &order.corpora), order.depth, scratch.path())?;
     let Some(search) = &order.search else { return Ok(json!({ "checked": true })) };
-    let documents = Documents::of(task, &order.collections)?;
     let session = Session {
         session_id: "search".to_owned(),
         query: search.query.clone(),
@@ -120,8 +119,8 @@ pub(super) fn search(
     let asking = Asking { task, order, plugins, outlet, scratch: scratch.path(), runtime, session };
     let pipeline = for_one_search(&pipeline);
     let outcome = match &order.filters {
-        Some(condition) => asking.narrowed(pipeline, &documents, condition)?,
-        None => asking.whole(&pipeline, &documents)?,
+        Some(condition) => asking.narrowed(pipeline, condition)?,
+        None => asking.whole(&pipeline)?,
     };
     serde_json::to_value(outcome).map_err(|error| Failure::new("internal", error))
 }
@@ -138,23 +137,27 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Asks a retriever as it is.
-    fn whole(&self, plan: &PipelinePlan, documents: &Documents) -> Result<SearchOutcome, Failure> {
+    /// Asks a retriever as it is. Collections only say where a hit stands: one that cannot be read fails nothing.
+    fn whole(&self, plan: &PipelinePlan) -> Result<SearchOutcome, Failure> {
+        let (documents, mut unread) = Documents::allowed(self.task, &self.order.collections);
         let mut telling = Telling::of(self.outlet, plan.stages.len(), None);
         let explained =
             self.ask(plan, &mut telling, None)?.ok_or_else(|| Failure::new("internal", "nobody ended it"))?;
         let ids: HashSet<&str> = explained.hits.iter().map(|hit| hit.item_id.as_str()).collect();
-        let places = documents.places(&ids)?;
-        Ok(outcome(explained, None, documents, &places))
+        let (places, further) = documents.places(&ids);
+        unread.extend(further);
+        let warning = |name: String| {
+            format!(
+                "the collection `{name}` cannot be read; its documents may have no `collection_id`, or that of another one"
+            )
+        };
+        let warnings = unread.into_iter().map(warning).collect();
+        Ok(SearchOutcome { warnings, ..outcome(explained, None, &documents, &places) })
     }
 
     /// Asks a retriever for documents of which a condition holds.
-    fn narrowed(
-        &self,
-        plan: PipelinePlan,
-        documents: &Documents,
-        condition: &Condition,
-    ) -> Result<SearchOutcome, Failure> {
+    fn narrowed(&self, plan: PipelinePlan, condition: &Condition) -> Result<SearchOutcome, Failure> {
+        let documents = Documents::of(self.task, &self.order.collections)?;
         let passing = documents.passing(condition)?;
         let stages = plan.stages.len();
         let mut narrowed = Narrowed::new(plan, gate(self.scratch, &passing)?);
@@ -182,7 +185,7 @@ impl Asking<'_> {
             format!("the filters looked at the first {depth} documents of the stage `{stage}`; further ones may pass them too")
         });
         let warnings = warnings.collect();
-        Ok(SearchOutcome { warnings, ..outcome(explained, hidden, documents, &passing) })
+        Ok(SearchOutcome { warnings, ..outcome(explained, hidden, &documents, &passing) })
     }
 
     /// Asks, and tells of each stage; returns `None` where more is to be asked for.

@@ -31,12 +31,16 @@ pub(super) fn summarise(arm: &ArmObservations) -> LatencyMetrics {
     }
 }
 
-/// Percentiles and mean with the sessions that timed out, each at its deadline.
+/// Percentiles and mean with the sessions that timed out, each at its deadline, and ranked above all that were measured.
 fn at_least(arm: &ArmObservations) -> Option<AtLeast> {
     let deadlines: Vec<f64> = arm.timed.iter().filter_map(|(_, deadline)| *deadline).collect();
-    let mut all = [arm.latencies_ns.clone(), deadlines.clone()].concat();
-    all.sort_by(f64::total_cmp);
-    let at = |share| quantile_of_sorted(&all, share, QuantileMethod::Linear).map(|ns| ns / NANOSECONDS_PER_MILLISECOND);
+    let all = [arm.latencies_ns.clone(), deadlines.clone()].concat();
+    let largest = arm.latencies_ns.iter().copied().fold(0.0, f64::max);
+    let mut ranked = arm.latencies_ns.clone();
+    ranked.extend(deadlines.iter().map(|deadline| deadline.max(largest)));
+    ranked.sort_by(f64::total_cmp);
+    let at =
+        |share| quantile_of_sorted(&ranked, share, QuantileMethod::Linear).map(|ns| ns / NANOSECONDS_PER_MILLISECOND);
     (!deadlines.is_empty()).then(|| AtLeast {
         p50_ms: at(0.5),
         p90_ms: at(0.9),

@@ -51,8 +51,8 @@ pub struct AtLeast {
 }
 
 impl AtLeast {
-    /// Returns whether a percentile (a share of 1) is among the time-outs, so that it is a bound and no measurement. A mean is as
-    /// soon as one timed out.
+    /// Returns whether a percentile (a share of 1) is among the time-outs, which rank above all that was measured, so that it is a
+    /// bound and no measurement. A mean is as soon as one timed out.
     #[must_use]
     pub fn bounds(&self, share: f64) -> bool {
         (share * self.n.saturating_sub(1) as f64).ceil() >= self.n.saturating_sub(self.timed_out) as f64

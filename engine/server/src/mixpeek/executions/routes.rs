@@ -13,6 +13,7 @@ use super::model::{
 use super::running::{Filters, Page, Search};
 use super::{store, stream};
 use crate::App;
+use crate::catalog::check_rows;
 use crate::catalog::retrievers::RetrieverRecord;
 use crate::filters::{Condition, Predicate};
 use crate::mixpeek::page::ListQuery;
@@ -66,16 +67,19 @@ async fn execute(
     Path(id): Path<String>,
     Json(asked): Json<ExecuteRetrieverRequest>,
 ) -> Result<Response, ApiError> {
+    // Whoever reads may ask, but what is answered is kept.
+    check_rows(&app, &principal.organisation).await?;
     let retriever = retrievers::get(&app, &principal.organisation, &namespace, &id).await?;
     let body: RetrieverBody = serde_json::from_value(retriever.body.clone()).unwrap_or_default();
     let page = page(&asked)?;
     let inputs = with_defaults(&body, asked.inputs.clone().unwrap_or_default())?;
     let filters = asked.filters.filter(|filters| !filters.is_empty()).map(checked).transpose()?;
     let RetrieverRecord { section, .. } = retriever;
-    let (organisation, retriever) = (principal.organisation, id);
-    let search = Search::new(app, (organisation, namespace, retriever), (section, body), (inputs, filters), page);
+    let (organisation, retriever) = (principal.organisation.clone(), id);
+    let search =
+        Search::new(app.clone(), (organisation, namespace, retriever), (section, body), (inputs, filters), page);
     if asked.stream.unwrap_or_default() {
-        return Ok(stream::stream(search));
+        return Ok(stream::stream(&app, &principal, search));
     }
     Ok(axum::Json(search.make(None).await?).into_response())
 }

@@ -12,7 +12,10 @@ use tokio::sync::mpsc;
 
 use super::model::{ExecuteRetrieverResponse, FoundDocument};
 use super::running::{Search, of_hit, of_stage};
+use crate::App;
 use crate::mixpeek::retrievers::model::BudgetLimits;
+use crate::organisations::Principal;
+use crate::platform::auth::while_the_token_holds;
 use crate::platform::error::ApiError;
 use crate::worker::Message;
 
@@ -20,8 +23,8 @@ use crate::worker::Message;
 const WAITING: usize = 64;
 
 /// Returns the stream of a search: its stages as they begin and end, then the whole answer or why there is none. Dropped, the
-/// search ends.
-pub fn stream(search: Search) -> Response {
+/// search ends; it is when the token of whoever asked no longer holds, and when the server stops.
+pub fn stream(app: &App, principal: &Principal, search: Search) -> Response {
     let (heard, messages) = mpsc::channel(WAITING);
     let (limits, begun) = search.clock();
     let execution_id = search.id.clone();
@@ -31,7 +34,7 @@ pub fn stream(search: Search) -> Response {
         let (name, body) = telling.next().await?;
         Some((Ok::<_, Infallible>(Event::default().event(name).data(body.to_string())), telling))
     });
-    Sse::new(written).into_response()
+    Sse::new(while_the_token_holds(app, principal, written)).into_response()
 }
 
 type Making = Pin<Box<dyn Future<Output = Result<ExecuteRetrieverResponse, ApiError>> + Send>>;
