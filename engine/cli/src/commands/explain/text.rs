@@ -12,8 +12,8 @@ const RANKS: usize = 10;
 
 /// Characters of a query, an item and a retriever's id.
 const QUERY: usize = 60;
-const ITEM: usize = 20;
-const RETRIEVER: usize = 14;
+const ITEM: usize = 13;
+const RETRIEVER: usize = 12;
 
 /// Returns the values with what each rank brings to them.
 pub(super) fn render(found: &Breakdown) -> String {
