@@ -13,10 +13,7 @@ use crate::store::{RunDirectory, StoreError, layout};
 /// By retriever and stage.
 type Requests = BTreeMap<String, BTreeMap<String, RemoteCounts>>;
 
-/// What the shards of a run asked that were merged into it, by shard: one that is merged again takes its own place, so that it
-/// counts once.
-const OF_SHARDS: &str = "requests-of-shards.json";
-
+/// By shard ([`layout::REQUESTS_OF_SHARDS`]).
 type OfShards = BTreeMap<String, Requests>;
 
 impl Run {
@@ -43,20 +40,20 @@ pub(super) fn merge(target: &RunDirectory, shard: &RunDirectory) -> Result<(), S
     if whole == name {
         return Ok(());
     }
-    let before: OfShards = read(target, OF_SHARDS)?;
+    let before: OfShards = read(target, layout::REQUESTS_OF_SHARDS)?;
     let mut known = before.clone();
     let own: Requests = read(shard, layout::REQUESTS)?;
     if asked(&own) {
         known.insert(name, own);
     }
     // A shard may be a merge of others itself; what they say of themselves is newer.
-    let of_others: OfShards = read(shard, OF_SHARDS)?;
+    let of_others: OfShards = read(shard, layout::REQUESTS_OF_SHARDS)?;
     for (name, requests) in of_others {
         if name != whole {
             known.entry(name).or_insert(requests);
         }
     }
-    if known == before { Ok(()) } else { target.write_json(OF_SHARDS, &known) }
+    if known == before { Ok(()) } else { target.write_json(layout::REQUESTS_OF_SHARDS, &known) }
 }
 
 /// Returns what tells a directory from others.
@@ -95,7 +92,7 @@ fn read<T: DeserializeOwned + Default>(directory: &RunDirectory, name: &str) -> 
 /// Returns what servers were asked by the processes that worked in the directory and in the shards that were merged into it.
 fn total(directory: &RunDirectory) -> Result<Requests, StoreError> {
     let mut requests: Requests = read(directory, layout::REQUESTS)?;
-    let of_shards: OfShards = read(directory, OF_SHARDS)?;
+    let of_shards: OfShards = read(directory, layout::REQUESTS_OF_SHARDS)?;
     for shard in of_shards.values() {
         add_to(&mut requests, shard);
     }
@@ -141,7 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [target, one, two] = ["target", "one", "two"].map(|name| directory(&folder.path().join(name)));
         merge(&target, &one).unwrap();
-        assert!(!target.has(OF_SHARDS), "nobody was asked");
+        assert!(!target.has(layout::REQUESTS_OF_SHARDS), "nobody was asked");
         for (directory, count) in [(&target, 1), (&one, 20), (&two, 300)] {
             add(directory, &requests(count)).unwrap();
         }

@@ -15,11 +15,12 @@ pub const RETRYING: &str = "retrying.json";
 pub const LOCK: &str = ".lock";
 /// In an object store: folder of the leases by which one process at a time works in the directory.
 pub const LEASES: &str = "lock";
-/// Bytes of a lease that are read: far more than any has.
-pub(super) const MOST_OF_A_LEASE: u64 = 1 << 16;
 /// What servers were asked, by retriever and stage, over the processes that worked on the run. A run that asks none has no
 /// such file.
 pub const REQUESTS: &str = "requests.json";
+/// What the shards of a run asked that were merged into it, by shard: one that is merged again takes its own place, so that it
+/// counts once.
+pub const REQUESTS_OF_SHARDS: &str = "requests-of-shards.json";
 /// The report.
 pub const REPORT_JSON: &str = "report.json";
 /// The report for people.

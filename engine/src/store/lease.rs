@@ -60,6 +60,9 @@ static TIME: Mutex<LeaseTime> = Mutex::new(LeaseTime::DEFAULT);
 /// The leases that this process holds, by the directory's URL: directories that are only looked at obey them as well.
 static HELD: Mutex<Vec<(String, Weak<Shared>)>> = Mutex::new(Vec::new());
 
+/// Bytes of a lease that are read: far more than any has.
+const MOST_BYTES: u64 = 1 << 16;
+
 /// Others may write the same number at the same moment; whoever loses looks again.
 const TRIES: usize = 5;
 
@@ -282,7 +285,7 @@ impl Found {
     /// Returns the lease of a number; `None` where it was removed.
     fn read(directory: &Location, number: u64) -> io::Result<Option<Self>> {
         let remote = object(directory, number)?;
-        let Some((bytes, version)) = remote.whole(layout::MOST_OF_A_LEASE)? else { return Ok(None) };
+        let Some((bytes, version)) = remote.whole(MOST_BYTES)? else { return Ok(None) };
         // What nobody can read was written by another version, which says when it is over by the usual time.
         let holder = Holder::read(&bytes).unwrap_or_else(|| Holder::unknown(LeaseTime::DEFAULT.0));
         Ok(Some(Self { holder, modified_ms: version.modified_ms }))
