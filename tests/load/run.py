@@ -15,6 +15,7 @@ Needs nothing but Python: HTTP/1.1 is spoken over asyncio streams, so that the c
 
 import argparse
 import asyncio
+import contextlib
 import http.server
 import json
 import subprocess
@@ -170,8 +171,10 @@ class Slow(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # Who asked may be gone by then: the run is cancelled at the end.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.end_headers()
+            self.wfile.write(body)
 
     do_POST = do_GET
 
