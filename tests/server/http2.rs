@@ -156,7 +156,7 @@ fn a_client_that_makes_no_room_is_closed_and_one_that_waits_for_events_is_not() 
             Ok(0) => panic!("closed after {:?}", begun.elapsed()),
             // The server's pings go unanswered, which they may for as long as a header may take.
             Ok(_) => {}
-            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            Err(error) => assert!([ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()), "{error}"),
         }
     }
 }
