@@ -33,7 +33,7 @@ fn keeps_processes_apart(store: &CloudStore) {
     let (name, stopped) = (0..ATTEMPTS)
         .find_map(|attempt| {
             let name = format!("runs/{attempt}");
-            let begun = begin(&["run", &benchmark, "--out", &store.url(&name)], "12s").spawn().expect("it runs");
+            let begun = begin(&["run", &benchmark, "--out", &store.url(&name)], "30s").spawn().expect("it runs");
             wait_for_a_part(store, &name);
             signal(&begun, "-STOP");
             store.get(&format!("{name}/report.json")).is_none().then_some((name, begun))
@@ -41,10 +41,10 @@ fn keeps_processes_apart(store: &CloudStore) {
         .expect("one that was stopped in the middle");
     let there = store.url(&name);
     let pid = stopped.id().to_string();
-    let kept_out = call(&mut begin(&["resume", &there], "12s")).exits(2);
-    kept_out.complains(&["another process works in", &there, &pid, "last heard of", "over 12 s after"]);
+    let kept_out = call(&mut begin(&["resume", &there], "30s")).exits(2);
+    kept_out.complains(&["another process works in", &there, &pid, "last heard of", "over 30 s after"]);
     // Nobody hears of it for longer than its lease lasts.
-    std::thread::sleep(Duration::from_millis(14_200));
+    std::thread::sleep(Duration::from_millis(32_500));
     call(&mut begin(&["resume", &there], "60s")).exits(0);
     assert_same_as_local(store, &name, &local);
     // It comes back to itself, and to somebody else's run.

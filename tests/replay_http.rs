@@ -26,6 +26,9 @@ fn bench(server: &SearchServer, keys: &str) -> Workbench {
         [[retriever]]
         id = "live"
         concurrency = 4
+        connect-timeout = "60s"
+        read-timeout = "60s"
+        timeout = "60s"
         {keys}
         [[retriever.stages]]
         kind = "http"

@@ -40,7 +40,7 @@ impl S3Server {
             .expect("the server starts");
         let address = format!("127.0.0.1:{port}");
         let server = Self { child, folder, address };
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if TcpStream::connect(&server.address).is_ok() {
                 return Some(server);
             }

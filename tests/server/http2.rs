@@ -45,7 +45,7 @@ struct Connection(TcpStream);
 impl Connection {
     fn open(server: &Server, window: u32) -> Self {
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         let mut connection = Self(stream);
         connection.send(SETTINGS, 0, 0, &[&[0, 4], window.to_be_bytes().as_slice()].concat()).unwrap();
@@ -154,9 +154,9 @@ fn a_client_that_makes_no_room_is_closed_and_one_that_waits_for_events_is_not() 
         let mut bytes = [0; 4096];
         match connection.0.read(&mut bytes) {
             Ok(0) => panic!("closed after {:?}", begun.elapsed()),
-            // The server's pings go unanswered for a while, which is below their own limit.
+            // The server's pings go unanswered, which they may for as long as a header may take.
             Ok(_) => {}
-            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            Err(error) => assert!([ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()), "{error}"),
         }
     }
 }
@@ -215,7 +215,7 @@ fn who_resets_what_was_asked_for_again_and_again_is_sent_away() {
             break given_up;
         }
         given_up += 1;
-        assert!(given_up < 5000 && begun.elapsed() < Duration::from_secs(60), "{given_up} were taken");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{given_up} were taken");
     };
     eprintln!("closed after {gone} streams that were given up");
     healthy(&server);
@@ -254,7 +254,7 @@ fn floods_of_headers_are_ended_without_being_kept() {
     connection.send(HEADERS, END_OF_STREAM, 1, &[0x82, 0x86]).unwrap();
     let begun = Instant::now();
     while connection.send(CONTINUATION, 0, 1, &field).is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "they are taken for ever");
+        assert!(begun.elapsed() < Duration::from_secs(60), "they are taken for ever");
     }
     let (_, answers) = is_over(&mut connection);
     assert_eq!(answers, 0);

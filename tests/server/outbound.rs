@@ -51,7 +51,7 @@ const SESSIONS: usize = 20;
 fn benchmark(url: &str, settings: &str) -> String {
     let shown = "id = \"shown\"\nstages = [{ kind = \"shown\" }]";
     let http = format!(
-        "id = \"shown\"\n{settings}\nstages = [{{ kind = \"http\", url = \"{url}\", ids = \"$.hits[*].id\" }}]"
+        "id = \"shown\"\nconnect-timeout = \"60s\"\nread-timeout = \"60s\"\ntimeout = \"60s\"\n{settings}\nstages = [{{ kind = \"http\", url = \"{url}\", ids = \"$.hits[*].id\" }}]"
     );
     sample::BENCHMARK
         .replace("sessions.jsonl", "files/sessions.jsonl")

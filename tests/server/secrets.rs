@@ -51,7 +51,7 @@ impl Guarded {
 fn benchmark(address: &str) -> String {
     let shown = "id = \"shown\"\nstages = [{ kind = \"shown\" }]";
     let http = format!(
-        "id = \"shown\"\nstages = [{{ kind = \"http\", url = \"http://{address}/\", ids = \"$.hits[*].id\", \
+        "id = \"shown\"\nconnect-timeout = \"60s\"\nread-timeout = \"60s\"\ntimeout = \"60s\"\nstages = [{{ kind = \"http\", url = \"http://{address}/\", ids = \"$.hits[*].id\", \
          auth = {{ bearer-env = \"SEARCH_KEY\" }} }}]"
     );
     let with_files = sample::BENCHMARK.replace("sessions.jsonl", "files/sessions.jsonl");

@@ -1,11 +1,10 @@
 //! The sample shop, brought to a server.
 
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::running::{Answer, Server, until};
+use super::running::{Answer, PATIENCE, Server, until};
 use crate::rematch::workspace;
 
 /// A server that has the sample shop's files, and a token of one organisation.
@@ -77,7 +76,7 @@ impl Shop {
     /// Returns the events of a run after that one, up to the end of the stream or `most` of them: the number of each, and
     /// what it says.
     pub(super) fn events(&self, id: &str, after: Option<u64>, most: usize) -> Vec<(u64, Value)> {
-        let client = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        let client = reqwest::blocking::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let url = format!("http://{}/v1/runs/{id}/events", self.server.address());
         let mut request = client.get(url).bearer_auth(&self.token);
         if let Some(after) = after {

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+/// How long it lets wait at most.
+const MOST: Duration = Duration::from_secs(110);
+
 /// A search engine; whatever waits for it ends with it.
 pub(super) struct SlowEngine {
     pub(super) address: String,
@@ -37,14 +40,19 @@ impl SlowEngine {
 
     /// Returns the parameters of an `http` stage that asks it.
     pub(super) fn parameters(&self) -> Value {
-        json!({ "url": format!("http://{}/?q={{{{ query }}}}", self.address), "ids": "$.hits[*].id" })
+        json!({ "url": format!("http://{}/?q={{{{ query }}}}", self.address), "ids": "$.hits[*].id", "policy": patience() })
     }
 
     /// Returns those of a `rerank` stage: it leaves the first hit the first.
     pub(super) fn rerank(&self) -> Value {
         let url = format!("http://{}/?q={{{{ query }}}}&first={{{{ hits[0].item_id }}}}", self.address);
-        json!({ "http": { "url": url, "ids": "$.hits[*].id" } })
+        json!({ "http": { "url": url, "ids": "$.hits[*].id", "policy": patience() } })
     }
+}
+
+/// Returns deadlines that are longer than whatever it lets wait.
+fn patience() -> Value {
+    json!({ "connect-timeout": "2m", "read-timeout": "2m", "timeout": "2m" })
 }
 
 impl Drop for SlowEngine {
@@ -59,7 +67,7 @@ fn answer(mut stream: TcpStream, is_released: &AtomicBool) {
     let request = String::from_utf8_lossy(&request[..length]).into_owned();
     let line = request.lines().next().unwrap_or_default();
     let begun = Instant::now();
-    while line.contains("slow") && !is_released.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(60) {
+    while line.contains("slow") && !is_released.load(Ordering::SeqCst) && begun.elapsed() < MOST {
         std::thread::sleep(Duration::from_millis(10));
     }
     let first = line.split_once("first=").and_then(|(_, rest)| rest.split([' ', '&']).next());

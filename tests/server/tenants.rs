@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::running::Server;
+use super::running::{PATIENCE, Server};
 use super::shop::{benchmark, sample as sample_file};
 use crate::rematch::{binary, rematch};
 
@@ -381,7 +381,7 @@ fn start() -> (Server, Asker, Value) {
         "100000",
     ]);
     let document = server.send_bytes("GET", "/openapi.json", &[], None).expect(200);
-    let client = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+    let client = reqwest::blocking::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
     let address = server.address().to_owned();
     (server, Asker { client, address }, document)
 }

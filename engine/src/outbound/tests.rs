@@ -304,7 +304,7 @@ fn inputs_are_read_from_allowed_hosts_only_and_refused_at_once() {
         let refused = blob(&outbound(&[]), &url).unwrap_err();
         assert!(refused.contains("--allow-outbound"), "{url}: {refused}");
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "a refusal is not tried again");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "a refusal is not tried again");
     let allowed = outbound(&[&format!("127.0.0.1:{}", server.port())]);
     assert_eq!(blob(&allowed, &format!("http://127.0.0.1:{}/x.csv", server.port())), Ok(5));
 }

@@ -142,9 +142,9 @@ fn a_process_that_was_stopped_goes_on_where_nobody_followed_and_stops_where_its_
 #[test]
 fn signs_of_life_are_given_by_themselves() {
     let directory = directory("lease-beats");
-    let holder = Holder::this_process(Duration::from_secs(6));
+    let holder = Holder::this_process(Duration::from_secs(30));
     assert!(create(&directory, 1, &holder).unwrap());
-    let time = LeaseTime::new(Duration::from_secs(6)).unwrap();
+    let time = LeaseTime::new(Duration::from_secs(30)).unwrap();
     let lease = Lease::begin(directory.clone(), 1, holder, time, Instant::now());
     let first = Found::read(&directory, 1).unwrap().unwrap().modified_ms;
     let renewed = || Found::read(&directory, 1).unwrap().unwrap().modified_ms > first + 1500;

@@ -74,7 +74,7 @@ fn new_run(root: &Path) -> RunDirectory {
 
 /// Opens a run whose lock was given back: between fork and exec, a process that another test starts holds it too.
 fn unlocked<T>(open: impl Fn() -> Result<T, StoreError>) -> T {
-    for _ in 0..100 {
+    for _ in 0..3000 {
         match open() {
             Err(StoreError::Locked { .. }) => std::thread::sleep(std::time::Duration::from_millis(20)),
             opened => return opened.unwrap(),

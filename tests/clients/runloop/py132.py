@@ -150,7 +150,7 @@ for mistake, expected in [
         raise AssertionError("a mistake was taken for something else")
     except expected as error:
         assert set(error.body) == {"code", "message"}, error.body
-assert time.monotonic() - begun < 5
+assert time.monotonic() - begun < 40
 try:
     Runloop(bearer_token="rmt_ci_nobody", base_url=base).benchmarks.list()
     raise AssertionError("anybody is let in")

@@ -91,9 +91,16 @@ fn a_retriever_in_sql_answers_scenarios() {
 
 #[test]
 fn cancelling_the_run_of_one_agent_leaves_the_others_of_a_job() {
-    let client = Client::start();
+    let engine = SlowEngine::start();
+    let client = Client::of(Server::start_with(&["--workers", "1", "--allow-outbound", &engine.address]));
     bring_products(&client);
     let retrievers = [retriever(&client, "flat", 1.0), retriever(&client, "titled", 3.0)];
+    // The only worker has something to do until one of the runs is canceled.
+    let far = retriever_of(&client, "far", "http", &engine.parameters());
+    let slow = client.scenario(&scenario("slow", &[], &["p0002"], &[metric("rr", "RR", 1.0)]));
+    let first =
+        json!({ "type": "scenarios", "scenario_ids": [slow], "agent_configs": [{ "type": "job_agent", "name": far }] });
+    client.post("/v1/benchmark_jobs", &json!({ "spec": first }));
     let items: Vec<String> = (1..300).map(|number| format!("p{number:04}")).collect();
     let items: Vec<&str> = items.iter().map(String::as_str).collect();
     let good = client.scenario(&scenario("mug", &[], &items, &[metric("rr", "RR", 1.0)]));
@@ -116,6 +123,7 @@ fn cancelling_the_run_of_one_agent_leaves_the_others_of_a_job() {
     let job = client.post("/v1/benchmark_jobs", &spec(options));
     let run_of = |place: usize| job["in_progress_runs"][place]["benchmark_run_id"].as_str().unwrap().to_owned();
     assert_eq!(client.ask(&format!("/v1/benchmark_runs/{}/cancel", run_of(0)))["state"], "canceled");
+    engine.release();
     let job = until("a job", || {
         let now = client.get(&format!("/v1/benchmark_jobs/{}", id(&job)));
         now["in_progress_runs"].as_array().unwrap().is_empty().then_some(now)
@@ -263,7 +271,7 @@ fn programs_score_where_the_operator_allows_them() {
     ] {
         let bash = function("bash", json!({ "type": "bash_script_scorer", "bash_script": script }));
         let mut body = scenario("q", &["a"], &["a"], &[bash]);
-        body["scorer_timeout_sec"] = json!(2);
+        body["scorer_timeout_sec"] = json!(if state == "timeout" { 2 } else { 120 });
         let run = client.scored(&client.run(&client.scenario(&body), None));
         let told = &run["scoring_contract_result"]["scoring_function_results"][0];
         assert_eq!((run["state"].as_str(), told["state"].as_str()), (Some(state), Some("error")), "{run}");

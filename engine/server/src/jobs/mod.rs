@@ -12,6 +12,8 @@ mod process;
 mod queue;
 mod record;
 mod running;
+#[cfg(test)]
+mod script;
 mod seats;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ const LOG_BYTES: u64 = 64 << 10;
 const FIRST_OTHER: i32 = 3;
 
 /// How long the last words of a dead worker may take to arrive: what it started may hold its stderr.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The folder of temporary files in an organisation's folder.
 const TEMPORARY: &str = "tmp";
@@ -176,24 +176,17 @@ async fn log_of(stderr: Option<tokio::process::ChildStderr>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Instant;
 
+    use super::super::script;
     use super::*;
 
     /// A worker that is a script.
-    fn start(script: &str) -> (TempDir, Process) {
+    fn start(text: &str) -> (TempDir, Process) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("worker.sh");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let process = loop {
-            match Process::start(&program, folder.path(), None) {
-                // Another test forked while the script was open for writing.
-                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
-                started => break started.unwrap(),
-            }
-        };
+        script::write(&program, &format!("#!/bin/sh\n{text}\n"));
+        let process = Process::start(&program, folder.path(), None).unwrap();
         (folder, process)
     }
 
@@ -256,7 +249,7 @@ mod tests {
         let (status, _) = process.end().await.unwrap();
         assert!(!status.success());
         while is_there() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the grandchild lives");
+            assert!(begun.elapsed() < Duration::from_secs(60), "the grandchild lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(
@@ -273,7 +266,7 @@ mod tests {
         drop(process);
         let begun = Instant::now();
         while std::fs::read_to_string(format!("/proc/{grandchild}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the grandchild lives");
+            assert!(begun.elapsed() < Duration::from_secs(60), "the grandchild lives");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

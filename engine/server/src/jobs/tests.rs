@@ -1,7 +1,6 @@
 //! The queue with a scripted worker: turns, wishes that come at a bad moment, workers that die, servers that stop.
 
 use std::num::NonZeroUsize;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -50,8 +49,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("worker");
-        std::fs::write(&script, SCRIPT).unwrap();
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        super::script::write(&script, SCRIPT);
         let app = App::open(Settings::new(folder.path().join("data"), script)).unwrap();
         let jobs = Self::queue(&app);
         Self { app, jobs, _folder: folder }
@@ -105,7 +103,7 @@ async fn a_wish_that_comes_before_the_worker_is_not_lost() {
     // The job runs by its row, and no worker is known yet that could be told.
     let wished = bench.jobs.cancel("a", &job.id).await.unwrap().unwrap();
     assert!(wished.state == JobState::Running && wished.cancelling);
-    tokio::time::timeout(Duration::from_secs(20), bench.jobs.do_one(&bench.app, job.clone())).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), bench.jobs.do_one(&bench.app, job.clone())).await.unwrap();
     assert_eq!(bench.get(&job).await.state, JobState::Cancelled);
     assert_eq!(bench.events(&job).await.last().unwrap()["state"], "cancelled");
 }
@@ -175,6 +173,10 @@ async fn a_server_that_stops_in_good_order_costs_no_attempt() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     bench.jobs.close().await;
     working.await.unwrap();
+    // Its worker may take longer to end than the server waits for it.
+    while bench.get(&job).await.state == JobState::Running {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let job = bench.get(&job).await;
     assert_eq!((job.state, job.attempts), (JobState::Queued, 0));
 }

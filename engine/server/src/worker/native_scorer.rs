@@ -55,7 +55,10 @@ const NOBODY: u32 = 65_534;
 const POLL: Duration = Duration::from_millis(5);
 
 /// How long what it wrote may take to arrive when it has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// How long a program that does nothing may take; a machine on which it takes longer is too busy for others.
+const PROBE: Duration = Duration::from_secs(60);
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -221,7 +224,7 @@ fn processes_now() -> u64 {
 fn check_isolation(is_root: bool) -> Result<(), Failure> {
     let nothing = ["true".to_owned()];
     let probe = isolated(is_root, &nothing, Path::new("."), &BTreeMap::new()).map_err(not_started)?;
-    let ended = watch(probe, Duration::from_secs(10)).map_err(internal)?;
+    let ended = watch(probe, PROBE).map_err(internal)?;
     if ended.status.is_some_and(|status| status.success()) {
         return Ok(());
     }

@@ -93,7 +93,7 @@ fn a_compile_bomb_is_ended_at_its_limit() {
     let started = Instant::now();
     let bomb = bombs::many_locals(2_000, 100_000);
     assert_eq!(refusal(&bomb, &host, limits), "compiling took more than 1 s of CPU time");
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(100), "{:?}", started.elapsed());
     load_planned(&guest(), &host, |plan| plan.limits = Limits::default()).unwrap();
 }
 

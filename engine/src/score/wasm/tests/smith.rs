@@ -16,7 +16,7 @@ use crate::score::Scorer;
 const FEW: usize = 100;
 
 /// The longest that one of them may take: the deadline of each of its calls, and what a busy machine adds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn count() -> usize {
     std::env::var("REMATCH_SMITH").ok().and_then(|count| count.parse().ok()).map_or(FEW, |count: usize| count / 3)

@@ -18,13 +18,13 @@ pub(in crate::replay::retrievers::http) fn milliseconds(count: u64) -> Duration 
     Duration::from_millis(count)
 }
 
-/// Short deadlines, and one retry where a failure may pass.
+/// Deadlines that a busy machine does not miss, and one retry where a failure may pass.
 pub(in crate::replay::retrievers::http) fn policy() -> PolicyPlan {
     let span = |count| TimeSpan(milliseconds(count));
     PolicyPlan {
-        connect_timeout: span(2000),
-        read_timeout: span(2000),
-        timeout: span(4000),
+        connect_timeout: span(30_000),
+        read_timeout: span(30_000),
+        timeout: span(60_000),
         retries: 1,
         retry_budget: 1.0,
         retry_backoff: span(1),

@@ -207,14 +207,14 @@ fn passwords(server: &Server) {
 }
 
 fn deadlines(server: &Server) {
-    let policy = PolicyPlan { timeout: TimeSpan(Duration::from_millis(300)), ..plan("", "").policy };
+    let policy = PolicyPlan { timeout: TimeSpan(Duration::from_secs(8)), ..plan("", "").policy };
     let slow = "SELECT 1 FROM (SELECT pg_sleep($inputs_seconds::float8)) x";
     let retriever = build(&PostgresPlan { policy, ..plan(&server.url(), slow) }, &no_secrets()).unwrap();
     block_on(async {
         let started = std::time::Instant::now();
-        let told = ask(&retriever, &session("", r#"{"seconds": 20}"#), 9).await;
+        let told = ask(&retriever, &session("", r#"{"seconds": 600}"#), 9).await;
         assert!(told.starts_with("timeout: "), "{told}");
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < Duration::from_secs(60));
         // The next session gets a connection that nobody waits for.
         assert_eq!(ask(&retriever, &session("", r#"{"seconds": 0}"#), 9).await, "1 -");
     });
