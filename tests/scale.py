@@ -6,12 +6,14 @@
   scale.py simulate --check                                          the simulation against sums that are known
   scale.py page [--check]                                            engine/SCALE.md from the costs, or whether it is stale
 
-`simulate` plays a run on a cluster event by event, as engine/src/cluster and engine/src/unit work: the driver hashes the inputs,
-draws the sample, sends jobs one after the other and looks for parts; executors ask the scheduler for tasks, open the run once, and
-read, replay, score and write; the driver then reads the parts as often as the comparison does, and copies them into the published
-tables. What one machine does alone is added up, the cluster is simulated. All is seeded: equal arguments give equal figures.
+`simulate` plays a run on a cluster event by event, as engine/src/cluster and engine/src/unit work: the driver hashes
+the inputs, draws the sample, sends jobs one after the other and looks for parts; executors ask the scheduler for tasks,
+open the run once, and read, replay, score and write; the driver then reads the parts as often as the comparison does,
+and copies them into the published tables. What one machine does alone is added up, the cluster is simulated. All is
+seeded: equal arguments give equal figures.
 Python 3.11, standard library only.
 """
+
 import argparse
 import dataclasses
 import heapq
@@ -24,7 +26,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,7 @@ PAGE = HERE.parent / "engine" / "SCALE.md"
 MIB = 1 << 20
 HOUR = 3600.0
 
-# ---- What is measured ---------------------------------------------------------------------------------------------------------
+# ---- What is measured ---------------------------------------------------------------------------------------
 
 SEED = 20260101
 DEPTH = 100
@@ -44,7 +45,7 @@ VOCABULARY, DOCUMENTS, WORDS = 20_000, 50_000, 40
 
 
 def write_workload(folder: Path, sessions: int) -> None:
-    """A corpus of Zipf-distributed words, and searches for two words of one of its documents: judged, by users who come back."""
+    """A corpus of Zipf-distributed words, and judged searches, by users who come back, for two words of a document."""
     draw = random.Random(SEED)
     weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(VOCABULARY)))
     texts = []
@@ -67,7 +68,9 @@ def write_workload(folder: Path, sessions: int) -> None:
             out.write(json.dumps(row) + "\n")
 
 
-def benchmark(folder: Path, name: str, arms: list[str], formats: str = '["json"]', wasm: str = "", cluster_by: str = "auto") -> Path:
+def benchmark(
+    folder: Path, name: str, arms: list[str], formats: str = '["json"]', wasm: str = "", cluster_by: str = "auto"
+) -> Path:
     """A benchmark file with an arm for each of `arms`: a recording, a text search or nothing."""
     stage = {
         "first": '{ kind = "recorded", path = "first.parquet", retriever-id = "one" }',
@@ -204,7 +207,14 @@ def table(path: Path) -> dict[str, float]:
     columns = [column[3] for group in groups for column in group[1]]
     hits = sum(column[7] for column in columns if column[3][0] == b"hits")
     size = path.stat().st_size
-    return {"bytes": size, "rows": footer[3], "groups": len(groups), "columns": len(columns) / max(1, len(groups)), "footer": length, "hits": hits}
+    return {
+        "bytes": size,
+        "rows": footer[3],
+        "groups": len(groups),
+        "columns": len(columns) / max(1, len(groups)),
+        "footer": length,
+        "hits": hits,
+    }
 
 
 def prepare(binary: Binary, sessions: int) -> None:
@@ -273,7 +283,10 @@ def measure(given: argparse.Namespace) -> None:
         "sample_s_per_million": of["two"]["sample"] / million,
         "index_s_per_million": of["two"]["open"] / 2 / million,
         "bm25_index_s_per_million_documents": of["searched"]["open"] / (DOCUMENTS / 1e6),
-        "unit_s_per_million": {"recorded": of["three"]["units"] / 3 / million, "bm25": of["searched"]["units"] / 2 / million},
+        "unit_s_per_million": {
+            "recorded": of["three"]["units"] / 3 / million,
+            "bm25": of["searched"]["units"] / 2 / million,
+        },
         "wasm_s_per_million": (of["scored"]["units"] - of["three"]["units"]) / 3 / million,
         "compare_s_per_million": {"fixed": (of["two-json"]["compare"] - 2 * per_arm) / million, "arm": per_arm / million},
         "cluster_pass_s_per_million": max(0.0, of["three"]["compare"] - lone_per_pass) / million,
@@ -311,7 +324,7 @@ def rounded(value):
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-# ---- What is assumed ----------------------------------------------------------------------------------------------------------
+# ---- What is assumed ----------------------------------------------------------------------------------------
 
 
 def assumed(value: float, unit: str, source: str):
@@ -337,11 +350,14 @@ class World:
     read_ahead: int = assumed(4 * MIB, "bytes", "`OBJECT_READ_AHEAD` in storage/blob.rs")
     piece: int = assumed(8 * MIB, "bytes", "`PIECE` in storage/remote.rs, four in flight")
     single_put: int = assumed(32 * MIB, "bytes", "`SINGLE_PUT`: more goes up in pieces")
-    bucket_bytes: int = assumed(192 * MIB, "bytes", "`BUCKET_BYTES` in compare/cluster_tests.rs: one pass over the parts per bucket")
+    bucket_bytes: int = assumed(
+        192 * MIB, "bytes", "`BUCKET_BYTES` in compare/cluster_tests.rs: one pass over the parts per bucket"
+    )
     measures: int = assumed(13, "measures", "eleven metrics, a scorer, the scenario score: each a test of every candidate")
     documents: int = assumed(1_000_000, "documents", "the corpus of the text search")
     group_sessions: int = assumed(65_536, "sessions a row group", "of the recordings, which somebody else wrote")
     cores: int = assumed(4, "cores", "c7i.xlarge: 4 vCPU, 8 GiB; a core is taken to be as fast as the measured one")
+    driver_threads: int = assumed(4, "threads", "one per core; `rematch run --threads` sets another number")
     memory_gb: float = assumed(8, "GiB", "c7i.xlarge")
     nic: float = assumed(195e6, "bytes/s", "c7i.xlarge, lasting (1.56 Gb/s; bursts to 12.5)")
     stream: float = assumed(90e6, "bytes/s", "one request to the store; " + GUESS)
@@ -374,10 +390,10 @@ class World:
 
 
 CHANGES = {
-    "trust-tasks": "the driver believes the rows that finished tasks send and reads no part; it lists them once, at the end of a job",
+    "trust-tasks": "the driver believes what finished tasks say and reads no part; it lists them once, at the end of a job",
     "trust-tags": "a remote input is known by its entity tag, and nobody reads it only to hash it",
-    "index-once": "the index of a recording and the footer of the sample are read once and shipped, not by every executor",
-    "cluster-compare": "sums, and sums by user, are made in the cluster, dealt out by Ballista's shuffle and merged; the driver reads no part",
+    "index-once": "the index of a recording is made once and shipped, not by every executor",
+    "cluster-compare": "sums, and sums by user, are made in the cluster, dealt out by Ballista's shuffle, and merged there",
     "parts-as-tables": "the published tables are the parts and a list of them; nothing is copied",
     "large-chunks": "65,536 sessions a chunk, one chunk a task",
     "cluster-sample": "the sample is drawn by tasks, each a file of it",
@@ -385,7 +401,7 @@ CHANGES = {
 }
 
 
-# ---- The cluster, event by event ----------------------------------------------------------------------------------------------
+# ---- The cluster, event by event ----------------------------------------------------------------------------
 
 
 class Prefix:
@@ -453,7 +469,16 @@ LOOK_GETS = 5
 class Cluster:
     """Executors that ask a scheduler for the tasks of one job after the other, and a driver that looks for their parts."""
 
-    def __init__(self, world: World, executors: int, tasks: list[Work], opening: Work, look_read_s: float, seed: int, jobs_at_once: bool = False):
+    def __init__(
+        self,
+        world: World,
+        executors: int,
+        tasks: list[Work],
+        opening: Work,
+        look_read_s: float,
+        seed: int,
+        jobs_at_once: bool = False,
+    ):
         self.world, self.executors, self.tasks, self.opening = world, executors, tasks, opening
         self.look_read_s, self.draw = look_read_s, random.Random(seed)
         size = len(tasks) if jobs_at_once else world.tasks_per_job
@@ -508,13 +533,16 @@ class Cluster:
 
     def fate(self, now: float, executor: int) -> None:
         if self.world.deaths_per_hour > 0:
-            self.at(now + self.draw.expovariate(self.world.deaths_per_hour / HOUR), "die", executor, self.generation[executor])
+            self.at(
+                now + self.draw.expovariate(self.world.deaths_per_hour / HOUR), "die", executor, self.generation[executor]
+            )
 
     # The driver.
 
     def send_job(self, now: float) -> None:
         self.job += 1
         if self.job == len(self.jobs):
+            self.between += now - self.job_done_at
             self.end = now
             return
         self.job_left = len(self.jobs[self.job])
@@ -559,7 +587,11 @@ class Cluster:
 
     def wake(self, now: float) -> None:
         """Every executor with a free slot asks at its next poll. Where many ask for nothing, the scheduler is behind."""
-        idle = [executor for executor in range(self.executors) if self.alive[executor] and self.free[executor] and not self.asking[executor]]
+        idle = [
+            executor
+            for executor in range(self.executors)
+            if self.alive[executor] and self.free[executor] and not self.asking[executor]
+        ]
         cycle = max(self.world.poll_s + self.world.rtt_s, len(idle) * self.world.scheduler_poll_s)
         for executor in idle:
             self.asking[executor] = True
@@ -619,7 +651,11 @@ class Cluster:
         inputs = self.input_prefix.take(now, work.input_gets) if work.input_gets else 0.0
         self.read, self.written, self.cpu = self.read + work.read, self.written + work.written, self.cpu + work.cpu
         done = max(own, run, inputs)
-        why = "own time" if done == own else "requests to the run's prefix" if done == run else "requests to the inputs' prefix"
+        why = (
+            "own time"
+            if done == own
+            else "requests to the run's prefix" if done == run else "requests to the inputs' prefix"
+        )
         self.waits[why] += done - now
         return done
 
@@ -688,9 +724,9 @@ class Cluster:
             self.wake(now)
 
 
-# ---- A whole run --------------------------------------------------------------------------------------------------------------
+# ---- A whole run --------------------------------------------------------------------------------------------
 
-# Bytes that the comparison holds of a cluster (compare/cluster_tests.rs): its key, a cell per test, a cell per test at a node.
+# Bytes that the comparison holds of a cluster (compare/cluster_tests.rs): its key, a cell per test, one per test at a node.
 KEY_BYTES, CELL_BYTES, NODE_CELL_BYTES, TESTS_AT_NODES = 96, 32, 16, 8
 # A session is under its node and the one above.
 MEMBERSHIPS = 2
@@ -701,6 +737,8 @@ BLOCK_HITS = 1 << 16
 INDEX_ENTRY = 64
 DISK_RATE = 125e6
 DOCUMENT_BYTES = 250
+# Dollars for a GB from one zone to another, to whoever sends and to whoever receives.
+ZONE_GB = 0.01
 
 
 @dataclass
@@ -816,7 +854,9 @@ class Run:
     def hashing(self) -> Phase:
         size = self.input + self.recordings * self.recording
         if self.world.has("trust-tags"):
-            return self.alone("hash the inputs", {"requests": self.world.get_s * (1 + self.recordings)}, gets=1 + self.recordings)
+            return self.alone(
+                "hash the inputs", {"requests": self.world.get_s * (1 + self.recordings)}, gets=1 + self.recordings
+            )
         cpu, gets = size / 1e9 * self.costs["hash_s_per_gb"], size / self.world.read_ahead
         parts = {"one stream of the store": size / self.world.stream, "requests": gets * self.world.get_s, "one core": cpu}
         return self.alone("hash the inputs", parts, cpu=cpu, gets=gets, read=size)
@@ -828,10 +868,23 @@ class Run:
         read, gets, puts = 2 * self.input, 2 * self.input / world.read_ahead, self.puts(self.sample)
         if world.has("cluster-sample"):
             count = math.ceil(world.sessions / 1e6)
-            tasks = [Work(cpu=cpu / count, input_gets=gets / count, puts=self.puts(self.sample / count), read=read / count, written=self.sample / count)] * count
+            tasks = [
+                Work(
+                    cpu=cpu / count,
+                    input_gets=gets / count,
+                    puts=self.puts(self.sample / count),
+                    read=read / count,
+                    written=self.sample / count,
+                )
+            ] * count
             return self.in_cluster("draw the sample", executors, tasks, Work(own=0.0), -1.0, seed)
         upload = self.sample / min(world.nic, 4 * world.stream)
-        parts = {"one core": cpu, "one stream of the store": read / world.stream, "requests": gets * world.get_s, "upload": upload}
+        parts = {
+            "one core": cpu,
+            "one stream of the store": read / world.stream,
+            "requests": gets * world.get_s,
+            "upload": upload,
+        }
         return self.alone("draw the sample", parts, cpu=cpu, gets=gets, puts=puts, read=read, written=self.sample)
 
     def comparing(self, executors: int, seed: int) -> Phase:
@@ -847,14 +900,21 @@ class Run:
         sample = costs["sample_bytes_per_session"] * world.chunk
         if world.has("cluster-compare"):
             return self.comparing_in_cluster(executors, seed, sums_cpu + users_cpu, whole, sample)
-        passes = [(whole, 1 + world.wasm, sums_cpu), (small, 1, 0.0)] + [(small, 1, users_cpu)] * (1 if self.buckets() else 0)
+        passes = [(whole, 1 + world.wasm, sums_cpu), (small, 1, 0.0)] + [(small, 1, users_cpu)] * (
+            1 if self.buckets() else 0
+        )
         times = [1, 1, self.buckets()]
         phase = Phase("compare", "driver")
         wheres: dict[str, float] = {}
 
         def add(times: float, gets: float, read: float, cpu: float) -> None:
-            # Every core waits for its own requests; the machine's network and the store's rate hold for all of them.
-            waits = {"requests, one after the other on each core": gets * world.get_s / world.cores, "one stream of the store": read / world.stream / world.cores, "cores": cpu / world.cores}
+            # Every thread waits for its own requests; the machine's network and the store's rate hold for all of them.
+            threads = world.driver_threads
+            waits = {
+                "requests, one after the other on each thread": gets * world.get_s / threads,
+                "one stream of the store": read / world.stream / threads,
+                "cores": cpu / min(threads, world.cores),
+            }
             limits = {"the driver's network": read / world.nic, "requests to the run's prefix": gets / world.prefix_gets}
             limit = max(limits, key=limits.get)
             took = waits if sum(waits.values()) >= limits[limit] else {limit: limits[limit]}
@@ -864,7 +924,9 @@ class Run:
             phase.gets, phase.read, phase.cpu = phase.gets + times * gets, phase.read + times * read, phase.cpu + times * cpu
 
         for (part, pieces, cpu), count in zip(passes, times):
-            gets = self.chunks * (self.arms * (3 + max(pieces, math.ceil(part / world.read_ahead))) + sample / world.read_ahead)
+            gets = self.chunks * (
+                self.arms * (3 + max(pieces, math.ceil(part / world.read_ahead))) + sample / world.read_ahead
+            )
             add(count, gets, self.chunks * (self.arms * part + sample), cpu)
         surveys = 1 if world.repeat else math.ceil(world.sessions / HASHES_AT_ONCE)
         add(surveys, self.sample / world.read_ahead, self.sample, 0.0)
@@ -873,7 +935,7 @@ class Run:
         return phase
 
     def comparing_in_cluster(self, executors: int, seed: int, cpu: float, part: float, sample: float) -> Phase:
-        """Sums by chunk, and sums by user, which Ballista's shuffle deals out by the user's hash to tasks that hold them in memory."""
+        """Sums by chunk, and sums by user, which Ballista's shuffle deals out to tasks that hold them in memory."""
         world = self.world
         count = math.ceil(self.chunks / world.chunks_per_task)
         size = world.chunks_per_task
@@ -891,6 +953,10 @@ class Run:
                 setattr(phase, name, getattr(phase, name) + getattr(second, name))
             if second.wall > phase.wall / 2:
                 phase.bound = f"{second.bound} (merging)"
+            # The shuffle lies on executors' disks, not in the store.
+            shuffled = count * dealt
+            phase.read, phase.written = phase.read - shuffled, phase.written - shuffled
+            phase.notes["shuffled"] = shuffled
         return phase
 
     def publishing(self) -> Phase:
@@ -905,12 +971,20 @@ class Run:
         size = rankings + scores
         cpu = costs["publish_s_per_million_arm"] * self.arms * world.sessions / 1e6
         spool, upload = 2 * size / DISK_RATE, size / min(world.nic, 4 * world.stream)
-        waits = {"requests, one after the other": gets * world.get_s, "one stream of the store": size / world.stream, "one core": cpu, "the driver's disk": spool, "upload": upload}
+        waits = {
+            "requests, one after the other": gets * world.get_s,
+            "one stream of the store": size / world.stream,
+            "one core": cpu,
+            "the driver's disk": spool,
+            "upload": upload,
+        }
         return self.alone("publish", waits, cpu=cpu, gets=gets, puts=size / world.piece, read=size, written=size)
 
     # What the cluster does.
 
-    def in_cluster(self, name: str, executors: int, tasks: list[Work], opening: Work, look_read_s: float, seed: int) -> Phase:
+    def in_cluster(
+        self, name: str, executors: int, tasks: list[Work], opening: Work, look_read_s: float, seed: int
+    ) -> Phase:
         world = self.world
         cluster = Cluster(world, executors, tasks, opening, look_read_s, seed, world.has("jobs-at-once"))
         phase = Phase(name, "cluster", wall=cluster.run())
@@ -953,7 +1027,13 @@ class Run:
         seen = min(world.read_ahead, self.part * (1 - self.costs["part_hits_share"]))
         look_read = -1.0 if world.has("trust-tasks") else LOOK_GETS * world.get_s + seen / world.stream
         units = self.in_cluster("do the units", executors, self.unit_tasks(), self.opening(), look_read, world.seed)
-        phases = [self.hashing(), self.drawing(executors, world.seed), units, self.comparing(executors, world.seed), self.publishing()]
+        phases = [
+            self.hashing(),
+            self.drawing(executors, world.seed),
+            units,
+            self.comparing(executors, world.seed),
+            self.publishing(),
+        ]
         return Result(executors, phases, self.figures(phases, executors))
 
     # What all of it comes to.
@@ -963,8 +1043,13 @@ class Run:
         wall = sum(phase.wall for phase in phases)
         in_cluster = sum(phase.wall for phase in phases if phase.where == "cluster")
         gets, puts = sum(phase.gets for phase in phases), sum(phase.puts + phase.lists for phase in phases)
-        spooled = 0.0 if world.has("parts-as-tables") else costs["rankings_bytes_per_session_arm"] * world.sessions * self.arms
-        hours = {"two machines all the time": 2 * wall / HOUR, "executors while they have work": executors * in_cluster / HOUR}
+        spooled = (
+            0.0 if world.has("parts-as-tables") else costs["rankings_bytes_per_session_arm"] * world.sessions * self.arms
+        )
+        hours = {
+            "two machines all the time": 2 * wall / HOUR,
+            "executors while they have work": executors * in_cluster / HOUR,
+        }
         money = {
             "executors": hours["executors while they have work"] * world.machine_hour,
             "driver and scheduler": hours["two machines all the time"] * world.machine_hour,
@@ -1002,12 +1087,17 @@ class Run:
         footer = self.chunks * costs["sample_columns"] * world.column_memory / 1e6
         index = self.recordings * self.index_bytes() / 1e6
         searches = max(0.0, costs["bm25_process_mb"] - costs["process_mb"]) * ("bm25" in world.pipelines)
-        tables = 0.0 if world.has("parts-as-tables") else self.chunks * self.arms * costs["rankings_columns"] * world.column_memory / 1e6
+        tables = (
+            0.0
+            if world.has("parts-as-tables")
+            else self.chunks * self.arms * costs["rankings_columns"] * world.column_memory / 1e6
+        )
         merge = 1074.0 * world.cores if world.has("cluster-compare") and world.repeat else 0.0
         slots = world.cores * costs["slot_mb"] * scale
+        comparing = 0.0 if world.has("cluster-compare") else world.bucket_bytes / 1e6 + slots
         return {
             "executor": costs["process_mb"] + max(slots, merge) + footer + index + searches,
-            "driver": costs["process_mb"] + footer + max(tables, world.bucket_bytes / 1e6 + slots),
+            "driver": costs["process_mb"] + footer + max(tables, comparing),
             "of them the sample's footer": footer,
         }
 
@@ -1031,12 +1121,20 @@ class Run:
         return found
 
 
-# ---- What is known without simulating -----------------------------------------------------------------------------------------
+# ---- What is known without simulating -----------------------------------------------------------------------
 
 
 def bare(**changes) -> World:
     """A world in which nothing takes time but what is asked for."""
-    nothing = {"get_s": 0.0, "put_s": 0.0, "list_s": 0.0, "rtt_s": 0.0, "poll_s": 1e-9, "scheduler_poll_s": 0.0, "scheduler_task_s": 0.0}
+    nothing = {
+        "get_s": 0.0,
+        "put_s": 0.0,
+        "list_s": 0.0,
+        "rtt_s": 0.0,
+        "poll_s": 1e-9,
+        "scheduler_poll_s": 0.0,
+        "scheduler_task_s": 0.0,
+    }
     endless = {"nic": math.inf, "stream": math.inf, "prefix_gets": math.inf, "prefix_puts": math.inf}
     none = {"plan_s": 0.0, "ask_s": 0.0, "look_s": math.inf, "deaths_per_hour": 0.0, "jitter": 0.0, "cores": 1}
     return dataclasses.replace(World(), **{**nothing, **endless, **none, **changes})
@@ -1051,9 +1149,14 @@ def check(costs: dict) -> int:
         high = low if high is None else high
         good = low * (1 - 1e-6) - 1e-6 <= found <= high * (1 + 1e-6) + 1e-6
         wrong += not good
-        print(f"{'ok   ' if good else 'WRONG'} {what}: {found:.6g}, expected {low:.6g}" + (f" to {high:.6g}" if high > low else ""))
+        print(
+            f"{'ok   ' if good else 'WRONG'} {what}: {found:.6g}, expected {low:.6g}"
+            + (f" to {high:.6g}" if high > low else "")
+        )
 
-    def play(world: World, executors: int, tasks: list[Work], opening: Work | None = None, look_read_s: float = -1.0) -> Cluster:
+    def play(
+        world: World, executors: int, tasks: list[Work], opening: Work | None = None, look_read_s: float = -1.0
+    ) -> Cluster:
         cluster = Cluster(world, executors, tasks, opening or Work(own=0.0), look_read_s, world.seed)
         cluster.run()
         return cluster
@@ -1066,21 +1169,43 @@ def check(costs: dict) -> int:
     for executors, cores in ((10, 1), (50, 4), (300, 4)):
         end = play(bare(cores=cores), executors, tasks).end
         slots = executors * cores
-        expect(f"{slots} slots take no less than their share, and a task per job more at most, s", end, work / slots, work / slots + jobs * longest)
+        expect(
+            f"{slots} slots take no less than their share, and a task per job more at most, s",
+            end,
+            work / slots,
+            work / slots + jobs * longest,
+        )
     end = play(bare(plan_s=5.0), 1, tasks).end
     expect("every job is planned, s", end, work + jobs * 5.0)
     waiting = [Work(gets=3, puts=2, parts=1)] * 500
-    expect("one slot waits for every request, s", play(bare(get_s=0.02, put_s=0.04), 1, waiting).end, 500 * (3 * 0.02 + 2 * 0.04))
+    expect(
+        "one slot waits for every request, s",
+        play(bare(get_s=0.02, put_s=0.04), 1, waiting).end,
+        500 * (3 * 0.02 + 2 * 0.04),
+    )
     moving = [Work(read=40e6, written=10e6, parts=1)] * 4000
     end = play(bare(nic=100e6, cores=4), 5, moving).end
     expect("five machines' network carries all bytes, s", end, 4000 * 50e6 / (5 * 100e6))
     asking = [Work(gets=100, puts=70, parts=1)] * 4000
-    expect("requests come as fast as a prefix answers, s", play(bare(prefix_gets=5500, prefix_puts=3500), 400, asking).end, 4000 * 70 / 3500)
-    expect("a scheduler deals out so many tasks a second, s", play(bare(scheduler_task_s=0.01), 1000, [Work(parts=1)] * 4000).end, 40.0)
+    expect(
+        "requests come as fast as a prefix answers, s",
+        play(bare(prefix_gets=5500, prefix_puts=3500), 400, asking).end,
+        4000 * 70 / 3500,
+    )
+    expect(
+        "a scheduler deals out so many tasks a second, s",
+        play(bare(scheduler_task_s=0.01), 1000, [Work(parts=1)] * 4000).end,
+        40.0,
+    )
     opening = Work(input_gets=1000, own=60.0)
     ten = [Work(cpu=10.0, parts=1)] * 40
     expect("every executor opens the run once, s", play(bare(), 20, ten, opening).end, 60 + 20)
-    expect("openings share the store's rate, s", play(bare(prefix_gets=100), 20, ten, opening).end, 20 * 1000 / 100 + 20, 20 * 1000 / 100 + 30)
+    expect(
+        "openings share the store's rate, s",
+        play(bare(prefix_gets=100), 20, ten, opening).end,
+        20 * 1000 / 100 + 20,
+        20 * 1000 / 100 + 30,
+    )
     # All parts of a job are there at once; the driver looks at each.
     looked = play(bare(look_s=math.inf), 1000, [Work(parts=8)] * 8192, look_read_s=0.1)
     expect("the driver looks at every part, s", looked.end, 8192 * 8 * 0.1)
@@ -1105,24 +1230,54 @@ def check(costs: dict) -> int:
     parts = whole.chunks * len(small.pipelines)
     result = whole.simulate(10)
     phase = {phase.name: phase for phase in result.phases}
-    expect("the driver does not wait for executors while it compares, s", Run(small, costs).simulate(100).phases[3].wall, phase["compare"].wall)
+    expect(
+        "the driver does not wait for executors while it compares, s",
+        Run(small, costs).simulate(100).phases[3].wall,
+        phase["compare"].wall,
+    )
     expect("passes over the parts", phase["compare"].notes["passes over the parts"], 2 + whole.buckets())
-    expect("publishing asks for every column of every part, twice", phase["publish"].gets, parts * (6 + costs["rankings_columns"] + costs["scores_columns"]))
+    expect(
+        "publishing asks for every column of every part, twice",
+        phase["publish"].gets,
+        parts * (6 + costs["rankings_columns"] + costs["scores_columns"]),
+    )
     ideal = sum(task.seconds(small, small.nic / small.cores) for task in whole.unit_tasks())
     expect("units take no less than their share, s", phase["do the units"].wall, ideal / 40, math.inf)
-    expect("requests of units: what the tasks ask, the openings and the looks", phase["do the units"].gets, *(sum(t.gets + t.input_gets for t in whole.unit_tasks()) + LOOK_GETS * parts + n * (whole.opening().gets + whole.opening().input_gets) for n in (10, 10)))
+    expect(
+        "requests of units: what the tasks ask, the openings and the looks",
+        phase["do the units"].gets,
+        *(
+            sum(t.gets + t.input_gets for t in whole.unit_tasks())
+            + LOOK_GETS * parts
+            + n * (whole.opening().gets + whole.opening().input_gets)
+            for n in (10, 10)
+        ),
+    )
     money = result.figures["money"]
-    expect("executors' money is machine hours times the price, $", money["executors"], 10 * phase["do the units"].wall / HOUR * small.machine_hour)
+    expect(
+        "executors' money is machine hours times the price, $",
+        money["executors"],
+        10 * phase["do the units"].wall / HOUR * small.machine_hour,
+    )
     for change in CHANGES:
         changed = Run(dataclasses.replace(small, changes=(change,)), costs).simulate(100).wall
         expect(f"`{change}` makes nothing slower, h", changed / HOUR, 0, Run(small, costs).simulate(100).wall / HOUR * 1.02)
     return wrong
 
 
-# ---- The page -----------------------------------------------------------------------------------------------------------------
+# ---- The page -----------------------------------------------------------------------------------------------
 
 SIZES = (10, 100, 1000)
-LADDER = ("cluster-compare", "parts-as-tables", "trust-tasks", "trust-tags", "index-once", "cluster-sample", "large-chunks", "jobs-at-once")
+LADDER = (
+    "cluster-compare",
+    "parts-as-tables",
+    "trust-tasks",
+    "trust-tags",
+    "index-once",
+    "cluster-sample",
+    "large-chunks",
+    "jobs-at-once",
+)
 
 
 def count(value: float) -> str:
@@ -1151,6 +1306,10 @@ def dollars(value: float) -> str:
     return f"${value:,.0f}" if value >= 10 else f"${value:.2f}"
 
 
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
 def rows(head: list[str], body: list[list[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in body])
@@ -1166,7 +1325,10 @@ class Page:
         self.best = Run(dataclasses.replace(self.world, changes=LADDER), costs)
         self.steps = {
             executors: [self.results[executors]]
-            + [Run(dataclasses.replace(self.world, changes=LADDER[: step + 1]), costs).simulate(executors) for step in range(len(LADDER))]
+            + [
+                Run(dataclasses.replace(self.world, changes=LADDER[: step + 1]), costs).simulate(executors)
+                for step in range(len(LADDER))
+            ]
             for executors in SIZES
         }
 
@@ -1177,19 +1339,55 @@ class Page:
             ("drawing the sample", f"{costs['sample_s_per_million']:.3g} s", "a million sessions"),
             ("hashing inputs", f"{costs['hash_s_per_gb']:.3g} s", "a GB"),
             ("indexing a recording", f"{costs['index_s_per_million']:.3g} s", "a million sessions"),
-            ("indexing a corpus for `bm25`", f"{costs['bm25_index_s_per_million_documents']:.3g} s", "a million documents of 40 words"),
+            (
+                "indexing a corpus for `bm25`",
+                f"{costs['bm25_index_s_per_million_documents']:.3g} s",
+                "a million documents of 40 words",
+            ),
             ("a unit of a recording: reading, metrics, writing the part", f"{unit['recorded']:.3g} s", "a million sessions"),
             ("a unit of `bm25`, 100 hits", f"{unit['bm25']:.3g} s", "a million sessions"),
-            ("a WASM scorer (`half-life-utility`) in addition", f"{costs['wasm_s_per_million']:.3g} s", "a million sessions and pipelines"),
-            ("comparing two, three pipelines", ", ".join(f"{compare['fixed'] + arms * compare['arm']:.3g} s" for arms in (2, 3)), "a million sessions"),
-            ("of it the pass for sums by user, three pipelines", f"{costs['cluster_pass_s_per_million']:.3g} s", "a million sessions"),
-            ("copying parts into published tables", f"{costs['publish_s_per_million_arm']:.3g} s", "a million sessions and pipelines"),
-            ("sessions as given, sample", f"{costs['input_bytes_per_session']:.3g} B, {costs['sample_bytes_per_session']:.3g} B", "a session"),
-            ("recording, part, published rankings", f"{costs['recording_bytes_per_session']:.4g} B, {costs['part_bytes_per_session']:.4g} B, {costs['rankings_bytes_per_session_arm']:.4g} B", "a session and pipeline"),
+            (
+                "a WASM scorer (`half-life-utility`) in addition",
+                f"{costs['wasm_s_per_million']:.3g} s",
+                "a million sessions and pipelines",
+            ),
+            (
+                "comparing two, three pipelines",
+                ", ".join(f"{compare['fixed'] + arms * compare['arm']:.3g} s" for arms in (2, 3)),
+                "a million sessions",
+            ),
+            (
+                "of it the pass for sums by user, three pipelines",
+                f"{costs['cluster_pass_s_per_million']:.3g} s",
+                "a million sessions",
+            ),
+            (
+                "copying parts into published tables",
+                f"{costs['publish_s_per_million_arm']:.3g} s",
+                "a million sessions and pipelines",
+            ),
+            (
+                "sessions as given, sample",
+                f"{costs['input_bytes_per_session']:.3g} B, {costs['sample_bytes_per_session']:.3g} B",
+                "a session",
+            ),
+            (
+                "recording, part, published rankings",
+                ", ".join(
+                    f"{costs[name]:,.0f} B"
+                    for name in ("recording_bytes_per_session", "part_bytes_per_session", "rankings_bytes_per_session_arm")
+                ),
+                "a session and pipeline",
+            ),
             ("footer of the sample", f"{costs['sample_footer_bytes_per_group']:,.0f} B", "a chunk"),
-            ("memory of a process with recordings, each slot more", f"{costs['process_mb']:.0f} MB, {costs['slot_mb']:.2g} MB", "chunks of 4,096 sessions"),
+            (
+                "memory of a process with recordings, each slot more",
+                f"{costs['process_mb']:.0f} MB, {costs['slot_mb']:.2g} MB",
+                "chunks of 4,096 sessions",
+            ),
         ]
-        text = f"CPU time of one core ({about['processor']}), {about['version']}, {about['sessions']:,} sessions of 100 hits a ranking, median of {about['rounds']} rounds.\n\n"
+        text = f"CPU time of one core ({about['processor']}), {about['version']}, {about['sessions']:,} sessions of {DEPTH} "
+        text += f"hits a ranking,\nmedian of {about['rounds']} rounds.\n\n"
         return text + rows(["measured by `tests/scale.py measure`", "cost", "for"], [list(line) for line in lines])
 
     def assumptions(self) -> str:
@@ -1217,9 +1415,14 @@ class Page:
         largest = int(min(fits) // 1e6 * 1e6)
         small = Run(dataclasses.replace(self.world, sessions=largest), self.costs)
         text = rows(["limit", "a billion sessions need", "there is", "", "sessions that fit"], body)
-        text += f"\n\nThe largest run of this shape that can be finished today has {count(largest)} sessions. It takes "
-        text += ", ".join(f"{took(small.simulate(executors).wall)} on {executors:,} executors" for executors in SIZES) + "."
-        return text
+        text += f"\n\nThe largest run of this shape that can be finished today has {count(largest)} sessions. It takes\n"
+        results = {executors: small.simulate(executors) for executors in SIZES}
+        text += (
+            ", ".join(f"{took(result.wall)} on {executors:,}" for executors, result in results.items())
+            + " executors; with any of them "
+        )
+        driver = {phase.name: took(phase.wall) for phase in results[10].phases if phase.where == "driver"}
+        return text + f"the driver compares for {driver['compare']} of it and publishes for {driver['publish']}."
 
     def phases(self) -> str:
         names = [phase.name for phase in self.results[10].phases]
@@ -1232,9 +1435,14 @@ class Page:
             body.append(row)
         body.append(["**together**"] + [f"**{took(self.results[executors].wall)}**" for executors in SIZES])
         units = [self.results[executors].phases[2] for executors in SIZES]
-        body.append(["executors busy with units, share of that phase"] + [f"{100 * unit.notes['busy share']:.2g} %" for unit in units])
-        body.append(["executors lost, tasks done again"] + [f"{unit.notes['deaths']}, {unit.notes['tasks done again']}" for unit in units])
-        body.append(["scheduler busy in that phase"] + [f"{100 * unit.notes['scheduler busy']:.2g} %" for unit in units])
+        body.append(
+            ["executors busy with units, share of that phase"] + [percent(unit.notes["busy share"]) for unit in units]
+        )
+        body.append(
+            ["executors lost, tasks done again"]
+            + [f"{unit.notes['deaths']}, {unit.notes['tasks done again']}" for unit in units]
+        )
+        body.append(["scheduler busy in that phase"] + [percent(unit.notes["scheduler busy"]) for unit in units])
         return rows(["as the code is"] + [f"{executors:,} executors" for executors in SIZES], body)
 
     def ratios(self, result: Result) -> dict[str, str]:
@@ -1262,8 +1470,17 @@ class Page:
     def storage(self) -> str:
         today, best = self.today.storage(), self.best.storage()
         price = lambda value: dollars(value / 1e9 * self.world.month_gb)
-        body = [[name, size(value), size(best[name]) if best[name] else "none", price(value)] for name, value in today.items()]
-        body.append(["**together**", f"**{size(sum(today.values()))}**", f"**{size(sum(best.values()))}**", f"**{price(sum(today.values()))}**"])
+        body = [
+            [name, size(value), size(best[name]) if best[name] else "none", price(value)] for name, value in today.items()
+        ]
+        body.append(
+            [
+                "**together**",
+                f"**{size(sum(today.values()))}**",
+                f"**{size(sum(best.values()))}**",
+                f"**{price(sum(today.values()))}**",
+            ]
+        )
         memory, less = self.today.memory(), self.best.memory()
         body += [[f"memory: {name}", size(memory[name] * 1e6), size(less[name] * 1e6), ""] for name in memory]
         return rows(["", "as it is", "all changes", "a month, as it is"], body)
@@ -1271,13 +1488,35 @@ class Page:
     def passes(self) -> str:
         alone = Run(dataclasses.replace(self.world, repeat=False), self.costs)
         lines = []
-        for name, run in (("users come back (five sessions each)", self.today), ("no user comes back, or none is named", alone)):
+        for name, run in (
+            ("users come back (five sessions each)", self.today),
+            ("no user comes back, or none is named", alone),
+        ):
             phase = run.comparing(10, 1)
             notes = phase.notes
-            lines.append([name, f"{notes['passes over the parts']:,}", f"{notes['passes over the sample']:,}", took(phase.wall), phase.bound])
+            lines.append(
+                [
+                    name,
+                    f"{notes['passes over the parts']:,}",
+                    f"{notes['passes over the sample']:,}",
+                    took(phase.wall),
+                    phase.bound,
+                ]
+            )
         shown = math.ceil(self.world.sessions * 10 / (1 << 22))
-        lines.append(["clicks on ten shown items decide, and propensities are fitted", "in addition", f"{shown:,}", "not simulated", ""])
-        return rows(["of a billion sessions", "passes over the parts", "passes over the sample", "comparing takes", "bound by"], lines)
+        lines.append(
+            [
+                "clicks on ten shown items decide, and propensities are fitted",
+                "in addition",
+                f"{shown:,}",
+                "not simulated",
+                "",
+            ]
+        )
+        return rows(
+            ["of a billion sessions", "passes over the parts", "passes over the sample", "comparing takes", "bound by"],
+            lines,
+        )
 
     def firsts(self) -> str:
         body = []
@@ -1294,8 +1533,25 @@ class Page:
             body = []
             for name, result in zip(names, self.steps[executors]):
                 first = result.first()
-                body.append([name, took(result.wall), dollars(sum(result.figures["money"].values())), f"{first.name}: {first.bound}, {took(first.wall)}"])
-            tables.append(rows([f"{executors:,} executors, each change with those above it", "time", "money", "bottleneck that is left"], body))
+                body.append(
+                    [
+                        name,
+                        took(result.wall),
+                        dollars(sum(result.figures["money"].values())),
+                        f"{first.name}: {first.bound}, {took(first.wall)}",
+                    ]
+                )
+            tables.append(
+                rows(
+                    [
+                        f"{executors:,} executors, each change with those above it",
+                        "time",
+                        "money",
+                        "bottleneck that is left",
+                    ],
+                    body,
+                )
+            )
         return "\n\n".join(tables)
 
     def changes(self) -> str:
@@ -1311,12 +1567,51 @@ class Page:
             body.append(row)
         body.append(["**together**"] + [f"**{took(self.steps[executors][-1].wall)}**" for executors in SIZES])
         busy = [self.steps[executors][-1].phases[2].notes["busy share"] for executors in SIZES]
-        body.append(["executors busy with units, share of that phase"] + [f"{100 * share:.2g} %" for share in busy])
+        body.append(["executors busy with units, share of that phase"] + [percent(share) for share in busy])
         broken = [name for name, needed, most, _ in self.best.limits() if needed > most]
         text = rows(["with all changes"] + [f"{executors:,} executors" for executors in SIZES], body)
-        return text + f"\n\nLimits that are still broken then: {', '.join(broken) if broken else 'none'}."
+        shuffled = self.steps[10][-1].phases[3].notes["shuffled"]
+        text += f"\n\nLimits that are still broken then: {', '.join(broken) or 'none'}. The shuffle moves {size(shuffled)} "
+        zones = dollars(shuffled * 2 / 3 / 1e9 * 2 * ZONE_GB)
+        text += (
+            f"of sums by user; between\nexecutors in three zones that costs {zones} at ${ZONE_GB} a GB in each direction, "
+        )
+        return text + "which is not in the table of money."
 
-    BLOCKS = ("walls", "firsts", "phases", "passes", "bills", "storage", "changes", "ladder", "after", "measured", "assumptions")
+    def sensitivity(self) -> str:
+        lines = [
+            ("as assumed", {}),
+            ("the store answers after 5 ms", {"get_s": 0.005, "put_s": 0.01}),
+            ("the store answers after 50 ms", {"get_s": 0.05, "put_s": 0.1}),
+            ("ten times the network", {"nic": 1.95e9}),
+            ("one executor in ten is lost in an hour", {"deaths_per_hour": 0.1}),
+            ("`rematch run --threads 64` on the driver", {"driver_threads": 64}),
+            ("a hundred times as much work for the scheduler", {"scheduler_poll_s": 0.02, "scheduler_task_s": 0.1}),
+        ]
+        body = []
+        for name, other in lines:
+            row = [name]
+            for changes in ((), LADDER):
+                result = Run(dataclasses.replace(self.world, changes=changes, **other), self.costs).simulate(100)
+                units, first = result.phases[2], result.first()
+                row.append(f"{took(result.wall)}, {took(units.wall)} of it units; {first.name}: {first.bound}")
+            body.append(row)
+        return rows(["100 executors", "as it is", "with all changes"], body)
+
+    BLOCKS = (
+        "walls",
+        "firsts",
+        "phases",
+        "passes",
+        "bills",
+        "storage",
+        "changes",
+        "ladder",
+        "after",
+        "sensitivity",
+        "measured",
+        "assumptions",
+    )
 
     def fill(self, text: str) -> str:
         """Returns the page with every block written anew."""
@@ -1336,11 +1631,15 @@ def page(given: argparse.Namespace) -> None:
     if not given.check:
         PAGE.write_text(filled)
     elif filled != text:
-        stale = next(number for number, pair in enumerate(itertools.zip_longest(text.split("\n"), filled.split("\n")), 1) if pair[0] != pair[1])
+        stale = next(
+            number
+            for number, pair in enumerate(itertools.zip_longest(text.split("\n"), filled.split("\n")), 1)
+            if pair[0] != pair[1]
+        )
         sys.exit(f"{PAGE.name} is stale from line {stale} on; run `tests/scale.py page`")
 
 
-# ---- The command line ---------------------------------------------------------------------------------------------------------
+# ---- The command line ---------------------------------------------------------------------------------------
 
 
 def simulate(given: argparse.Namespace) -> None:
@@ -1353,27 +1652,50 @@ def simulate(given: argparse.Namespace) -> None:
     for setting in given.set:
         name, _, value = setting.partition("=")
         if kinds.get(name) not in (int, float):
-            sys.exit(f"`{name}` is no number of the simulation, expected one of {', '.join(key for key, kind in kinds.items() if kind in (int, float))}")
+            numbers = ", ".join(key for key, kind in kinds.items() if kind in (int, float))
+            sys.exit(f"`{name}` is no number of the simulation, expected one of {numbers}")
         changed[name] = kinds[name](float(value))
     unknown = [name for name in given.change if name not in CHANGES]
     if unknown:
         sys.exit(f"`{unknown[0]}` is no change, expected one of {', '.join(CHANGES)}")
-    world = World(**changed, pipelines=tuple(given.pipelines), wasm=not given.no_wasm, repeat=not given.users_alone, changes=tuple(given.change), seed=given.seed)
+    world = World(
+        **changed,
+        pipelines=tuple(given.pipelines),
+        wasm=not given.no_wasm,
+        repeat=not given.users_alone,
+        changes=tuple(given.change),
+        seed=given.seed,
+    )
     run = Run(world, costs)
     results = [run.simulate(executors) for executors in given.executors]
     limits = [{"limit": name, "needed": needed, "most": most} for name, needed, most, _ in run.limits()]
     if given.json:
-        shown = [{"executors": result.executors, "phases": [vars(phase) for phase in result.phases], **result.figures} for result in results]
-        print(json.dumps(rounded({"runs": [], "storage": run.storage(), "limits": limits}) | {"runs": [rounded_list(one) for one in shown]}, indent=1))
+        shown = [
+            {"executors": result.executors, "phases": [vars(phase) for phase in result.phases], **result.figures}
+            for result in results
+        ]
+        print(
+            json.dumps(
+                rounded({"runs": [], "storage": run.storage(), "limits": limits})
+                | {"runs": [rounded_list(one) for one in shown]},
+                indent=1,
+            )
+        )
         return
     for result in results:
-        print(f"{result.executors:,} executors of {world.cores} cores, {count(world.sessions)} sessions x {run.arms} pipelines")
+        print(
+            f"{result.executors:,} executors of {world.cores} cores, {count(world.sessions)} sessions x {run.arms} pipelines"
+        )
         for phase in result.phases:
             share = phase.notes.get("busy share")
             busy = f", busy {100 * share:.3g} %" if share is not None else ""
-            print(f"  {phase.name:16} {took(phase.wall):>10}  {count(phase.gets):>13} GET {count(phase.puts + phase.lists):>13} PUT  {size(phase.read):>8} read  {phase.bound}{busy}")
+            asked = f"{count(phase.gets):>13} GET {count(phase.puts + phase.lists):>13} PUT  {size(phase.read):>8} read"
+            print(f"  {phase.name:16} {took(phase.wall):>10}  {asked}  {phase.bound}{busy}")
         money = result.figures["money"]
-        print(f"  {'together':16} {took(result.wall):>10}  {dollars(sum(money.values()))}: " + ", ".join(f"{name} {dollars(value)}" for name, value in money.items()))
+        print(
+            f"  {'together':16} {took(result.wall):>10}  {dollars(sum(money.values()))}: "
+            + ", ".join(f"{name} {dollars(value)}" for name, value in money.items())
+        )
         memory = result.figures["memory"]
         print(f"  memory: executor {size(memory['executor'] * 1e6)}, driver {size(memory['driver'] * 1e6)}")
     for limit in limits:
@@ -1411,7 +1733,13 @@ def main() -> None:
     one.add_argument("--pipelines", type=names, default=["recorded", "recorded", "bm25"])
     one.add_argument("--no-wasm", action="store_true")
     one.add_argument("--users-alone", action="store_true", help="nobody comes twice")
-    one.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="any number of the simulation, such as sessions=1e8")
+    one.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="any number of the simulation, such as sessions=1e8",
+    )
     one.add_argument("--seed", type=int, default=1)
     one.add_argument("--json", action="store_true")
     one.add_argument("--check", action="store_true", help="hold the simulation against sums that are known")
