@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -67,7 +68,12 @@ def prepare(binary: Binary, sessions: int) -> None:
     folder = binary.folder
     if (folder / "third.parquet").exists():
         return
-    write_workload(folder, sessions)
+    # In a process of its own: the peak memory of a process is at least that of the one that starts it.
+    writer = multiprocessing.Process(target=write_workload, args=(folder, sessions))
+    writer.start()
+    writer.join()
+    if writer.exitcode:
+        sys.exit("the workload was not written")
     (folder / "nothing.run").write_text("s000000000 Q0 d0000000 1 1 nothing\n")
     spent([binary.path, "import", str(folder / "sessions.jsonl"), "--out", str(folder / "sessions.parquet")])
     for name, arm in (("first", "bm25"), ("second", "bm25-other")):
