@@ -8,10 +8,12 @@ mod distribution;
 
 use std::num::NonZeroUsize;
 
+use serde::{Deserialize, Serialize};
+
 pub use distribution::{MoveDistribution, RankDistribution};
 
 /// The ranks of touched items, pooled over sessions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RankTally {
     /// Items, returned or not.
     pub items: u64,
@@ -48,7 +50,7 @@ impl RankTally {
 ///
 /// A delta is new rank - reference rank, so negative is nearer to the top. Items that entered or left the ranking are
 /// also counted by themselves: depth + 1 understates how far they moved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionDeltaTally {
     /// Items, returned or not.
     pub items: u64,

@@ -1,10 +1,12 @@
 //! Sums whose rounding error does not grow with the number of terms.
 
+use serde::{Deserialize, Serialize};
+
 /// Adds numbers with Neumaier's compensation, so that the error stays at a few units in the last place of the total.
 ///
 /// The total depends on the order of the terms only in its last digits; where equal bits matter, terms and merges must
 /// come in a fixed order. Source: Neumaier 1974, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompensatedSum {
     total: f64,
     lost: f64,

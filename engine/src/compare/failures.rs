@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use datafusion::arrow::array::Array;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::{ArmChunk, Chunk};
 use super::columns::{Damaged, field, list, text_column, texts};
@@ -15,13 +16,14 @@ use crate::score::MeasureKind;
 use crate::session::ScoreState;
 
 /// How one scorer fared with one arm.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct ScorerTally {
     pub(super) complete: u64,
     pub(super) errors: u64,
     pub(super) unknown: u64,
     pub(super) first_error: Option<String>,
     /// The rows of a chunk that it failed on, ascending; nothing over several chunks.
+    #[serde(skip)]
     pub(super) failed: Vec<usize>,
 }
 
@@ -63,7 +65,7 @@ impl ScorerTally {
 }
 
 /// The sessions of one candidate and measure that have no pair, by reason, and the pairs that stand on an error.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct DroppedTally {
     both_failed: u64,
     baseline_failed: u64,

@@ -11,6 +11,7 @@ use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::Int64Type;
 use hdrhistogram::Histogram;
 use rematch_metrics::stats::{DeltaSums, TStatistic};
+use serde::{Deserialize, Serialize};
 
 use super::chunk::ArmChunk;
 use super::cluster_tests::Clustered;
@@ -31,21 +32,23 @@ const NANOSECONDS_PER_MILLISECOND: f64 = 1e6;
 const DIGITS: u8 = 3;
 
 /// The latencies of an arm. Sums are whole nanoseconds, so that parts merge exactly.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Latencies {
     /// Those of a chunk, which are not worth a histogram.
     pending: Vec<u64>,
+    #[serde(with = "recorded")]
     histogram: Option<Histogram<u64>>,
     total_ns: i128,
     sessions: u64,
     stages: BTreeMap<String, StageLatency>,
     /// Deadlines of sessions that timed out: of a chunk, then of all.
     deadlines: Vec<u64>,
+    #[serde(with = "recorded")]
     timed_out: Option<Histogram<u64>>,
     deadlines_ns: i128,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone, Copy, Serialize, Deserialize)]
 struct StageLatency {
     total_ns: i128,
     sessions: u64,
@@ -125,10 +128,18 @@ impl Latencies {
         Ok(found)
     }
 
+    /// Counts those of a chunk by their size: what travels is then no latency of a session.
+    pub(super) fn settle(&mut self) {
+        record(&mut self.histogram, &std::mem::take(&mut self.pending));
+        record(&mut self.timed_out, &std::mem::take(&mut self.deadlines));
+    }
+
     /// Adds the latencies of a chunk.
     pub(super) fn merge(&mut self, other: Self) {
         record(&mut self.histogram, &other.pending);
         record(&mut self.timed_out, &other.deadlines);
+        recorded::merge(&mut self.histogram, other.histogram);
+        recorded::merge(&mut self.timed_out, other.timed_out);
         self.deadlines_ns += other.deadlines_ns;
         self.total_ns += other.total_ns;
         self.sessions += other.sessions;
@@ -193,6 +204,43 @@ impl Latencies {
     }
 }
 
+/// Histograms on their way to another process: sizes that were recorded, ascending, and how often each was. They merge exactly.
+mod recorded {
+    use hdrhistogram::Histogram;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::DIGITS;
+
+    pub(super) fn serialize<S: Serializer>(
+        histogram: &Option<Histogram<u64>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let counts = histogram.as_ref().map(|histogram| {
+            let counts = histogram.iter_recorded();
+            counts.map(|found| (found.value_iterated_to(), found.count_at_value())).collect::<Vec<(u64, u64)>>()
+        });
+        counts.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Histogram<u64>>, D::Error> {
+        let Some(counts) = Option::<Vec<(u64, u64)>>::deserialize(deserializer)? else { return Ok(None) };
+        let mut histogram = Histogram::new(DIGITS).map_err(de::Error::custom)?;
+        for (value, count) in counts {
+            histogram.record_n(value, count).map_err(de::Error::custom)?;
+        }
+        Ok(Some(histogram))
+    }
+
+    pub(super) fn merge(ours: &mut Option<Histogram<u64>>, theirs: Option<Histogram<u64>>) {
+        let Some(theirs) = theirs else { return };
+        match ours {
+            // The histogram grows with what it is given; only memory could refuse it.
+            Some(ours) => drop(ours.add(&theirs)),
+            None => *ours = Some(theirs),
+        }
+    }
+}
+
 fn record(histogram: &mut Option<Histogram<u64>>, latencies: &[u64]) {
     if histogram.is_none() && !latencies.is_empty() {
         *histogram = Histogram::new(DIGITS).ok();
@@ -228,7 +276,7 @@ fn mean_ms(total_ns: i128, sessions: u64) -> f64 {
 }
 
 /// The paired latencies of one candidate.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct LatencyPairs {
     /// Milliseconds.
     pub(super) deltas: DeltaSums,

@@ -5,7 +5,7 @@
 //! for the number of candidates.
 //!
 //! The parts are read chunk by chunk (`chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
-//! of the chunks (`fold`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
+//! of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
 //! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
 //! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
 //! `sequential` says when a run that stops early is decided, `resampling` tests and bounds the same means without assumptions,
@@ -44,6 +44,7 @@ pub mod sequential;
 mod significance;
 mod similarity;
 mod stages;
+mod sums;
 mod tally;
 mod taxonomy;
 #[cfg(test)]
@@ -59,6 +60,7 @@ use rematch_metrics::stats::{benjamini_hochberg, holm};
 
 pub use judged::{JudgeNext, judge_next};
 pub use outcome::Comparison;
+pub use sums::{ask_for_sums, sum_up_chunk};
 
 use crate::benchmark::Plan;
 use crate::benchmark::statistics::Correction;
@@ -73,6 +75,7 @@ use judged::Bounds;
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
 use resampling::Resampled;
+use sums::Sums;
 use tally::Tally;
 
 /// Two-sided level of every test.
@@ -102,6 +105,9 @@ pub enum CompareError {
     /// A component cannot sum up a run.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// Nobody of this version asked for sums.
+    #[error("the run's chunks are summed up for nobody, or for another version than {}", env!("CARGO_PKG_VERSION"))]
+    NotAsked,
     /// A gate names what the sample does not hold.
     #[error(transparent)]
     Gate(#[from] gates::GateError),
@@ -139,13 +145,20 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let mut question = Question::new(plan, contract, arms.len());
     let sample = run.sample()?;
-    if question.relevance_decides() {
-        question.clicks = exposure::survey(plan, run, &run.table(layout::SESSIONS)?, threads)?;
-    }
+    let mut sums = Sums::of(run)?;
+    question.clicks = match &mut sums {
+        Some(sums) => sums.clicks(),
+        None if question.relevance_decides() => exposure::survey(plan, run, &run.table(layout::SESSIONS)?, threads)?,
+        None => None,
+    };
     let mut tally = Tally::default();
     let mut kept = Kept::new(&question, contract, sample.rows())?;
     let keeps = kept.keeps();
+    let made = sums.filter(|_| !keeps);
     let read = |index: usize| {
+        if let Some(sums) = made.as_ref().map(|made| made.chunk(index)).transpose()?.flatten() {
+            return Ok((None, sums));
+        }
         let chunk = Chunk::read(&question, run, &sample, index, Extent::Whole)?;
         let sums = Tally::of(&question, &chunk).map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
         Ok::<_, CompareError>((keeps.then_some(chunk), sums))

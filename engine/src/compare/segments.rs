@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::SIGNIFICANCE;
 use super::chunk::Chunk;
 use super::outcome::{MetricComparison, NodeComparison, NodeOutcome, Segments};
@@ -16,7 +18,7 @@ use super::tally::Tally;
 const MOST_NAMES: usize = 3;
 
 /// How sessions lie under top-level nodes.
-#[derive(Default, Clone, Copy)]
+#[derive(Default, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Labels {
     several: u64,
     none: u64,

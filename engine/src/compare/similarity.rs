@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use datafusion::arrow::array::Array as _;
 use rematch_metrics::Proportion;
 use rematch_metrics::top_lists::TopLists;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
 use super::outcome::{ListSimilarity, MetricSummary};
@@ -18,7 +19,7 @@ use crate::rows::top_keys;
 const PERSISTENCE: Proportion = Proportion::NINETY_PERCENT;
 
 /// One candidate's lists beside the baseline's, summed up over some sessions.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct SimilarityTally {
     sessions: u64,
     overlap: MeanTally,
@@ -29,7 +30,7 @@ pub(super) struct SimilarityTally {
     common_items: u64,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct AtCutoff {
     jaccard: MeanTally,
     identical: u64,

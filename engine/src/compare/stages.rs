@@ -3,6 +3,7 @@
 use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::ArmChunk;
 use super::columns::{Damaged, as_numbers, field, list, texts};
@@ -13,10 +14,11 @@ use crate::schema::column;
 use crate::session::StageState;
 
 /// The stages of one arm, in the order in which they ran first.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct StageTallies(Vec<StageTally>);
 
 /// One stage under way.
+#[derive(Serialize, Deserialize)]
 struct StageTally {
     /// All but the mean recall.
     counts: StageSummary,

@@ -6,6 +6,7 @@ use datafusion::arrow::array::{Array, Float64Array};
 use rematch_metrics::position::{MoveDistribution, PositionDeltaTally, RankTally};
 use rematch_metrics::stats::{DeltaSums, SignCounts};
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::{ArmChunk, Chunk};
 use super::columns::Damaged;
@@ -22,7 +23,7 @@ use super::ties::TieTally;
 use crate::schema::column;
 
 /// Everything summed up over some chunks.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) sessions: u64,
     pub(super) arms: Vec<ArmTally>,
@@ -47,7 +48,7 @@ pub(super) struct Tally {
 }
 
 /// What one arm did.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct ArmTally {
     pub(super) failed: u64,
     pub(super) empty_answers: u64,
@@ -61,7 +62,7 @@ pub(super) struct ArmTally {
 }
 
 /// A set of sessions.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) arms: Vec<GroupArm>,
     /// By candidate (the first is 0), then by paired measure.
@@ -69,7 +70,7 @@ pub(super) struct Group {
 }
 
 /// One arm over a set of sessions.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct GroupArm {
     pub(super) answered: u64,
     /// One per measure, over the answered sessions.
@@ -80,7 +81,7 @@ pub(super) struct GroupArm {
 }
 
 /// Where the items that users touched went.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Positions {
     pub(super) clicked: RankTally,
     pub(super) purchased: RankTally,
@@ -88,7 +89,7 @@ pub(super) struct Positions {
 }
 
 /// A mean under way.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct MeanTally {
     pub(super) sum: CompensatedSum,
     pub(super) n: u64,
@@ -113,7 +114,7 @@ impl MeanTally {
 }
 
 /// The pairs of one measure: sessions in which both sides have a value.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct PairTally {
     pub(super) baseline: CompensatedSum,
     pub(super) candidate: CompensatedSum,

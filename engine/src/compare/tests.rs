@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{Arm, Comparison, compare, oracle};
+use super::{Arm, CompareError, Comparison, ask_for_sums, compare, oracle, sum_up_chunk};
 use crate::benchmark::{Plan, SpecSource};
 use crate::rows::{rankings_to_batch, scores_to_batch, sessions_to_batch};
 use crate::schema::{self, column};
@@ -303,6 +303,33 @@ fn sums_of_chunks_say_what_whole_lists_say() {
         prop_assert_eq!(difference("", &json(&found), &json(&expected)), None);
         let threaded = case.compare(&run, rows_per_chunk, 3);
         prop_assert_eq!(json(&threaded).to_string(), json(&found).to_string());
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn sums_that_others_made_give_the_same_numbers_to_the_bit() {
+    let case = Case::new();
+    let threads = NonZeroUsize::MIN;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = case.write(folder.path(), &run, rows_per_chunk);
+        let compared = || compare(&case.plan, &case.contract, &case.arms, &directory, threads).expect("compared");
+        let expected = json(&compared()).to_string();
+        let sample = directory.table(layout::SESSIONS).expect("a sample");
+        let sum_up = |chunk| sum_up_chunk(&case.plan, &case.contract, case.arms.len(), &directory, &sample, chunk);
+        prop_assert!(matches!(sum_up(0), Err(CompareError::NotAsked)));
+        prop_assert!(ask_for_sums(&case.plan, &case.contract, case.arms.len(), &directory, threads).expect("asked"));
+        // Some are made, and the others are not.
+        let made = (0..sample.groups()).filter(|chunk| chunk % 3 != 1);
+        let sessions: u64 = made.clone().map(|chunk| sum_up(chunk).expect("sums")).sum();
+        prop_assert_eq!(sessions, made.map(|chunk| sample.group_rows(chunk)).sum::<u64>());
+        prop_assert_eq!(json(&compared()).to_string(), expected);
+        // They are read: damaged ones end the comparison.
+        directory.write_bytes(layout::sums(0), b"no sums").expect("written");
+        prop_assert!(compare(&case.plan, &case.contract, &case.arms, &directory, threads).is_err());
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));

@@ -4,6 +4,7 @@ use datafusion::arrow::array::{Array as _, AsArray as _};
 use datafusion::arrow::datatypes::Float64Type;
 use rematch_metrics::Metric;
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::ArmChunk;
 use super::columns::{Damaged, mismatch};
@@ -14,7 +15,7 @@ use crate::rows::list_range;
 use crate::schema::column;
 
 /// The ties of one arm.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct TieTally {
     sessions: u64,
     /// In the order of [`crate::benchmark::Plan::metrics`].
@@ -22,7 +23,7 @@ pub(super) struct TieTally {
 }
 
 /// How far one metric could be from its values.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Gaps {
     sessions: u64,
     below: CompensatedSum,

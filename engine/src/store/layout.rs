@@ -21,6 +21,9 @@ pub const REQUESTS: &str = "requests.json";
 /// What the shards of a run asked that were merged into it, by shard: one that is merged again takes its own place, so that it
 /// counts once.
 pub const REQUESTS_OF_SHARDS: &str = "requests-of-shards.json";
+/// Folder of what executors of a cluster asked, one file for each time that one opened the run. It is counted with what stands
+/// in [`REQUESTS`].
+pub const ASKED: &str = "asked";
 /// The report.
 pub const REPORT_JSON: &str = "report.json";
 /// The report for people.
@@ -48,6 +51,14 @@ pub const JUDGE_NEXT_CSV: &str = "judge_next.csv";
 pub const SELECTION: &str = "selection.json";
 /// Inputs that had to be converted; removed when the sample is drawn.
 pub const LOADED: &str = "loaded.parquet";
+/// The plan as the executors of a cluster read it.
+pub const SHIPPED: &str = "cluster.json";
+/// Folder of what the executors of a cluster read, by content.
+pub const INPUTS: &str = "inputs";
+/// Folder of the sums of chunks that executors of a cluster made; removed when the run is compared.
+pub const SUMS: &str = "sums";
+/// What the sums depend on; they are of no use without it.
+pub const SUMS_ASKED: &str = "sums/asked.json.gz";
 /// Folder of the parts.
 pub const PARTS: &str = "parts";
 
@@ -55,4 +66,17 @@ pub const PARTS: &str = "parts";
 #[must_use]
 pub fn part(pipeline: usize, chunk: usize) -> PathBuf {
     PathBuf::from(PARTS).join(format!("{pipeline:03}-{chunk:06}.parquet"))
+}
+
+/// Returns the name of a chunk's sums.
+#[must_use]
+pub fn sums(chunk: usize) -> PathBuf {
+    PathBuf::from(SUMS).join(format!("{chunk:06}.json.gz"))
+}
+
+/// Returns the chunk of a file name of sums.
+#[must_use]
+pub fn chunk_of_sums(name: &str) -> Option<usize> {
+    let chunk = name.strip_suffix(".json.gz")?.parse().ok()?;
+    (sums(chunk).file_name()? == name).then_some(chunk)
 }

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use serde::{Deserialize, Serialize};
+
 use crate::sum::count;
 
 /// The examination probability by rank, in units of that of rank 1: theta of the position-based model (Craswell, Zoeter, Taylor
@@ -9,12 +11,12 @@ use crate::sum::count;
 ///
 /// The default, for logs that cannot tell, is 1 / rank: a power law with exponent 1, as Joachims, Swaminathan and Schnabel 2017
 /// (Unbiased learning-to-rank with biased feedback) simulate it. Say so wherever it is used: it is an assumption.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExaminationCurve {
     shape: Shape,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Shape {
     PowerLaw {
         exponent: f64,

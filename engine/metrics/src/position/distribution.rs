@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Place, ratio};
 
 /// How often touched items stand at each rank, pooled over sessions.
@@ -61,7 +63,7 @@ impl RankDistribution {
 ///
 /// An item that entered or left has no move that can be measured, so it is in a category of its own; a mean over the items of
 /// both rankings alone would be pulled towards demotion by every newcomer that pushes others down.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveDistribution {
     /// Items that only the new ranking returns.
     pub entered: u64,

@@ -1,5 +1,7 @@
 //! Deltas added up one by one: from the sums follow count, mean and variance, as exact as if all deltas were there.
 
+use serde::{Deserialize, Serialize};
+
 use super::Moments;
 use crate::sum::{CompensatedSum, whole};
 
@@ -7,7 +9,7 @@ use crate::sum::{CompensatedSum, whole};
 ///
 /// Parts merge, and the moments of merged parts equal [`Moments::of`] of all deltas to 1e-13 of the mean and the deviation: the
 /// squares are summed with what rounding takes from each (Dekker 1971), so that subtracting the mean's share cancels nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeltaSums {
     count: u64,
     sum: CompensatedSum,

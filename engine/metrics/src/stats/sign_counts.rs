@@ -1,7 +1,9 @@
 //! How many sessions improved and degraded.
 
+use serde::{Deserialize, Serialize};
+
 /// Sessions by the sign of their delta.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignCounts {
     /// Sessions in which the candidate is better.
     pub improved: u64,

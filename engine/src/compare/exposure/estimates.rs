@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use rematch_metrics::exposure::ExaminationCurve;
 use rematch_metrics::stats::TStatistic;
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::click_log::{LoggedItem, LoggedSession};
 use crate::compare::outcome::{ClickWeights, PropensitySource};
@@ -33,6 +34,7 @@ pub(super) const FIRST_CURVE: usize = 5;
 pub(super) const RATIOS: usize = 4;
 
 /// How likely users were to look.
+#[derive(Serialize, Deserialize)]
 pub(in crate::compare) struct Examination {
     pub(super) source: PropensitySource,
     pub(super) curve: ExaminationCurve,
@@ -197,7 +199,7 @@ impl OfSession {
 }
 
 /// Sums over clicks on common support.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct WeightSums {
     clicks: u64,
     clipped: u64,
@@ -228,7 +230,7 @@ impl WeightSums {
 }
 
 /// A ratio of two sums over sessions, and what its variance follows from.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct RatioSums {
     n: u64,
     numerator: CompensatedSum,
@@ -295,7 +297,7 @@ impl RatioSums {
 }
 
 /// Hits of the top ranks, and those of them that were exposed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Support {
     hits: u64,
     covered: u64,
@@ -304,7 +306,7 @@ struct Support {
 }
 
 /// The sums of one candidate.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(in crate::compare) struct Sums {
     pub(super) estimates: [PairTally; ESTIMATES],
     /// As [`RATIOS`] says.

@@ -1,6 +1,7 @@
 //! Which share of an arm's top k did judges grade?
 
 use datafusion::arrow::array::Array as _;
+use serde::{Deserialize, Serialize};
 
 use crate::compare::chunk::ArmChunk;
 use crate::compare::outcome::{JudgedShare, MetricSummary};
@@ -8,7 +9,7 @@ use crate::compare::question::Question;
 use crate::compare::tally::MeanTally;
 
 /// The judged hits of one arm over the judged sessions that it answered.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(in crate::compare) struct ShareTally {
     sessions: u64,
     judged: MeanTally,
