@@ -16,6 +16,7 @@ mod workbench;
 
 mod artefacts;
 mod clouds;
+mod cluster;
 mod compatibility;
 mod doctor;
 mod documentation;

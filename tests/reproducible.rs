@@ -52,6 +52,10 @@ pub(crate) fn timeless(run: &Path) -> Value {
     object.remove("observed").expect("`observed`");
     for result in report["results"].as_array_mut().expect("results") {
         result.as_object_mut().expect("an object").remove("latency").expect("`latency`");
+        // What a process asked that was killed is not known.
+        for stage in result["stages"].as_array_mut().expect("stages") {
+            stage.as_object_mut().expect("an object").remove("requests");
+        }
     }
     for comparison in report["comparison"]["comparisons"].as_array_mut().expect("comparisons") {
         for clocked in ["latency", "latency_delta_ms"] {

@@ -24,6 +24,11 @@ pub(crate) struct S3Server {
 impl S3Server {
     /// Starts the server that the environment names.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// Starts it on another address of this machine.
+    pub(crate) fn start_at(host: &str) -> Option<Self> {
         let Some(binary) = std::env::var_os("REMATCH_S3_SERVER") else {
             eprintln!("skipped: `REMATCH_S3_SERVER` names no s3s-fs (cargo install s3s-fs --features binary)");
             return None;
@@ -32,13 +37,13 @@ impl S3Server {
         std::fs::create_dir(folder.path().join(BUCKET)).expect("a bucket");
         let port = free_port();
         let child = Command::new(binary)
-            .args(["--host", "127.0.0.1", "--access-key", KEY, "--secret-key", SECRET, "--port", &port.to_string()])
+            .args(["--host", host, "--access-key", KEY, "--secret-key", SECRET, "--port", &port.to_string()])
             .arg(folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let address = format!("127.0.0.1:{port}");
+        let address = format!("{host}:{port}");
         let server = Self { child, folder, address };
         for _ in 0..1200 {
             if TcpStream::connect(&server.address).is_ok() {

@@ -27,13 +27,18 @@ struct State {
 impl SearchServer {
     /// Searches `products`, JSON lines with `item_id` and `title`.
     pub(crate) fn over(products: &str) -> Self {
+        Self::over_at(products, "127.0.0.1")
+    }
+
+    /// Searches them at another address of this machine.
+    pub(crate) fn over_at(products: &str, host: &str) -> Self {
         let product = |line: &str| {
             let product: Value = serde_json::from_str(line).expect("JSON");
             let text = |key: &str| product[key].as_str().expect("a text").to_owned();
             (text("item_id"), text("title"))
         };
         let state = Arc::new(State { products: products.lines().map(product).collect(), ..State::default() });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = TcpListener::bind((host, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::clone(&state);
         thread::spawn(move || {

@@ -49,6 +49,8 @@ pub mod unit;
 pub mod compare;
 pub mod report;
 
+pub mod cluster;
+
 pub mod breakdown;
 pub mod forecast;
 pub mod verify;

@@ -3,6 +3,7 @@
 mod error;
 mod inputs;
 mod merge;
+mod on_cluster;
 #[cfg(test)]
 mod power_loss_tests;
 pub mod rejudge;
@@ -18,6 +19,7 @@ use tokio::task::spawn_blocking;
 
 pub use error::RunError;
 pub use merge::merge;
+pub use on_cluster::Place;
 
 use crate::benchmark::{PipelinePlan, Plan};
 use crate::compare::outcome::ArmState;
@@ -95,6 +97,8 @@ pub struct Surroundings {
     pub shard: Option<Shard>,
     /// Tries the sessions again that failed.
     pub retry_errors: bool,
+    /// Where the units are done. It changes no result but latencies.
+    pub place: Place,
     /// Hears what happens.
     pub listener: Arc<dyn Listener>,
     /// Set to stop after the work units in flight.
@@ -122,6 +126,7 @@ impl Surroundings {
             memory_bytes: 2 * Workspace::MEMORY_BYTES,
             shard: None,
             retry_errors: false,
+            place: Place::default(),
             listener,
             stop: Arc::default(),
             plugins,
@@ -176,6 +181,9 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
     let selection = run.select().await?;
     if let Some(done) = run.work(retrying).await? {
         return Ok(done);
+    }
+    if run.sum_up_on_cluster().await? == Ended::Stopped {
+        return Err(run.interrupted());
     }
     let report = spawn_blocking(move || run.finish(selection)).await??;
     let finished = Finished { report, directory: root, already_finished: false, acknowledgements };
@@ -235,6 +243,9 @@ impl Run {
         let sample = self.directory.table(layout::SESSIONS)?;
         gates::check_nodes(&self.plan, &sample)?;
         if self.plan.statistics.stop_when_decided {
+            if self.cluster().is_some() {
+                return Err(RunError::ClusterStop);
+            }
             return match self.replay_until_decided(&sample, retrying).await? {
                 Ended::Done => Ok(None),
                 Ended::Stopped => Err(self.interrupted()),
@@ -253,21 +264,14 @@ impl Run {
             self.directory.write_json(layout::RETRYING, &true)?;
         }
         if !missing.is_empty() || retrying {
-            let scratch = self.directory.scratch()?;
-            let context = self.build(scratch).await?;
-            let mut tally = Tally::new(self, &sample, &units, &done);
-            let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
-            let driver = Driver { context, threads, stop };
-            let mut ended = self.stopped(driver.drive(Task::Do, &missing, |done| tally.add(self, done)).await);
-            if retrying && matches!(ended, Ok(Ended::Done)) {
-                driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
-                let mut tally = Tally::new(self, &sample, &units, &[]);
-                ended = self.stopped(driver.drive(Task::RetryErrors, &units, |done| tally.add(self, done)).await);
-            }
-            // However it ended: what was asked was asked. Who cannot publish that any more says so by what ended it.
-            let noted = self.note_requests(driver.context.pipelines.iter().map(Arc::as_ref));
-            let ended = ended?;
-            noted?;
+            // They are of the parts as they were.
+            self.directory.remove_folder(layout::SUMS)?;
+            let tally = Tally::new(self, &sample, &units, &done);
+            let again = retrying.then(|| Tally::new(self, &sample, &units, &[]));
+            let ended = match self.cluster() {
+                Some(address) => self.work_on_cluster(address, &units, &missing, tally, again).await?,
+                None => self.work_here(&units, &missing, tally, again).await?,
+            };
             if ended == Ended::Stopped {
                 return Err(self.interrupted());
             }
@@ -276,6 +280,29 @@ impl Run {
         self.directory.remove(layout::RETRYING)?;
         self.directory.remove_scratch()?;
         Ok(Some(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
+    }
+
+    /// Does the missing units in this process, and, where there is a second tally, tries what failed in all of them again.
+    async fn work_here(
+        &self,
+        units: &[WorkUnit],
+        missing: &[WorkUnit],
+        mut tally: Tally,
+        again: Option<Tally>,
+    ) -> Result<Ended, RunError> {
+        let context = self.build(self.directory.scratch()?).await?;
+        let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
+        let driver = Driver { context, threads, stop };
+        let mut ended = self.stopped(driver.drive(Task::Do, missing, |done| tally.add(self, done)).await);
+        if let Some(mut again) = again.filter(|_| matches!(ended, Ok(Ended::Done))) {
+            driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
+            ended = self.stopped(driver.drive(Task::RetryErrors, units, |done| again.add(self, done)).await);
+        }
+        // However it ended: what was asked was asked. Who cannot publish that any more says so by what ended it.
+        let noted = self.note_requests(driver.context.pipelines.iter().map(Arc::as_ref));
+        let ended = ended?;
+        noted?;
+        Ok(ended)
     }
 
     /// A component that is told to stop says so by an error, which is none of the run's. A retriever that died is no
@@ -355,6 +382,7 @@ impl Run {
         let report = Report::new(info, comparison, observed);
         report::publish(&self.plan, &report, &self.directory)?;
         self.directory.remove(layout::RETRYING)?;
+        self.tidy_after_cluster()?;
         self.directory.remove_scratch()?;
         self.tell(&Event::Entered(RunState::Completed));
         Ok(report)

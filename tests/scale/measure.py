@@ -12,7 +12,7 @@ from pathlib import Path
 
 from footer import table
 from wording import rounded
-from workload import DOCUMENTS, benchmark, write_workload
+from workload import DOCUMENTS, benchmark, write_nothing, write_workload
 
 WASM = Path(__file__).resolve().parents[2] / "plugins/half-life-utility/half-life-utility.wasm"
 
@@ -74,7 +74,7 @@ def prepare(binary: Binary, sessions: int) -> None:
     writer.join()
     if writer.exitcode:
         sys.exit("the workload was not written")
-    (folder / "nothing.run").write_text("s000000000 Q0 d0000000 1 1 nothing\n")
+    write_nothing(folder)
     spent([binary.path, "import", str(folder / "sessions.jsonl"), "--out", str(folder / "sessions.parquet")])
     for name, arm in (("first", "bm25"), ("second", "bm25-other")):
         binary.run(benchmark(folder, f"make-{name}", [arm, "nothing"], '["json", "parquet"]'), "make")

@@ -36,6 +36,11 @@ def write_workload(folder: Path, sessions: int) -> None:
             out.write(json.dumps(row) + "\n")
 
 
+def write_nothing(folder: Path) -> None:
+    """A recording that answers no session, for runs whose other retriever is of interest."""
+    (folder / "nothing.run").write_text("s000000000 Q0 d0000000 1 1 nothing\n")
+
+
 def benchmark(
     folder: Path, name: str, arms: list[str], formats: str = '["json"]', wasm: str = "", cluster_by: str = "auto"
 ) -> Path:

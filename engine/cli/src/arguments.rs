@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use rematch_engine::benchmark::ClusterAddress;
 use rematch_engine::run::Shard;
 
+use crate::cluster_arguments::{ExecutorArguments, SchedulerArguments};
 use crate::explain_arguments::ExplainArguments;
 use crate::gate_arguments::GateArguments;
 use crate::plan_arguments::PlanArguments;
@@ -90,6 +92,10 @@ pub(crate) enum Command {
     Cache(CacheCommand),
     /// Serve the HTTP API: runs, retriever benchmarks, scenarios
     Serve(ServeArguments),
+    /// Deal the work of runs out to executors
+    Scheduler(SchedulerArguments),
+    /// Do the work that a scheduler deals out
+    Executor(ExecutorArguments),
     /// Make, list and revoke the tokens of the HTTP API
     #[command(subcommand)]
     Token(TokenCommand),
@@ -147,6 +153,9 @@ pub(crate) struct WorkArguments {
     /// Threads to work with [default: one per core]; no result depends on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Do the work on the cluster of that scheduler, such as df://host:50050
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) cluster: Option<ClusterAddress>,
     /// Ask every retriever anew, and keep no answers for later runs
     #[arg(long)]
     pub(crate) no_cache: bool,

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use rematch_engine::benchmark::Diagnostic;
+use rematch_engine::cluster::ClusterError;
 use rematch_engine::compare::CompareError;
 use rematch_engine::compare::gates::GateError;
 use rematch_engine::forecast::ForecastError;
@@ -250,6 +251,13 @@ fn code_of_run(error: &RunError) -> Exit {
         },
         RunError::OtherRun { .. } | RunError::NothingToMerge | RunError::ShardedStop => Exit::Usage,
         RunError::Missing { .. } | RunError::RetrieverDead { .. } => Exit::Incomplete,
+        RunError::ClusterStop => Exit::Usage,
+        RunError::Cluster(error) => match error {
+            ClusterError::NotBuilt(_) => Exit::Usage,
+            ClusterError::Load(_) => Exit::Input,
+            ClusterError::Store(error) => code_of_store(error),
+            _ => Exit::Incomplete,
+        },
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
     }

@@ -1,6 +1,7 @@
 //! `rematch`: replays the searches that real users made and says which retriever won.
 
 mod arguments;
+mod cluster_arguments;
 mod commands;
 mod environment;
 mod exit;

@@ -78,6 +78,27 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Returns every path that work units read: the files of retrievers and scorers, not the sessions, which are in the run
+    /// by then.
+    pub fn unit_inputs(&mut self) -> Vec<&mut PathBuf> {
+        let stages = self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
+        let used = stages.flat_map(|stage| stage.does.uses()).map(|used| match used {
+            Used::File { path, .. } => path,
+            Used::Corpus(corpus) => &mut corpus.path,
+        });
+        let scorers = self.scorers.iter_mut().filter_map(|scorer| match &mut scorer.source {
+            ScorerSource::Plugin(plugin) => Some(plugin.as_mut()),
+            ScorerSource::Metric(_) => None,
+        });
+        let plugins = scorers.flat_map(|plugin| {
+            let items = plugin.items.as_mut().map(|items| &mut items.corpus.path);
+            std::iter::once(&mut plugin.path).chain(items)
+        });
+        used.chain(plugins).collect()
+    }
+}
+
 /// Returns the files that stages read, each with the place in the benchmark file that names it.
 fn inputs_of(stages: &[StagePlan], keys: &KeyPath) -> Vec<(KeyPath, PathBuf)> {
     let mut inputs = Vec::new();

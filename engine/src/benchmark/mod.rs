@@ -7,6 +7,7 @@
 //! Not for: reading the sessions or the corpora; [`Plan::check_inputs`] only looks whether they are there.
 
 mod borrowed;
+mod cluster;
 mod confined;
 mod diagnostic;
 pub(crate) mod exposure;
@@ -28,6 +29,7 @@ pub mod stages;
 pub mod statistics;
 
 pub use borrowed::{BorrowedPipeline, BorrowedPlan, BorrowedRun};
+pub use cluster::{ClusterAddress, ClusterAddressError};
 pub use confined::{OutsideError, check_below};
 pub use diagnostic::{Diagnostic, KeyPath};
 pub use exposure::{ExposurePlan, ExposureSpec, Propensity};

@@ -10,6 +10,7 @@ use rematch_metrics::{GainFunction, Metric};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::borrowed::BorrowedPlan;
+use super::cluster::ClusterAddress;
 use super::diagnostic::Diagnostic;
 use super::exposure::ExposurePlan;
 use super::gate::GatePlan;
@@ -93,6 +94,10 @@ pub struct Plan {
     /// The file of failed gates that are accepted for a while; it need not be there. It never changes a report.
     #[serde(default)]
     pub acknowledgements: PathBuf,
+    /// The cluster that does the work; `None` for this machine. It never changes a result, so it is not part of the run's
+    /// identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterAddress>,
     /// The runs whose rankings are judged; `None` where the pipelines are replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub borrowed: Option<BorrowedPlan>,

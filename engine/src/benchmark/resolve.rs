@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rematch_metrics::Metric;
 use rematch_metrics::preset::Preset;
 
+use super::cluster::{ClusterAddress, ClusterAddressError};
 use super::diagnostic::{Diagnostic, KeyPath, did_you_mean};
 use super::gate::{Observed, gates};
 use super::parse::SpecSource;
@@ -107,6 +108,7 @@ impl Plan {
             output_dir: context.path(&root.key("output").key("dir"), output_dir)?,
             formats: spec.output.formats.clone().unwrap_or_else(all_formats),
             acknowledgements: acknowledgements(&context)?,
+            cluster: cluster(&context)?,
             borrowed: None,
             written: written(source, &spec),
             name: spec.name.clone(),
@@ -333,6 +335,12 @@ fn metrics(context: &Context<'_>, spec: &MetricsSpec) -> Result<Vec<Metric>, Dia
         }
     }
     Ok(all.into_iter().map(|(metric, _)| metric).collect())
+}
+
+/// Returns the cluster that is asked for.
+fn cluster(context: &Context<'_>) -> Result<Option<ClusterAddress>, Diagnostic> {
+    let address = context.spec.cluster.as_deref().map(str::parse).transpose();
+    address.map_err(|error: ClusterAddressError| context.mistake(&KeyPath::root().key("cluster"), error.to_string()))
 }
 
 /// Returns the file of acknowledgements: the one that is named, else the one that may lie beside the benchmark file.

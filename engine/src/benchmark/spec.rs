@@ -71,6 +71,10 @@ pub struct BenchmarkSpec {
     /// Where the run is written, and in which formats.
     #[serde(default)]
     pub output: OutputSpec,
+    /// The scheduler of a cluster that does the work, `df://HOST:PORT`; this machine, where it is not given. It never changes a
+    /// result.
+    #[serde(default)]
+    pub cluster: Option<String>,
 }
 
 /// Default values; each stands here and nowhere else.

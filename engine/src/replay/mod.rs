@@ -18,6 +18,7 @@ pub mod probe;
 #[cfg(test)]
 mod reference_tests;
 pub mod remote;
+mod requests;
 mod reranked;
 mod retriever;
 pub mod retrievers;
@@ -27,5 +28,6 @@ pub mod transforms;
 
 pub(crate) use pipeline::{CHUNKS_SIDE_BY_SIDE, begin_alike};
 pub use pipeline::{Pipeline, ReplayError, Workspace};
+pub use requests::Requests;
 pub use retriever::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Timing, Transform};
 pub use runner::Replayer;

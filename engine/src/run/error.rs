@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::rejudge::RejudgeError;
+use crate::cluster::ClusterError;
 use crate::compare::CompareError;
 use crate::load::LoadError;
 use crate::replay::ReplayError;
@@ -54,6 +55,15 @@ pub enum RunError {
         "a run that stops when it is decided cannot be sharded: no shard sees enough to decide; leave out `--shard` or `stop-when-decided`"
     )]
     ShardedStop,
+    /// A run that stops when it is decided, on a cluster.
+    #[error(
+        "a run that stops when it is decided is looked at after every chunk, which a cluster does out of order; leave out `cluster` or \
+         `stop-when-decided`"
+    )]
+    ClusterStop,
+    /// The cluster did not do the units.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The run was asked to stop; what is done is kept.
     #[error("interrupted; what is done is kept in `{directory}`", directory = directory.display())]
     Interrupted {

@@ -1,17 +1,14 @@
 //! What servers were asked, over all processes that worked on a run: no result, but what a reader of latencies wants to know.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
 use super::Run;
 use crate::compare::outcome::BenchmarkResult;
-use crate::replay::Pipeline;
-use crate::replay::remote::RemoteCounts;
+use crate::replay::{Pipeline, Requests};
 use crate::store::{RunDirectory, StoreError, layout};
-
-/// By retriever and stage.
-type Requests = BTreeMap<String, BTreeMap<String, RemoteCounts>>;
 
 /// By shard ([`layout::REQUESTS_OF_SHARDS`]).
 type OfShards = BTreeMap<String, Requests>;
@@ -23,13 +20,7 @@ impl Run {
         &self,
         pipelines: impl IntoIterator<Item = &'a Pipeline>,
     ) -> Result<(), StoreError> {
-        let mut requests = Requests::new();
-        for pipeline in pipelines {
-            for (stage, counts) in pipeline.remote_counts() {
-                requests.entry(pipeline.id().to_owned()).or_default().entry(stage).or_default().add(&counts);
-            }
-        }
-        add(&self.directory, &requests)
+        add(&self.directory, &Requests::of(pipelines))
     }
 }
 
@@ -42,8 +33,8 @@ pub(super) fn merge(target: &RunDirectory, shard: &RunDirectory) -> Result<(), S
     }
     let before: OfShards = read(target, layout::REQUESTS_OF_SHARDS)?;
     let mut known = before.clone();
-    let own: Requests = read(shard, layout::REQUESTS)?;
-    if asked(&own) {
+    let own = of_processes(shard)?;
+    if own.any() {
         known.insert(name, own);
     }
     // A shard may be a merge of others itself; what they say of themselves is newer.
@@ -64,38 +55,34 @@ fn name_of(directory: &RunDirectory) -> String {
 }
 
 fn add(directory: &RunDirectory, more: &Requests) -> Result<(), StoreError> {
-    if !asked(more) {
+    if !more.any() {
         return Ok(());
     }
     let mut requests: Requests = read(directory, layout::REQUESTS)?;
-    add_to(&mut requests, more);
+    requests.add(more);
     directory.write_json(layout::REQUESTS, &requests)
-}
-
-fn asked(requests: &Requests) -> bool {
-    requests.values().flat_map(BTreeMap::values).any(|counts| counts.requests > 0)
-}
-
-fn add_to(requests: &mut Requests, more: &Requests) {
-    for (retriever, stages) in more {
-        let known = requests.entry(retriever.clone()).or_default();
-        for (stage, counts) in stages {
-            known.entry(stage.clone()).or_default().add(counts);
-        }
-    }
 }
 
 fn read<T: DeserializeOwned + Default>(directory: &RunDirectory, name: &str) -> Result<T, StoreError> {
     if directory.holds(name)? { directory.read_json(name) } else { Ok(T::default()) }
 }
 
+/// Returns what servers were asked by the processes that worked in the directory, here and on clusters.
+fn of_processes(directory: &RunDirectory) -> Result<Requests, StoreError> {
+    let mut requests: Requests = read(directory, layout::REQUESTS)?;
+    for name in directory.names_in(layout::ASKED)? {
+        if name.ends_with(".json") {
+            requests.add(&directory.read_json(Path::new(layout::ASKED).join(name))?);
+        }
+    }
+    Ok(requests)
+}
+
 /// Returns what servers were asked by the processes that worked in the directory and in the shards that were merged into it.
 fn total(directory: &RunDirectory) -> Result<Requests, StoreError> {
-    let mut requests: Requests = read(directory, layout::REQUESTS)?;
+    let mut requests = of_processes(directory)?;
     let of_shards: OfShards = read(directory, layout::REQUESTS_OF_SHARDS)?;
-    for shard in of_shards.values() {
-        add_to(&mut requests, shard);
-    }
+    of_shards.values().for_each(|shard| requests.add(shard));
     Ok(requests)
 }
 
@@ -103,9 +90,8 @@ fn total(directory: &RunDirectory) -> Result<Requests, StoreError> {
 pub(super) fn tell(directory: &RunDirectory, results: &mut [BenchmarkResult]) -> Result<(), StoreError> {
     let requests = total(directory)?;
     for result in results {
-        let Some(of_stages) = requests.get(&result.retriever_id) else { continue };
         for stage in &mut result.stages {
-            stage.requests = of_stages.get(&stage.name).copied();
+            stage.requests = requests.of_stage(&result.retriever_id, &stage.name);
         }
     }
     Ok(())
@@ -113,11 +99,10 @@ pub(super) fn tell(directory: &RunDirectory, results: &mut [BenchmarkResult]) ->
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::*;
+    use crate::replay::remote::RemoteCounts;
     use crate::store::Manifest;
 
     fn directory(root: &Path) -> RunDirectory {
@@ -129,8 +114,9 @@ mod tests {
     }
 
     fn requests(requests: u64) -> Requests {
-        let counts = RemoteCounts { requests, ..RemoteCounts::default() };
-        BTreeMap::from([("new".to_owned(), BTreeMap::from([("ask".to_owned(), counts)]))])
+        let mut all = Requests::default();
+        all.note("new", "ask", &RemoteCounts { requests, ..RemoteCounts::default() });
+        all
     }
 
     #[test]

@@ -28,18 +28,23 @@ pub(super) struct Holder {
     pub(super) released: bool,
 }
 
+/// Returns a name of 32 letters that nobody else has.
+pub(crate) fn random_id() -> String {
+    let mut id = [0; 16];
+    // Without the system's random numbers the process and the time have to do.
+    if getrandom::fill(&mut id).is_err() {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+        id = (since ^ u128::from(std::process::id()) << 96).to_le_bytes();
+    }
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Holder {
     /// Returns this process, with an id that nobody else has.
     pub(super) fn this_process(lasts: Duration) -> Self {
-        let mut id = [0; 16];
-        // Without the system's random numbers the process and the time have to do.
-        if getrandom::fill(&mut id).is_err() {
-            let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-            id = (since ^ u128::from(std::process::id()) << 96).to_le_bytes();
-        }
         let pid = std::process::id();
         Self {
-            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: random_id(),
             host: read("/proc/sys/kernel/hostname").unwrap_or_default(),
             pid,
             machine: machine(),

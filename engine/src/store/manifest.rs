@@ -53,6 +53,7 @@ impl Manifest {
             object.remove("output_dir");
             object.remove("formats");
             object.remove("acknowledgements");
+            object.remove("cluster");
         }
         for pipeline in plan_json.get_mut("pipelines").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
             if let Some(pipeline) = pipeline.as_object_mut() {

@@ -30,6 +30,8 @@ pub use catalog::{FoundRun, FoundState, find_runs, remove_run};
 pub use content::{sha256_of_bytes, sha256_of_file};
 pub use copy::copy_tables;
 pub use error::StoreError;
+#[cfg(feature = "cluster")]
+pub(crate) use holder::random_id;
 pub use lease::LeaseTime;
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};

@@ -259,9 +259,18 @@ impl RunDirectory {
     ///
     /// Returns an error when they cannot be listed.
     pub fn parts(&self) -> Result<BTreeSet<(usize, usize)>, StoreError> {
-        let path = self.path(layout::PARTS);
+        Ok(self.names_in(layout::PARTS)?.iter().filter_map(|name| part_of(name)).collect())
+    }
+
+    /// Returns the names of what lies in a folder; none where there is no such folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be listed.
+    pub fn names_in(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path(folder);
         let names = || -> io::Result<Vec<String>> {
-            Ok(match self.remote(layout::PARTS)? {
+            Ok(match self.remote(folder)? {
                 Some(remote) => remote.list()?.into_iter().map(|listed| listed.name).collect(),
                 None => match calls::list(&path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -269,8 +278,7 @@ impl RunDirectory {
                 },
             })
         };
-        let names = names().map_err(|source| StoreError::io(&path, source))?;
-        Ok(names.iter().filter_map(|name| part_of(name)).collect())
+        names().map_err(|source| StoreError::io(&path, source))
     }
 
     /// Writes a JSON file, indented, with a final newline.
@@ -499,6 +507,23 @@ impl RunDirectory {
         let folder = root.join(SCRATCH);
         match calls::remove_folder_with_content(&folder) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&folder, source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a folder with everything in it; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be removed.
+    pub fn remove_folder(&self, name: impl AsRef<Path>) -> Result<(), StoreError> {
+        let path = self.path(&name);
+        let remove = || match self.remote(&name)? {
+            Some(remote) => remote.remove_all(&remote.list()?),
+            None => calls::remove_folder_with_content(&path),
+        };
+        match remove() {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::io(&path, source)),
             _ => Ok(()),
         }
     }

@@ -1,13 +1,14 @@
 //! What a process needs to do units of a run.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::node::Order;
 use super::{BorrowedRankings, UnitError};
 use crate::benchmark::Plan;
 use crate::replay::{Pipeline, Workspace};
-use crate::score::ScoringContract;
-use crate::score::wasm::PluginHost;
+use crate::score::wasm::{HostSettings, PluginHost};
+use crate::score::{ScoreError, ScoringContract};
 use crate::store::{RunDirectory, TableReader, layout};
 
 /// A run, opened for working on it: its plan, retrievers and scorers, and the sample.
@@ -27,13 +28,18 @@ pub struct UnitContext {
 }
 
 impl UnitContext {
-    /// Opens a run by nothing but what its directory says: the way of a process that was not there when it began.
+    /// Opens a run for a process that was not there when it began; `plan` is the run's, its inputs where this process finds
+    /// them.
     ///
     /// # Errors
     ///
     /// Returns an error when the directory holds no run, or an input that the run needs cannot be read.
-    pub fn open(run: RunDirectory, plugins: &Arc<PluginHost>, workspace: &Workspace) -> Result<Self, UnitError> {
-        let plan: Plan = run.read_json(layout::PLAN)?;
+    pub fn open(
+        run: RunDirectory,
+        plan: Plan,
+        plugins: &Arc<PluginHost>,
+        workspace: &Workspace,
+    ) -> Result<Self, UnitError> {
         let contract = ScoringContract::load(&plan, plugins)?;
         let workspace = Workspace { plugins: Some(Arc::clone(plugins)), ..workspace.clone() };
         let borrowed = BorrowedRankings::open(&plan)?.map(Arc::new);
@@ -46,22 +52,134 @@ impl UnitContext {
     }
 }
 
-/// The runs that this process works on, by where they lie. DataFusion's session carries it to the node; a session without
-/// one opens the run by its directory.
-#[derive(Default)]
+/// What a process that does units of several runs brings along.
+pub trait UnitHost: Send + Sync {
+    /// Opens a run that this process does not work on yet. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the run cannot be worked on here.
+    fn open(&self, order: &Order) -> Result<UnitContext, UnitError>;
+
+    /// Is told when a partition's units of a run are done: units that share a process have no other end. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when what is to be noted of them cannot be written.
+    fn task_done(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
+        let _ = (order, context);
+        Ok(())
+    }
+
+    /// Sums up a chunk of a run whose parts are all there, and returns its number of sessions. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the parts cannot be read, or this process makes no sums.
+    fn sum_up(&self, order: &Order, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
+        let _ = (context, chunk);
+        let reason = "this process does units and makes no sums".to_owned();
+        Err(UnitError::Elsewhere { run: order.run.clone(), reason })
+    }
+}
+
+/// Runs that are kept open side by side: one more closes the one that was used least lately. Indexes stay in memory with
+/// them.
+const MOST_OPEN: usize = 4;
+
+/// A run under way: whoever comes while it is being opened waits, so that nothing is built twice.
+type Slot = Arc<Mutex<Option<Arc<UnitContext>>>>;
+
+/// The runs that this process works on. DataFusion's session carries it to the node; in a session without one every
+/// partition opens the run by its directory.
 pub struct UnitContexts {
-    open: Mutex<HashMap<String, Arc<UnitContext>>>,
+    /// The run that was used last is last.
+    slots: Mutex<VecDeque<(Order, Slot)>>,
+    host: Box<dyn UnitHost>,
+    /// Who this process is to those far away; `None` where nobody is.
+    name: Option<String>,
+}
+
+impl Default for UnitContexts {
+    fn default() -> Self {
+        Self::of(Box::new(ByDirectory))
+    }
 }
 
 impl UnitContexts {
-    /// Adds a run that is open already.
-    pub fn add(&self, location: String, context: Arc<UnitContext>) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(location, context);
+    /// Returns a process without runs.
+    #[must_use]
+    pub fn of(host: Box<dyn UnitHost>) -> Self {
+        Self { slots: Mutex::default(), host, name: None }
     }
 
-    /// Returns the run at `location`, where it was added.
+    /// Returns the same process with a name, for errors that leave it as text.
     #[must_use]
-    pub fn get(&self, location: &str) -> Option<Arc<UnitContext>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(location).cloned()
+    pub fn named(self, name: String) -> Self {
+        Self { name: Some(name), ..self }
+    }
+
+    /// Returns what this process brings along.
+    pub(super) fn host(&self) -> &dyn UnitHost {
+        self.host.as_ref()
+    }
+
+    /// Packs an error for its way through DataFusion.
+    pub(super) fn pack(&self, error: UnitError) -> datafusion::error::DataFusionError {
+        match &self.name {
+            Some(name) => error.into_words(name),
+            None => error.into_engine(),
+        }
+    }
+
+    /// Adds a run that is open already.
+    pub fn add(&self, order: &Order, context: Arc<UnitContext>) {
+        *self.slot(order).lock().unwrap_or_else(PoisonError::into_inner) = Some(context);
+    }
+
+    /// Returns the run that is meant, and opens it where it is not open. Blocks while somebody else opens it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the host's errors; the run is opened anew the next time.
+    pub fn open(&self, order: &Order) -> Result<Arc<UnitContext>, UnitError> {
+        let slot = self.slot(order);
+        let mut open = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = open.as_ref() {
+            return Ok(Arc::clone(context));
+        }
+        let context = Arc::new(self.host.open(order)?);
+        *open = Some(Arc::clone(&context));
+        Ok(context)
+    }
+
+    /// Closes a run, so that it is opened anew the next time: a retriever that was given up is asked again then.
+    pub(super) fn close(&self, order: &Order) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|(known, _)| known != order);
+    }
+
+    fn slot(&self, order: &Order) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = slots.iter().position(|(known, _)| known == order);
+        let (order, slot) =
+            place.and_then(|place| slots.remove(place)).unwrap_or_else(|| (order.clone(), Slot::default()));
+        slots.push_back((order, Arc::clone(&slot)));
+        if slots.len() > MOST_OPEN {
+            slots.pop_front();
+        }
+        slot
+    }
+}
+
+/// Opens a run by nothing but what its directory says.
+struct ByDirectory;
+
+impl UnitHost for ByDirectory {
+    fn open(&self, order: &Order) -> Result<UnitContext, UnitError> {
+        let (run, ..) = RunDirectory::view(std::path::Path::new(&order.run))?;
+        let plugins = Arc::new(PluginHost::new(HostSettings::default()).map_err(ScoreError::from)?);
+        let plan = run.read_json(layout::PLAN)?;
+        UnitContext::open(run, plan, &plugins, &Workspace::default())
     }
 }

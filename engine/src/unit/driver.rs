@@ -13,7 +13,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Task, UnitContext, UnitContexts, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec};
+use super::{Order, Task, UnitContext, UnitContexts, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec};
 use crate::replay::CHUNKS_SIDE_BY_SIDE;
 
 /// How long units in flight may go on when a stop is asked for; then they are dropped, and done anew another time.
@@ -53,15 +53,16 @@ impl Driver {
         units: &[WorkUnit],
         mut tell: impl FnMut(UnitDone),
     ) -> Result<Ended, UnitError> {
-        let location = self.context.run.root().display().to_string();
+        // The process knows its run; the id tells runs apart that lie at one place one after the other.
+        let order = Order { run: self.context.run.root().display().to_string(), id: String::new() };
         let contexts = Arc::new(UnitContexts::default());
-        contexts.add(location.clone(), Arc::clone(&self.context));
+        contexts.add(&order, Arc::clone(&self.context));
         let engine = SessionContext::new_with_config(SessionConfig::new().with_extension(contexts)).task_ctx();
         let shares =
             |pipeline: usize| self.context.pipelines.get(pipeline).is_some_and(|pipeline| pipeline.shares_stages());
         let ranges = ranges(units, self.threads, shares);
         let partitions = Arc::new(Mutex::new((0..ranges.len()).collect::<VecDeque<usize>>()));
-        let node = Arc::new(WorkUnitsExec::new(location, task, ranges));
+        let node = Arc::new(WorkUnitsExec::over(order, task, &ranges).map_err(UnitError::from_engine)?);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut workers = JoinSet::new();
         for _ in 0..self.threads.get() {

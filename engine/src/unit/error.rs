@@ -28,6 +28,14 @@ pub enum UnitError {
         /// The pipeline's number.
         pipeline: usize,
     },
+    /// A run that cannot be worked on from here.
+    #[error("run `{run}` cannot be worked on here: {reason}")]
+    Elsewhere {
+        /// The run.
+        run: String,
+        /// Why.
+        reason: String,
+    },
     /// A run that lends its rankings has none of a session.
     #[error(
         "run `{run}` has no ranking of session `{session}`, which it was compared or rescored for; it was changed since: make \
@@ -40,6 +48,15 @@ pub enum UnitError {
         /// The session.
         session: String,
     },
+    /// The sums of a chunk cannot be made.
+    #[error("chunk {chunk} cannot be summed up")]
+    Sums {
+        /// The chunk's number.
+        chunk: usize,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A worker of the engine died.
     #[error("a worker of the engine died")]
     Worker(#[from] tokio::task::JoinError),
@@ -49,13 +66,36 @@ pub enum UnitError {
 }
 
 impl UnitError {
+    /// What stands before the words of somebody far away, so that they are found in what others put around them.
+    pub(crate) const SAID: &str = "<<";
+    /// What stands behind them.
+    pub(crate) const END: &str = ">>";
+
+    /// Makes an error fit for a way on which only text survives: with who says it, and all its causes. What a store, a disk or a
+    /// retriever that was given up said may go better when it is tried again, or elsewhere.
+    pub(super) fn into_words(self, who: &str) -> DataFusionError {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(&self);
+        while let Some(next) = cause {
+            text = format!("{text}: {next}");
+            cause = next.source();
+        }
+        let text = format!("{}executor {who}: {text}{}", Self::SAID, Self::END);
+        match self {
+            Self::Store(_) | Self::Replay(ReplayError::Dead { .. }) => {
+                DataFusionError::IoError(std::io::Error::other(text))
+            }
+            _ => DataFusionError::Execution(text),
+        }
+    }
+
     /// Packs the error for its way through DataFusion.
     pub(super) fn into_engine(self) -> DataFusionError {
         DataFusionError::External(Box::new(self))
     }
 
     /// Unpacks what came through DataFusion.
-    pub(super) fn from_engine(error: DataFusionError) -> Self {
+    pub(crate) fn from_engine(error: DataFusionError) -> Self {
         match error {
             DataFusionError::External(inner) => match inner.downcast::<Self>() {
                 Ok(own) => *own,

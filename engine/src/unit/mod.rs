@@ -22,10 +22,11 @@ mod tests;
 mod work;
 
 pub use borrow::BorrowedRankings;
-pub use context::{UnitContext, UnitContexts};
+pub use context::{UnitContext, UnitContexts, UnitHost};
 pub use driver::{Driver, Ended};
 pub use error::UnitError;
-pub use node::{Task, UnitRange, WorkUnitsExec};
+pub use node::{Order, Task, UnitRange, WorkUnitsExec};
+pub use work::part_done;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,39 +1,42 @@
-//! The node that DataFusion runs: its partitions are ranges of work units.
+//! The node that DataFusion runs: its input says which units there are, partition by partition, and it does them.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{RecordBatch, UInt64Array};
+use datafusion::arrow::array::{Array, RecordBatch, UInt64Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
-    SendableRecordBatchStream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+    ReplaceChildrenOptions, SendableRecordBatchStream,
 };
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::answerer::Answerer;
 use super::retry::retry_unit;
-use super::work::do_unit;
+use super::work::{do_unit, part_done};
 use super::{UnitContext, UnitContexts, UnitDone, UnitError, WorkUnit};
-use crate::replay::Workspace;
-use crate::score::ScoreError;
-use crate::score::wasm::{HostSettings, PluginHost};
-use crate::store::RunDirectory;
 
-/// What a partition says of each unit that it did: `pipeline`, `chunk`, `sessions`, `failed`.
-static DONE: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let number = |name| Field::new(name, DataType::UInt64, false);
-    Arc::new(Schema::new(["pipeline", "chunk", "sessions", "failed"].map(number).to_vec()))
-});
+/// What the input of the node says of each unit.
+static UNITS: LazyLock<SchemaRef> = LazyLock::new(|| numbers(&["pipeline", "chunk"]));
+
+/// What a partition says of each unit that it did.
+static DONE: LazyLock<SchemaRef> = LazyLock::new(|| numbers(&["pipeline", "chunk", "sessions", "failed"]));
+
+fn numbers(names: &[&str]) -> SchemaRef {
+    Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::UInt64, false)).collect::<Vec<Field>>()))
+}
 
 /// Neighbouring units of one pipeline: chunks that a recording can be read through in one go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitRange {
     /// The pipeline's place in the plan.
     pub pipeline: usize,
@@ -47,67 +50,98 @@ pub struct UnitRange {
 pub enum Task {
     /// Its part is written.
     Do,
+    /// Its part is written, unless it is there: a unit may have been done by somebody who was lost before he could say so.
+    DoMissing,
     /// Its part is there; the sessions that failed are tried again.
     RetryErrors,
+    /// The parts of all pipelines are there for its chunk: they are summed up. The unit's pipeline is 0.
+    SumUp,
 }
 
-/// Does work units. A partition is a [`UnitRange`]; it writes the parts of its units and gives one row for each.
+/// What is done with the units of which run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Order {
+    /// Path or URL of the run directory, which holds plan and sample.
+    pub run: String,
+    /// The run's id: another run may lie at the same place later.
+    pub id: String,
+}
+
+/// Does work units: those that its input names. A partition of the input is a partition of the node; it writes the parts of
+/// its units and gives one row for each.
 ///
-/// The node is all that another machine needs: it names the run directory, which holds plan and sample.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Description", into = "Description")]
+/// The node and its input are all that another machine needs: they name the run directory and the units.
+#[derive(Debug, Clone)]
 pub struct WorkUnitsExec {
-    described: Description,
+    order: Order,
+    task: Task,
+    input: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
-/// What the node is made from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Description {
-    run: String,
-    task: Task,
-    ranges: Vec<UnitRange>,
-}
-
-impl From<Description> for WorkUnitsExec {
-    fn from(described: Description) -> Self {
-        let partitions = Partitioning::UnknownPartitioning(described.ranges.len());
+impl WorkUnitsExec {
+    /// Returns a node that does the units that `input` names.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the input is no list of units.
+    pub fn new(order: Order, task: Task, input: Arc<dyn ExecutionPlan>) -> Result<Self, DataFusionError> {
+        if input.schema().fields() != UNITS.fields() {
+            let found = input.schema();
+            return Err(DataFusionError::Plan(format!("the input of WorkUnitsExec has the columns {found}")));
+        }
+        let partitions = Partitioning::UnknownPartitioning(input.output_partitioning().partition_count());
         let equivalence = EquivalenceProperties::new(Arc::clone(&DONE));
         let properties = PlanProperties::new(equivalence, partitions, EmissionType::Incremental, Boundedness::Bounded);
-        Self { described, properties: Arc::new(properties) }
+        Ok(Self { order, task, input, properties: Arc::new(properties) })
     }
-}
 
-impl From<WorkUnitsExec> for Description {
-    fn from(node: WorkUnitsExec) -> Self {
-        node.described
+    /// Returns a node for the units of `ranges`, one partition each.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when DataFusion does not take the list of units.
+    pub fn over(order: Order, task: Task, ranges: &[UnitRange]) -> Result<Self, DataFusionError> {
+        let partition = |range: &UnitRange| {
+            let pipelines = UInt64Array::from_value(range.pipeline as u64, range.chunks.len());
+            let chunks = UInt64Array::from_iter_values(range.chunks.iter().map(|chunk| *chunk as u64));
+            Ok(vec![RecordBatch::try_new(Arc::clone(&UNITS), vec![Arc::new(pipelines), Arc::new(chunks)])?])
+        };
+        let partitions = ranges.iter().map(partition).collect::<Result<Vec<Vec<RecordBatch>>, DataFusionError>>()?;
+        Self::new(order, task, MemorySourceConfig::try_new_exec(&partitions, Arc::clone(&UNITS), None)?)
     }
-}
 
-impl WorkUnitsExec {
-    /// Returns a node for the units of `ranges`, one partition each, of the run at `run`.
+    /// Returns which run the units are of.
     #[must_use]
-    pub fn new(run: String, task: Task, ranges: Vec<UnitRange>) -> Self {
-        Description { run, task, ranges }.into()
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Returns what is done with each unit.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// Returns the unit that a row of the node's output speaks of; `None` for a row of another schema.
     #[must_use]
     pub fn done(batch: &RecordBatch, row: usize) -> Option<UnitDone> {
-        let number = |column: usize| {
-            let values = batch.columns().get(column)?.as_any().downcast_ref::<UInt64Array>()?;
-            values.values().get(row).copied()
-        };
+        let number = |column| number(batch, column, row);
         let index = |column| usize::try_from(number(column)?).ok();
         let unit = WorkUnit { pipeline: index(0)?, chunk: index(1)? };
         Some(UnitDone { unit, sessions: number(2)?, failed: number(3)? })
     }
 }
 
+fn number(batch: &RecordBatch, column: usize, row: usize) -> Option<u64> {
+    let values = batch.columns().get(column)?.as_any().downcast_ref::<UInt64Array>()?;
+    values.values().get(row).copied()
+}
+
 impl DisplayAs for WorkUnitsExec {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units: usize = self.described.ranges.iter().map(|range| range.chunks.len()).sum();
-        write!(formatter, "WorkUnitsExec: run={}, task={:?}, units={units}", self.described.run, self.described.task)
+        write!(formatter, "WorkUnitsExec: run={}, task={:?}", self.order.run, self.task)
     }
 }
 
@@ -121,7 +155,12 @@ impl ExecutionPlan for WorkUnitsExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
+        vec![&self.input]
+    }
+
+    /// Neighbouring units belong together, so that nobody may deal them out anew.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
     }
 
     fn apply_expressions(
@@ -133,10 +172,13 @@ impl ExecutionPlan for WorkUnitsExec {
 
     fn replace_children(
         self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-        Ok(self)
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return Err(DataFusionError::Internal("WorkUnitsExec has one input".to_owned()));
+        };
+        Ok(Arc::new(Self::new(self.order.clone(), self.task, input)?))
     }
 
     fn with_new_children(
@@ -151,14 +193,15 @@ impl ExecutionPlan for WorkUnitsExec {
         partition: usize,
         engine: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
-        let Some(range) = self.described.ranges.get(partition).cloned() else {
-            return Err(DataFusionError::Internal(format!("there is no partition {partition}")));
-        };
-        let contexts = engine.session_config().get_extension::<UnitContexts>();
-        let Description { run, task, .. } = self.described.clone();
-        let state = Partition { run, task, contexts, range, next: 0, open: None };
+        let contexts = engine.session_config().get_extension::<UnitContexts>().unwrap_or_default();
+        let input = self.input.execute(partition, engine)?;
+        let (order, task) = (self.order.clone(), self.task);
+        let state = Partition { order, task, contexts, input, units: VecDeque::new(), open: None };
         let units = futures::stream::try_unfold(state, |mut partition| async move {
-            let done = partition.next_unit().await.map_err(UnitError::into_engine)?;
+            let done = partition.next_unit().await.map_err(|error| {
+                partition.contexts.close(&partition.order);
+                partition.contexts.pack(error)
+            })?;
             done.map(|done| Ok((row(done)?, partition))).transpose()
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&DONE), units)))
@@ -173,55 +216,63 @@ fn row(done: UnitDone) -> Result<RecordBatch, DataFusionError> {
 
 /// A partition under way.
 struct Partition {
-    run: String,
+    order: Order,
     task: Task,
-    contexts: Option<Arc<UnitContexts>>,
-    range: UnitRange,
-    next: usize,
-    open: Option<(Arc<UnitContext>, Answerer)>,
+    contexts: Arc<UnitContexts>,
+    input: SendableRecordBatchStream,
+    /// Units that were read of the input.
+    units: VecDeque<WorkUnit>,
+    /// Who answers for the pipeline of the last unit.
+    open: Option<(usize, Arc<UnitContext>, Answerer)>,
 }
 
 impl Partition {
+    /// Every unit is done.
+    async fn end(&mut self) -> Result<(), UnitError> {
+        let Some((_, context, _)) = self.open.take() else { return Ok(()) };
+        let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
+        tokio::task::spawn_blocking(move || contexts.host().task_done(&order, &context)).await?
+    }
+
     async fn next_unit(&mut self) -> Result<Option<UnitDone>, UnitError> {
-        let Some(chunk) = self.range.chunks.get(self.next).copied() else { return Ok(None) };
-        let (context, answerer) = match self.open.take() {
-            Some(open) => open,
-            None => open(&self.run, self.contexts.clone(), self.range.pipeline).await?,
+        while self.units.is_empty() {
+            let Some(batch) = self.input.next().await else {
+                self.end().await?;
+                return Ok(None);
+            };
+            let batch = batch.map_err(UnitError::from_engine)?;
+            let index = |column, row| usize::try_from(number(&batch, column, row)?).ok();
+            let unit = |row| Some(WorkUnit { pipeline: index(0, row)?, chunk: index(1, row)? });
+            self.units.extend((0..batch.num_rows()).filter_map(unit));
+        }
+        let Some(unit) = self.units.pop_front() else { return Ok(None) };
+        let (context, answerer) = match self.open.take().filter(|(pipeline, ..)| *pipeline == unit.pipeline) {
+            Some((_, context, answerer)) => (context, answerer),
+            None => {
+                let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
+                let context = tokio::task::spawn_blocking(move || contexts.open(&order)).await??;
+                let answerer = Answerer::of(&context, unit.pipeline)?;
+                (context, answerer)
+            }
         };
-        let unit = WorkUnit { pipeline: self.range.pipeline, chunk };
         let done = match self.task {
             Task::Do => do_unit(&context, &answerer, unit).await?,
+            Task::DoMissing => {
+                let run = context.run.clone();
+                match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
+                    Some(done) => done,
+                    None => do_unit(&context, &answerer, unit).await?,
+                }
+            }
             Task::RetryErrors => retry_unit(&context, &answerer, unit).await?,
+            Task::SumUp => {
+                let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
+                let opened = Arc::clone(&context);
+                let sum_up = move || contexts.host().sum_up(&order, &opened, unit.chunk);
+                UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 }
+            }
         };
-        self.open = Some((context, answerer));
-        self.next += 1;
+        self.open = Some((unit.pipeline, context, answerer));
         Ok(Some(done))
     }
-}
-
-async fn open(
-    run: &str,
-    contexts: Option<Arc<UnitContexts>>,
-    pipeline: usize,
-) -> Result<(Arc<UnitContext>, Answerer), UnitError> {
-    let context = match contexts.as_ref().and_then(|contexts| contexts.get(run)) {
-        Some(context) => context,
-        None => {
-            let run = run.to_owned();
-            tokio::task::spawn_blocking(move || open_by_directory(run, contexts.as_deref())).await??
-        }
-    };
-    let answerer = Answerer::of(&context, pipeline)?;
-    Ok((context, answerer))
-}
-
-/// Opens a run that this process has not opened yet, and keeps it for the partitions to come.
-fn open_by_directory(location: String, contexts: Option<&UnitContexts>) -> Result<Arc<UnitContext>, UnitError> {
-    let (run, ..) = RunDirectory::view(std::path::Path::new(&location))?;
-    let plugins = Arc::new(PluginHost::new(HostSettings::default()).map_err(ScoreError::from)?);
-    let context = Arc::new(UnitContext::open(run, &plugins, &Workspace::default())?);
-    if let Some(contexts) = contexts {
-        contexts.add(location, Arc::clone(&context));
-    }
-    Ok(context)
 }

@@ -147,13 +147,12 @@ fn a_stop_ends_a_drive_between_units() {
 }
 
 #[test]
-fn a_node_that_went_through_text_opens_the_run_by_its_directory() {
+fn a_node_without_a_context_opens_the_run_by_its_directory() {
     let folder = TempDir::new().expect("a folder");
     let context = context(&folder, Vec::new());
     let range = |pipeline| UnitRange { pipeline, chunks: vec![0, 1, 2] };
-    let node = WorkUnitsExec::new(context.run.root().display().to_string(), Task::Do, vec![range(0), range(1)]);
-    let text = serde_json::to_string(&node).expect("text");
-    let node = Arc::new(serde_json::from_str::<WorkUnitsExec>(&text).expect("a node"));
+    let order = Order { run: context.run.root().display().to_string(), id: String::new() };
+    let node = Arc::new(WorkUnitsExec::over(order, Task::Do, &[range(0), range(1)]).expect("a node"));
     let engine = SessionContext::new().task_ctx();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let rows = runtime.block_on(async {
@@ -170,6 +169,20 @@ fn a_node_that_went_through_text_opens_the_run_by_its_directory() {
     let (one, other) = (rankings(&context.run, 0), rankings(&context.run, 1));
     assert_eq!((one.len(), other.len()), (SESSIONS, SESSIONS));
     assert!(one.iter().zip(&other).all(|(one, other)| one.hits == other.hits && one.hits.len() == 5));
+}
+
+#[test]
+fn a_unit_that_is_done_is_not_done_again_where_only_missing_ones_are() {
+    let folder = TempDir::new().expect("a folder");
+    let flaky = Arc::new(Flaky::default());
+    let source: Arc<dyn Retriever> = flaky.clone();
+    let one = NonZeroUsize::MIN;
+    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
+    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    let first = drive(&context, Task::DoMissing, 1);
+    assert_eq!(flaky.calls.swap(0, Ordering::Relaxed), SESSIONS);
+    assert_eq!(drive(&context, Task::DoMissing, 1), first, "the parts say the same of their units");
+    assert_eq!(flaky.calls.load(Ordering::Relaxed), 0);
 }
 
 /// The plan of a run that borrows the rankings of pipeline 0 of `run`.

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::error::ArrowError;
 
 use super::answerer::Answerer;
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::rows::{Answers, part_to_batch, sessions_from_batch};
+use crate::schema::column;
 use crate::score::{Relevance, ranking_facts, score_chunk};
 use crate::session::Session;
-use crate::store::{StoreError, layout};
+use crate::store::{RunDirectory, StoreError, layout};
 
 /// Does a unit: reads the chunk, replays it, scores it, writes its part. Returns once the part is complete.
 pub(super) async fn do_unit(
@@ -31,6 +32,21 @@ pub(super) async fn do_unit(
     };
     tokio::task::spawn_blocking(write).await??;
     Ok(done)
+}
+
+/// Returns what a unit's part says of the unit; `None` where it is not there.
+///
+/// # Errors
+///
+/// Returns an error when the part cannot be read.
+pub fn part_done(run: &RunDirectory, unit: WorkUnit) -> Result<Option<UnitDone>, UnitError> {
+    let part = layout::part(unit.pipeline, unit.chunk);
+    if !run.holds(&part)? {
+        return Ok(None);
+    }
+    let kinds = run.table(&part)?.group_columns(0, &[column::ERROR_KIND])?;
+    let failed = kinds.columns().first().map_or(0, |kinds| kinds.len() - kinds.null_count());
+    Ok(Some(UnitDone { unit, sessions: kinds.num_rows() as u64, failed: failed as u64 }))
 }
 
 /// Reads a chunk of the sample.

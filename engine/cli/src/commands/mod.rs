@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 mod cache;
+mod cluster;
 mod compare;
 mod doctor;
 mod explain;
@@ -53,6 +54,8 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Cache(command) => cache::cache(&command),
         Command::Plugin(command) => plugin::plugin(&command),
         Command::Serve(arguments) => serve::serve(arguments),
+        Command::Scheduler(arguments) => cluster::schedule(&arguments),
+        Command::Executor(arguments) => cluster::execute(arguments),
         Command::Token(command) => token::token(command),
         Command::Worker => serve::work(),
         Command::CompileComponent(arguments) => plugin::compile_component(&arguments),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::event::{Event, Listener};
-use rematch_engine::run::{self, Outcome, RunError, Surroundings};
+use rematch_engine::run::{self, Outcome, Place, RunError, Surroundings};
 use rematch_engine::sandbox::PluginHost;
 use rematch_engine::store::{RunDirectory, StoreError};
 use serde_json::{Value, json};
@@ -80,6 +80,8 @@ fn drive_at(
         sessions_per_chunk,
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
         retry_errors,
+        // Whom tenants name is nobody to connect to.
+        place: Place::Here,
         outbound: task.outbound()?,
         secrets: task.secrets.lookup(),
         stop: Arc::clone(&stop),

@@ -1,0 +1,341 @@
+//! The units of a run, done by a cluster.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+
+use super::ClusterError;
+use super::job::{Client, JobState, Trouble, message_of};
+use super::shipping::ship;
+use crate::benchmark::{ClusterAddress, Plan};
+use crate::store::{RunDirectory, layout};
+use crate::unit::{Ended, Order, Task, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec, part_done};
+
+/// Chunks of a task at most: what is lost with an executor, and done anew.
+const CHUNKS_PER_TASK: usize = 8;
+
+/// Tasks that every job has where there are as many units, so that a handful of executors are all busy to the end.
+const TASKS_AT_LEAST: usize = 64;
+
+/// Tasks of one job at most: the plan of a job is one message.
+const TASKS_PER_JOB: usize = 4096;
+
+/// How often the scheduler is asked how a job stands.
+const ASK: Duration = Duration::from_millis(100);
+
+/// How often the parts are listed, at least; where listing takes long, it is done less often.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a scheduler that was there may be away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long one that was never there may be.
+const FIRST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Does units of one run on a cluster.
+pub struct ClusterDriver {
+    /// The scheduler.
+    pub address: ClusterAddress,
+    /// The run.
+    pub run: RunDirectory,
+    /// Its id.
+    pub run_id: String,
+    /// What it does.
+    pub plan: Arc<Plan>,
+    /// What its pipelines depend on.
+    pub pipeline_hashes: Vec<String>,
+    /// Set to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ClusterDriver {
+    /// Does `units`, telling of each when its part is seen.
+    ///
+    /// A scheduler that goes away is waited for, and gets what is left again when it is back; a part is written once, whoever
+    /// does its unit twice.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the scheduler cannot be reached or stays away, when a unit fails on an executor, or when the run
+    /// directory cannot be used.
+    pub async fn drive(
+        &self,
+        task: Task,
+        units: &[WorkUnit],
+        mut tell: impl FnMut(UnitDone),
+    ) -> Result<Ended, ClusterError> {
+        let (run, plan, hashes) = (self.run.clone(), Arc::clone(&self.plan), self.pipeline_hashes.clone());
+        let shipped = move || {
+            if task == Task::SumUp && run.holds(layout::SHIPPED)? { Ok(()) } else { ship(&run, &plan, &hashes) }
+        };
+        spawn_blocking(shipped).await??;
+        let mut scheduler = Scheduler::new(self.address.clone());
+        let mut told = BTreeSet::new();
+        for ranges in tasks(units).chunks(TASKS_PER_JOB) {
+            let wanted: BTreeSet<WorkUnit> = ranges.iter().flat_map(units_of).collect();
+            if self.drive_job(&mut scheduler, task, ranges, &wanted, &mut told, &mut tell).await? == Ended::Stopped {
+                return Ok(Ended::Stopped);
+            }
+        }
+        Ok(Ended::Done)
+    }
+
+    async fn drive_job(
+        &self,
+        scheduler: &mut Scheduler,
+        task: Task,
+        ranges: &[UnitRange],
+        wanted: &BTreeSet<WorkUnit>,
+        told: &mut BTreeSet<WorkUnit>,
+        tell: &mut impl FnMut(UnitDone),
+    ) -> Result<Ended, ClusterError> {
+        let order = Order { run: self.run.root().display().to_string(), id: self.run_id.clone() };
+        let plan = |ranges: &[UnitRange]| {
+            let node = WorkUnitsExec::over(order.clone(), task, ranges).map_err(UnitError::from_engine)?;
+            message_of(Arc::new(node))
+        };
+        let mut message = plan(ranges)?;
+        let mut job: Option<String> = None;
+        let mut look = Look::default();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                if let Some(job) = job {
+                    scheduler.cancel(&job).await;
+                }
+                return Ok(Ended::Stopped);
+            }
+            let state = match &job {
+                None => {
+                    job = scheduler.send(&self.run_id, &message).await?;
+                    JobState::Underway
+                }
+                Some(id) => scheduler.state(id).await?.unwrap_or(JobState::Underway),
+            };
+            // Parts that are there before sessions are tried again say nothing of how far that is.
+            if task != Task::RetryErrors && look.is_due() {
+                self.tell_new(task, wanted, told, tell).await?;
+                look.was();
+            }
+            match state {
+                JobState::Underway => tokio::time::sleep(ASK).await,
+                JobState::Unknown => {
+                    // It restarted, or forgot: it gets what is not done.
+                    if task != Task::RetryErrors {
+                        self.tell_new(task, wanted, told, tell).await?;
+                    }
+                    let left: Vec<WorkUnit> = wanted.difference(told).copied().collect();
+                    if left.is_empty() {
+                        return Ok(Ended::Done);
+                    }
+                    message = plan(&if task == Task::RetryErrors { ranges.to_vec() } else { tasks(&left) })?;
+                    job = None;
+                }
+                JobState::Failed(reason) => {
+                    let (address, reason) = (self.address.clone(), in_their_words(&reason));
+                    return Err(ClusterError::Failed { address, reason });
+                }
+                JobState::Done => {
+                    self.tell_new(task, wanted, told, tell).await?;
+                    let missing = wanted.difference(told).count();
+                    if missing > 0 {
+                        let (address, run) = (self.address.clone(), self.run.root().to_owned());
+                        return Err(ClusterError::PartsMissing { address, missing, run });
+                    }
+                    return Ok(Ended::Done);
+                }
+            }
+        }
+    }
+
+    /// Tells of the units whose parts, or sums, were not there before.
+    async fn tell_new(
+        &self,
+        task: Task,
+        wanted: &BTreeSet<WorkUnit>,
+        told: &mut BTreeSet<WorkUnit>,
+        tell: &mut impl FnMut(UnitDone),
+    ) -> Result<(), ClusterError> {
+        let run = self.run.clone();
+        let waiting: BTreeSet<WorkUnit> = wanted.difference(told).copied().collect();
+        let look = move || {
+            if task == Task::SumUp {
+                let names = run.names_in(layout::SUMS)?;
+                let chunks = names.iter().filter_map(|name| layout::chunk_of_sums(name));
+                let units = chunks.map(|chunk| WorkUnit { pipeline: 0, chunk });
+                let done = |unit| UnitDone { unit, sessions: 0, failed: 0 };
+                return Ok(units.filter(|unit| waiting.contains(unit)).map(done).collect());
+            }
+            let there = run.parts()?;
+            let new = there.into_iter().map(|(pipeline, chunk)| WorkUnit { pipeline, chunk });
+            let new = new.filter(|unit| waiting.contains(unit));
+            Ok::<_, ClusterError>(
+                new.filter_map(|unit| part_done(&run, unit).transpose()).collect::<Result<Vec<_>, _>>()?,
+            )
+        };
+        for done in spawn_blocking(look).await?? {
+            told.insert(done.unit);
+            tell(done);
+        }
+        Ok(())
+    }
+}
+
+/// When the parts are listed again.
+#[derive(Default)]
+struct Look {
+    began: Option<Instant>,
+    next: Option<Instant>,
+}
+
+impl Look {
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.next.is_none_or(|next| now >= next);
+        if due {
+            self.began = Some(now);
+        }
+        due
+    }
+
+    fn was(&mut self) {
+        let took = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+        self.next = Some(Instant::now() + LOOK.max(took * 10));
+    }
+}
+
+/// A scheduler that may be away for a while.
+struct Scheduler {
+    address: ClusterAddress,
+    client: Option<Client>,
+    was_there: bool,
+    away_since: Option<Instant>,
+    forgotten_since: Option<Instant>,
+}
+
+/// How long a job may be unknown to the scheduler that took it: it is, for a moment, while it is being planned.
+const UNKNOWN: Duration = Duration::from_secs(5);
+
+impl Scheduler {
+    fn new(address: ClusterAddress) -> Self {
+        Self { address, client: None, was_there: false, away_since: None, forgotten_since: None }
+    }
+
+    /// Returns the job's id; `None` where the scheduler is away, and may be back.
+    async fn send(&mut self, name: &str, plan: &[u8]) -> Result<Option<String>, ClusterError> {
+        let sent = match self.client().await {
+            Ok(client) => client.send(name, plan.to_vec()).await,
+            Err(trouble) => Err(trouble),
+        };
+        self.forgotten_since = None;
+        self.came_to(sent)
+    }
+
+    /// Returns how the job stands; `None` where the scheduler is away, and may be back.
+    async fn state(&mut self, job: &str) -> Result<Option<JobState>, ClusterError> {
+        let state = match self.client().await {
+            Ok(client) => client.state(job).await,
+            Err(trouble) => Err(trouble),
+        };
+        let state = self.came_to(state)?;
+        if !matches!(state, Some(JobState::Unknown)) {
+            self.forgotten_since = None;
+            return Ok(state);
+        }
+        let since = *self.forgotten_since.get_or_insert_with(Instant::now);
+        Ok(if since.elapsed() < UNKNOWN { None } else { state })
+    }
+
+    /// Cancels a job, as far as anybody listens.
+    async fn cancel(&mut self, job: &str) {
+        if let Ok(client) = self.client().await {
+            let _ = client.cancel(job).await;
+        }
+    }
+
+    async fn client(&mut self) -> Result<&mut Client, Trouble> {
+        if self.client.is_none() {
+            self.client = Some(Client::connect(&self.address).await?);
+        }
+        self.client.as_mut().ok_or_else(|| Trouble::Away("not connected".to_owned()))
+    }
+
+    fn came_to<T>(&mut self, result: Result<T, Trouble>) -> Result<Option<T>, ClusterError> {
+        let address = self.address.clone();
+        match result {
+            Ok(value) => {
+                (self.was_there, self.away_since) = (true, None);
+                Ok(Some(value))
+            }
+            Err(Trouble::Refused(reason)) => Err(ClusterError::Refused { address, reason: in_their_words(&reason) }),
+            Err(Trouble::Away(reason)) => {
+                self.client = None;
+                let waited = self.away_since.get_or_insert_with(Instant::now).elapsed();
+                match self.was_there {
+                    false if waited >= FIRST_PATIENCE => Err(ClusterError::Unreachable { address, reason }),
+                    true if waited >= PATIENCE => Err(ClusterError::Lost { address, waited, reason }),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+}
+
+/// Deals units out to tasks: neighbours of one pipeline together.
+fn tasks(units: &[WorkUnit]) -> Vec<UnitRange> {
+    let size = (units.len() / TASKS_AT_LEAST).clamp(1, CHUNKS_PER_TASK);
+    let mut sorted = units.to_vec();
+    sorted.sort_unstable();
+    let mut ranges = Vec::new();
+    for of_pipeline in sorted.chunk_by(|one, other| one.pipeline == other.pipeline) {
+        ranges.extend(of_pipeline.chunks(size).map(|units| UnitRange {
+            pipeline: units.first().map_or(0, |unit| unit.pipeline),
+            chunks: units.iter().map(|unit| unit.chunk).collect(),
+        }));
+    }
+    ranges
+}
+
+fn units_of(range: &UnitRange) -> impl Iterator<Item = WorkUnit> + '_ {
+    range.chunks.iter().map(|chunk| WorkUnit { pipeline: range.pipeline, chunk: *chunk })
+}
+
+/// Cuts what an executor said out of what Ballista wrapped around it.
+fn in_their_words(text: &str) -> String {
+    let inner = text.split_once(UnitError::SAID).and_then(|(_, rest)| rest.split_once(UnitError::END));
+    let inner = inner.map_or(text, |(said, _)| said);
+    // Ballista prints errors as Rust would write them.
+    inner.replace("\\\"", "\"").replace("\\'", "'").replace("\\n", " ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_is_in_one_task_and_tasks_hold_neighbours_of_one_pipeline() {
+        let units: Vec<WorkUnit> =
+            (0..2).flat_map(|pipeline| (0..1000).map(move |chunk| WorkUnit { pipeline, chunk })).collect();
+        let found = tasks(&units);
+        assert!(found.iter().all(|range| range.chunks.len() <= CHUNKS_PER_TASK));
+        assert!(found.iter().all(|range| range.chunks.windows(2).all(|pair| pair[1] == pair[0] + 1)));
+        let mut again: Vec<WorkUnit> = found.iter().flat_map(units_of).collect();
+        again.sort_unstable();
+        assert_eq!(again, units);
+        assert_eq!(tasks(&units[..3]).len(), 3, "few units are spread over the executors");
+        assert!(tasks(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_executors_words_are_found_in_ballistas() {
+        let said = format!(
+            "Job failed due to stage 1 failed: Task failed due to runtime execution error: DataFusionError(Execution(\"{}on a: no \\\"x\\\"{}\"))",
+            UnitError::SAID,
+            UnitError::END
+        );
+        assert_eq!(in_their_words(&said), "on a: no \"x\"");
+        assert_eq!(in_their_words("no executors"), "no executors");
+    }
+}

@@ -1,0 +1,163 @@
+//! Ballista's executor, which opens runs and does their units.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::extension::SessionConfigExt;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use datafusion::prelude::SessionConfig;
+
+use super::ClusterError;
+use super::codec::Codec;
+use super::shipping::read_shipped;
+use crate::benchmark::{ClusterAddress, Plan};
+use crate::compare::{CompareError, sum_up_chunk};
+use crate::replay::{Requests, Workspace};
+use crate::score::wasm::PluginHost;
+use crate::store::{RunDirectory, layout, random_id};
+use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
+
+/// How an executor is run.
+pub struct ExecutorSettings {
+    /// The scheduler that it asks for work.
+    pub scheduler: ClusterAddress,
+    /// Where Ballista's own transport of results listens; nothing of a run goes over it.
+    pub listen: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Work units at once.
+    pub cores: NonZeroUsize,
+    /// Folder of what is sorted, converted and fetched.
+    pub work_folder: PathBuf,
+    /// How long the scheduler may be away at the start, seconds.
+    pub connect_seconds: u16,
+    /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run.
+    pub workspace: Workspace,
+    /// Runs components.
+    pub plugins: Arc<PluginHost>,
+}
+
+/// Runs an executor until it is told to stop, or fails.
+///
+/// # Errors
+///
+/// Returns an error when the scheduler cannot be reached, the port is taken, or Ballista's service ends.
+pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterError> {
+    let failed = |reason: String| ClusterError::Process { process: "executor", reason };
+    let shuffles = settings.work_folder.join("ballista");
+    std::fs::create_dir_all(&shuffles)
+        .map_err(|error| failed(format!("cannot make `{}`: {error}", shuffles.display())))?;
+    let settings = Arc::new(settings);
+    let name = format!("{}:{}", settings.listen, settings.port);
+    let this = Host { settings: Arc::clone(&settings), asked: Asked::default() };
+    let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
+    let config = ExecutorProcessConfig {
+        bind_host: settings.listen.to_string(),
+        external_host: Some(settings.listen.to_string()),
+        port: settings.port,
+        scheduler_host: settings.scheduler.host().to_owned(),
+        scheduler_port: settings.scheduler.port(),
+        scheduler_connect_timeout_seconds: settings.connect_seconds,
+        vcores: settings.cores.get(),
+        task_scheduling_policy: TaskSchedulingPolicy::PullStaged,
+        work_dir: Some(shuffles.to_string_lossy().into_owned()),
+        // What a task says of its units is of no use to anybody after the job.
+        job_data_ttl_seconds: 3600,
+        job_data_clean_up_interval_seconds: 600,
+        // Sorting has a limit of its own.
+        memory_pool_size: Some(0),
+        override_config_producer: Some(Arc::new(move || {
+            SessionConfig::new_with_ballista().with_extension(Arc::clone(&contexts))
+        })),
+        override_physical_codec: Some(Arc::new(Codec::default())),
+        ..ExecutorProcessConfig::default()
+    };
+    start_executor_process(Arc::new(config)).await.map_err(|error| failed(error.to_string()))
+}
+
+/// What the servers of runs were asked by this process. It is noted in the run's directory with every task, as nobody knows
+/// which is the last.
+#[derive(Default)]
+struct Asked {
+    /// By run, the id of the time that it was opened, and what stands in its directory.
+    noted: Mutex<HashMap<Order, Noted>>,
+}
+
+/// A run while it is open.
+struct Noted {
+    /// The context that counts; another one begins to count anew.
+    context: Weak<Plan>,
+    name: PathBuf,
+    requests: Requests,
+}
+
+impl Asked {
+    fn note(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
+        // Held until it is written, so that older numbers never replace newer ones.
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = Requests::of(context.pipelines.iter().map(Arc::as_ref));
+        if !requests.any() {
+            return Ok(());
+        }
+        noted.retain(|_, noted| noted.context.strong_count() > 0);
+        let opened = Arc::downgrade(&context.plan);
+        let known = noted.get_mut(order).filter(|noted| noted.context.ptr_eq(&opened));
+        let name = match &known {
+            Some(noted) if noted.requests == requests => return Ok(()),
+            Some(noted) => noted.name.clone(),
+            None => Path::new(layout::ASKED).join(format!("{}.json", random_id())),
+        };
+        context.run.write_json(&name, &requests)?;
+        noted.insert(order.clone(), Noted { context: opened, name, requests });
+        Ok(())
+    }
+}
+
+/// This machine, as it opens runs.
+struct Host {
+    settings: Arc<ExecutorSettings>,
+    asked: Asked,
+}
+
+impl UnitHost for Host {
+    /// Opens a run by what was shipped with it.
+    fn open(&self, order: &Order) -> Result<UnitContext, UnitError> {
+        let different = |reason: String| UnitError::Elsewhere { run: order.run.clone(), reason };
+        let (run, manifest, _) = RunDirectory::view(Path::new(&order.run))?;
+        if manifest.run_id != order.id {
+            return Err(different(format!("it holds run {} here, and run {} was meant", manifest.run_id, order.id)));
+        }
+        let shipped = read_shipped(&run)?;
+        let scratch = self.settings.work_folder.join("runs").join(&order.id);
+        std::fs::create_dir_all(&scratch)
+            .map_err(|error| different(format!("cannot make `{}`: {error}", scratch.display())))?;
+        let workspace = Workspace { scratch, ..self.settings.workspace.clone() };
+        let context = UnitContext::open(run, shipped.plan, &self.settings.plugins, &workspace)?;
+        for (pipeline, expected) in context.pipelines.iter().zip(&shipped.pipeline_hashes) {
+            if pipeline.pipeline_hash() != expected {
+                return Err(different(format!(
+                    "retriever `{}` depends on other content here than where the run began; do its inputs lie where every executor \
+                     reads the same?",
+                    pipeline.id()
+                )));
+            }
+        }
+        Ok(context)
+    }
+    fn task_done(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
+        self.asked.note(order, context)
+    }
+
+    fn sum_up(&self, _: &Order, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
+        let arms = context.plan.pipelines.len();
+        let summed = sum_up_chunk(&context.plan, &context.contract, arms, &context.run, &context.sample, chunk);
+        summed.map_err(|error| match error {
+            CompareError::Store(error) => error.into(),
+            error => UnitError::Sums { chunk, source: Box::new(error) },
+        })
+    }
+}

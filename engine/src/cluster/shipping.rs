@@ -1,0 +1,89 @@
+//! What work units read, put where every executor finds it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ClusterError;
+use crate::benchmark::Plan;
+use crate::load::expand;
+use crate::storage::{PendingFile, Put, is_url};
+use crate::store::{Manifest, RunDirectory, StoreError, layout, sha256_of_bytes, sha256_of_file};
+use crate::unit::UnitError;
+
+/// A run's plan as executors read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Shipped {
+    /// The plan; its inputs are named where executors find them.
+    pub(super) plan: Plan,
+    /// What the pipelines depend on, so that whoever finds other content says so.
+    pub(super) pipeline_hashes: Vec<String>,
+}
+
+/// Makes a run fit for executors. A run in an object store takes along the files of this machine that its units read, each
+/// once, named by its content; what lies at a URL stays there. A run in a folder is for executors that see the same folders.
+///
+/// # Errors
+///
+/// Returns an error when an input cannot be read, or the store cannot be written.
+pub(super) fn ship(run: &RunDirectory, plan: &Plan, pipeline_hashes: &[String]) -> Result<(), ClusterError> {
+    let mut plan = plan.clone();
+    let mut sent = BTreeMap::<PathBuf, PathBuf>::new();
+    for path in plan.unit_inputs() {
+        if is_url(&path.to_string_lossy()) {
+            continue;
+        }
+        let place = match (sent.get(path.as_path()), run.location().local()) {
+            (Some(place), _) => place.clone(),
+            (None, Some(_)) => std::path::absolute(path.as_path()).unwrap_or_else(|_| path.clone()),
+            (None, None) => send(run, path)?,
+        };
+        sent.insert(path.clone(), place.clone());
+        *path = place;
+    }
+    let plan = Manifest::placed(&plan).map_err(StoreError::manifest)?;
+    let plan: Plan = serde_json::from_value(plan).map_err(StoreError::manifest)?;
+    Ok(run.write_json(layout::SHIPPED, &Shipped { plan, pipeline_hashes: pipeline_hashes.to_vec() })?)
+}
+
+/// Puts the files that a path or a glob names into the run directory, and returns the path or glob that names them there.
+fn send(run: &RunDirectory, path: &Path) -> Result<PathBuf, ClusterError> {
+    let files = expand(&path.to_string_lossy())?;
+    let hashed = |file: &PathBuf| {
+        let sha256 = sha256_of_file(file).map_err(|source| StoreError::io(file, source))?;
+        Ok((file.clone(), sha256))
+    };
+    let files = files.iter().map(hashed).collect::<Result<Vec<(PathBuf, String)>, StoreError>>()?;
+    let together: Vec<&str> = files.iter().map(|(_, sha256)| sha256.as_str()).collect();
+    let folder = Path::new(layout::INPUTS).join(sha256_of_bytes(together.join("\n").as_bytes()));
+    let mut names = Vec::new();
+    for (number, (file, _)) in files.iter().enumerate() {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Readers take files in the order of their names.
+        let name = if files.len() == 1 { name } else { format!("{number:06}-{name}") };
+        let target = folder.join(&name);
+        if !run.holds(&target)? {
+            upload(file, &run.path(&target)).map_err(|source| StoreError::io(file, source))?;
+        }
+        names.push(name);
+    }
+    Ok(match names.as_slice() {
+        [name] => run.path(folder.join(name)),
+        _ => run.path(folder.join("*")),
+    })
+}
+
+fn upload(file: &Path, target: &Path) -> io::Result<()> {
+    let pending = PendingFile::create(target)?;
+    io::copy(&mut File::open(file)?, &mut pending.writer())?;
+    pending.publish_as(Put::Once)
+}
+
+/// Reads what was shipped with a run.
+pub(super) fn read_shipped(run: &RunDirectory) -> Result<Shipped, UnitError> {
+    Ok(run.read_json(layout::SHIPPED)?)
+}

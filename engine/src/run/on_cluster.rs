@@ -1,0 +1,110 @@
+//! The units of a run on a cluster instead of in this process.
+
+#[cfg(feature = "cluster")]
+use std::sync::Arc;
+
+use super::{Run, RunError, Tally};
+use crate::benchmark::ClusterAddress;
+use crate::store::layout;
+#[cfg(feature = "cluster")]
+use crate::unit::Task;
+use crate::unit::{Ended, WorkUnit};
+
+/// Where the units of a run are done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Where the benchmark says: on its cluster, or in this process.
+    #[default]
+    Planned,
+    /// In this process, whatever the benchmark says.
+    Here,
+    /// On that cluster.
+    Cluster(ClusterAddress),
+}
+
+impl Run {
+    /// Returns the cluster that does the units; `None` where this process does.
+    pub(super) fn cluster(&self) -> Option<&ClusterAddress> {
+        match &self.surroundings.place {
+            // What is judged again lies where it was made, and asks nobody.
+            Place::Planned => self.plan.cluster.as_ref().filter(|_| self.plan.borrowed.is_none()),
+            Place::Here => None,
+            Place::Cluster(address) => Some(address),
+        }
+    }
+
+    /// Does the missing units on a cluster, and, where there is a second tally, tries what failed in all of them again.
+    #[cfg(feature = "cluster")]
+    pub(super) async fn work_on_cluster(
+        &self,
+        address: &ClusterAddress,
+        units: &[WorkUnit],
+        missing: &[WorkUnit],
+        mut tally: Tally,
+        again: Option<Tally>,
+    ) -> Result<Ended, RunError> {
+        let driver = self.cluster_driver(address);
+        let ended = driver.drive(Task::DoMissing, missing, |done| tally.add(self, done)).await?;
+        let Some(mut again) = again.filter(|_| ended == Ended::Done) else { return Ok(ended) };
+        Ok(driver.drive(Task::RetryErrors, units, |done| again.add(self, done)).await?)
+    }
+
+    /// Has the chunks of a run whose parts are all there summed up where they were made, so that whoever compares reads sums.
+    #[cfg(feature = "cluster")]
+    pub(super) async fn sum_up_on_cluster(&self) -> Result<Ended, RunError> {
+        let Some(address) = self.cluster() else { return Ok(Ended::Done) };
+        let (plan, contract, run) = (Arc::clone(&self.plan), Arc::clone(&self.contract), self.directory.clone());
+        let threads = self.surroundings.workers();
+        let arms = plan.pipelines.len();
+        let ask = move || crate::compare::ask_for_sums(&plan, &contract, arms, &run, threads);
+        if !tokio::task::spawn_blocking(ask).await?? {
+            return Ok(Ended::Done);
+        }
+        let chunks = self.directory.table(layout::SESSIONS)?.groups();
+        let units: Vec<WorkUnit> = (0..chunks).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+        Ok(self.cluster_driver(address).drive(Task::SumUp, &units, |_| ()).await?)
+    }
+
+    /// Nobody else makes sums in this build.
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_async, reason = "the other build waits here")]
+    pub(super) async fn sum_up_on_cluster(&self) -> Result<Ended, RunError> {
+        Ok(Ended::Done)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn cluster_driver(&self, address: &ClusterAddress) -> crate::cluster::ClusterDriver {
+        crate::cluster::ClusterDriver {
+            address: address.clone(),
+            run: self.directory.clone(),
+            run_id: self.manifest.run_id.clone(),
+            plan: Arc::clone(&self.plan),
+            pipeline_hashes: self.hashes.clone(),
+            stop: Arc::clone(&self.surroundings.stop),
+        }
+    }
+
+    /// Says that this build knows no clusters.
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_async, reason = "the other build waits here")]
+    pub(super) async fn work_on_cluster(
+        &self,
+        address: &ClusterAddress,
+        _: &[WorkUnit],
+        _: &[WorkUnit],
+        _: Tally,
+        _: Option<Tally>,
+    ) -> Result<Ended, RunError> {
+        Err(crate::cluster::ClusterError::NotBuilt(address.clone()).into())
+    }
+
+    /// Removes what was put into the run directory for executors.
+    pub(super) fn tidy_after_cluster(&self) -> Result<(), RunError> {
+        if self.directory.holds(layout::SHIPPED)? {
+            self.directory.remove(layout::SHIPPED)?;
+            self.directory.remove_folder(layout::INPUTS)?;
+            self.directory.remove_folder(layout::SUMS)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! Runs on a cluster of a scheduler and executors on this machine. Skipped, loudly, where the binary was built without the
+//! feature `cluster`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::live_servers::free_port;
+use crate::rematch::{binary, call, command, workspace};
+use crate::reproducible::assert_same_run;
+use crate::s3_server::{S3Server, url};
+use crate::sample;
+use crate::search_server::SearchServer;
+use crate::workbench::Workbench;
+
+mod network;
+
+/// How long a process may take to come up, or a run to go on.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A scheduler and its executors; they end with the value.
+struct Cluster {
+    folder: TempDir,
+    environment: Vec<(&'static str, String)>,
+    /// `HOST:PORT`, the same after a restart.
+    address: String,
+    scheduler: Child,
+    executors: Vec<Child>,
+}
+
+impl Cluster {
+    /// Starts a scheduler and so many executors; `None` where the binary knows no clusters.
+    fn start(executors: usize, environment: &[(&'static str, String)]) -> Option<Self> {
+        let mut cluster = Self::start_at("127.0.0.1", environment)?;
+        (0..executors).for_each(|_| cluster.add_executor());
+        Some(cluster)
+    }
+
+    /// Starts a scheduler at an address of this machine, without executors.
+    fn start_at(host: &str, environment: &[(&'static str, String)]) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut scheduler, address) = schedule(folder.path(), &format!("{host}:{}", free_port()));
+        let Some(address) = address else {
+            let log = std::fs::read_to_string(folder.path().join("scheduler.log")).expect("a log");
+            assert!(log.contains("--features cluster"), "{log}");
+            scheduler.wait().expect("ended");
+            eprintln!("skipped: the binary was built without `--features rematch/cluster`");
+            return None;
+        };
+        let environment = environment.to_vec();
+        Some(Self { folder, environment, address, scheduler, executors: Vec::new() })
+    }
+
+    fn add_executor(&mut self) {
+        self.add_executor_by(command());
+    }
+
+    /// Adds an executor that `start`, the binary or what starts it elsewhere, starts.
+    fn add_executor_by(&mut self, mut start: Command) {
+        let number = self.executors.len();
+        let log = std::fs::File::create(self.folder.path().join(format!("executor-{number}.log"))).expect("a log");
+        start.args(["executor", "--cores", "1", "--scheduler", &format!("df://{}", self.address)]);
+        start
+            .args(["--port", &free_port().to_string(), "--work-dir"])
+            .arg(self.folder.path().join(format!("work-{number}")));
+        // What an executor fetched is its own, as on a machine of its own.
+        start.env("REMATCH_CACHE", self.folder.path().join(format!("cache-{number}")));
+        start.envs(self.environment.iter().cloned()).stdout(Stdio::null()).stderr(log);
+        self.executors.push(start.spawn().expect("the binary runs"));
+    }
+
+    fn kill_scheduler(&mut self) {
+        self.scheduler.kill().expect("killed");
+        self.scheduler.wait().expect("ended");
+    }
+
+    fn restart_scheduler(&mut self) {
+        let (scheduler, address) = schedule(self.folder.path(), &self.address);
+        assert_eq!(address.as_ref(), Some(&self.address));
+        self.scheduler = scheduler;
+    }
+
+    /// Returns a call of `rematch run` or `resume` on this cluster.
+    fn call(&self, arguments: &[&Path]) -> Command {
+        let mut call = command();
+        call.args(arguments).args(["--quiet", "--cluster", &format!("df://{}", self.address)]);
+        call.envs(self.environment.iter().cloned());
+        call
+    }
+
+    fn logs(&self) -> String {
+        let mut logs = String::new();
+        for entry in std::fs::read_dir(self.folder.path()).expect("a folder").flatten() {
+            if entry.path().extension().is_some_and(|ending| ending == "log") {
+                let text = std::fs::read_to_string(entry.path()).expect("a log");
+                logs += &format!("== {}\n{text}", entry.path().display());
+            }
+        }
+        logs
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for process in std::iter::once(&mut self.scheduler).chain(&mut self.executors) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+    }
+}
+
+/// Starts a scheduler and returns its address once it listens; `None` where it ends instead.
+fn schedule(folder: &Path, listen: &str) -> (Child, Option<String>) {
+    let path = folder.join("scheduler.log");
+    let log = std::fs::File::create(&path).expect("a log");
+    let mut start = command();
+    start.args(["scheduler", "--listen", listen, "--executor-timeout", "10"]);
+    let mut scheduler = start.stdout(Stdio::null()).stderr(log).spawn().expect("the binary runs");
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let log = std::fs::read_to_string(&path).expect("a log");
+        let told = log.split_once("listening at df://").map(|(_, rest)| rest);
+        if let Some((address, _)) = told.and_then(|rest| rest.split_once(['"', '\n', ' '])) {
+            return (scheduler, Some(address.to_owned()));
+        }
+        if scheduler.try_wait().expect("a state").is_some() {
+            return (scheduler, None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = scheduler.kill();
+    let _ = scheduler.wait();
+    panic!("the scheduler does not listen:\n{}", std::fs::read_to_string(&path).expect("a log"));
+}
+
+/// A benchmark with an index, recorded lists and a component, of several work units.
+fn bench() -> Workbench {
+    let bench = sample::shop(&sample::sessions(2500));
+    let plugin = workspace().join("plugins/half-life-utility/half-life-utility.wasm");
+    let scorers = format!(
+        "[[scorer]]\nname = \"utility\"\nplugin = {:?}\nweight = 2\n[[scorer]]\nname = \"relevance\"\nmetric = \"nDCG@10\"\nweight = 1\n",
+        plugin.display().to_string()
+    );
+    bench.write("bench.toml", sample::BENCHMARK.to_owned() + &scorers);
+    bench
+}
+
+/// A benchmark that takes some seconds, as its server may be asked so often only.
+fn slow_bench(server: &SearchServer) -> Workbench {
+    asking_bench(server, "rate = 300.0")
+}
+
+/// A benchmark whose server is asked under those settings.
+fn asking_bench(server: &SearchServer, settings: &str) -> Workbench {
+    let bench = sample::shop(&sample::sessions(1500));
+    let benchmark = format!(
+        r#"
+name = "slow"
+baseline = "shown"
+candidates = ["asked"]
+depth = 20
+[sessions]
+path = "sessions.jsonl"
+[[retriever]]
+id = "shown"
+stages = [{{ kind = "shown" }}]
+[[retriever]]
+id = "asked"
+{settings}
+[[retriever.stages]]
+kind = "http"
+url = "{}"
+body = '{{"query": {{{{ query }}}}, "depth": {{{{ depth }}}}}}'
+ids = "$.hits[*].id"
+scores = "$.hits[*].score"
+"#,
+        server.url()
+    );
+    bench.write("bench.toml", benchmark);
+    bench
+}
+
+/// Waits until the run has so many parts, or ended.
+fn wait_for_parts(run: &Path, parts: usize, process: &mut Child) {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE && process.try_wait().expect("a state").is_none() {
+        let found = std::fs::read_dir(run.join("parts")).map_or(0, |entries| {
+            entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "parquet")).count()
+        });
+        if found >= parts {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("the run ended, or did nothing, before it had {parts} parts");
+}
+
+#[test]
+fn a_run_on_a_cluster_is_the_run_of_one_process() {
+    let Some(cluster) = Cluster::start(2, &[]) else { return };
+    let bench = bench();
+    bench.run_into("here", &["--quiet"]).exits(0);
+    let there = bench.path("there");
+    call(&mut cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there])).exits(0);
+    assert_same_run(&bench.path("here"), &there);
+    assert!(!there.join("cluster.json").exists(), "what executors needed is removed");
+    let again = cluster.call(&[Path::new("resume"), &there]).output().expect("the binary runs");
+    assert!(again.status.success(), "a finished run is a no-op on a cluster, too");
+}
+
+#[test]
+fn a_run_in_an_object_store_takes_its_inputs_along() {
+    let Some(store) = S3Server::start() else { return };
+    let Some(cluster) = Cluster::start(2, &store.environment()) else { return };
+    let bench = bench();
+    bench.run_into("here", &["--quiet"]).exits(0);
+    let run = PathBuf::from(url("runs/there"));
+    call(&mut cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &run])).exits(0);
+    assert_same_run(&bench.path("here"), &store.path("runs/there"));
+    assert!(!store.path("runs/there/inputs").join("x").exists());
+    for executor in 0..2 {
+        let cache = cluster.folder.path().join(format!("cache-{executor}/objects"));
+        assert!(cache.is_dir(), "executor {executor} fetched its inputs from the store:\n{}", cluster.logs());
+    }
+}
+
+#[test]
+fn an_executor_that_is_killed_loses_nothing() {
+    let Some(mut cluster) = Cluster::start(2, &[]) else { return };
+    let server = SearchServer::over(&sample::products());
+    let bench = slow_bench(&server);
+    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
+    let there = bench.path("there");
+    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
+    let mut run = start.stderr(Stdio::inherit()).spawn().expect("the binary runs");
+    wait_for_parts(&there, 8, &mut run);
+    cluster.executors[0].kill().expect("killed");
+    assert!(run.wait().expect("ended").success(), "{}", cluster.logs());
+    assert_same_run(&bench.path("here"), &there);
+}
+
+#[test]
+fn a_scheduler_that_comes_back_gets_what_is_left() {
+    let Some(mut cluster) = Cluster::start(1, &[]) else { return };
+    let server = SearchServer::over(&sample::products());
+    let bench = slow_bench(&server);
+    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
+    let there = bench.path("there");
+    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
+    let mut run = start.stderr(Stdio::inherit()).spawn().expect("the binary runs");
+    wait_for_parts(&there, 8, &mut run);
+    cluster.kill_scheduler();
+    cluster.restart_scheduler();
+    assert!(run.wait().expect("ended").success(), "{}", cluster.logs());
+    assert_same_run(&bench.path("here"), &there);
+}
+
+#[test]
+fn a_run_that_is_interrupted_on_a_cluster_goes_on_anywhere() {
+    let Some(cluster) = Cluster::start(1, &[]) else { return };
+    let server = SearchServer::over(&sample::products());
+    let bench = slow_bench(&server);
+    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
+    let there = bench.path("there");
+    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
+    let mut run = start.stderr(Stdio::piped()).spawn().expect("the binary runs");
+    wait_for_parts(&there, 8, &mut run);
+    let interrupt = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill");
+    assert!(interrupt.success());
+    let output = run.wait_with_output().expect("ended");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("rematch resume"), "{said}");
+    let mut resume = command();
+    call(resume.arg("resume").arg(&there).args(["--quiet", "--no-cache"])).exits(0);
+    assert_same_run(&bench.path("here"), &there);
+}
+
+#[test]
+fn a_scheduler_that_is_not_there_is_named_with_what_to_do() {
+    let Some(mut cluster) = Cluster::start(0, &[]) else { return };
+    cluster.kill_scheduler();
+    let bench = bench();
+    let outcome = call(&mut cluster.call(&[
+        Path::new("run"),
+        &bench.path("bench.toml"),
+        Path::new("--out"),
+        &bench.path("there"),
+    ]));
+    outcome.exits(5).complains(&[&cluster.address, "cannot be reached", "rematch scheduler"]);
+}
+
+#[test]
+fn a_build_without_clusters_says_how_to_make_one() {
+    let mut scheduler = Command::new(binary());
+    scheduler.args(["scheduler", "--listen", "256.0.0.1:1"]);
+    call(&mut scheduler).exits(2).complains(&["invalid value '256.0.0.1:1'"]);
+    let bench = bench();
+    for (wrong, said) in [("host:1", "df://HOST:PORT"), ("http://host", "df://HOST:PORT")] {
+        bench.run_into("there", &["--cluster", wrong]).exits(2).complains(&[said]);
+        bench.run_into("there", &["--set", &format!("cluster={wrong}")]).exits(2).complains(&[said]);
+    }
+}
