@@ -52,10 +52,6 @@ pub(crate) fn timeless(run: &Path) -> Value {
     object.remove("observed").expect("`observed`");
     for result in report["results"].as_array_mut().expect("results") {
         result.as_object_mut().expect("an object").remove("latency").expect("`latency`");
-        // What a process asked that was killed is not known.
-        for stage in result["stages"].as_array_mut().expect("stages") {
-            stage.as_object_mut().expect("an object").remove("requests");
-        }
     }
     for comparison in report["comparison"]["comparisons"].as_array_mut().expect("comparisons") {
         for clocked in ["latency", "latency_delta_ms"] {
@@ -65,14 +61,40 @@ pub(crate) fn timeless(run: &Path) -> Value {
     report
 }
 
+/// Returns what servers were asked, by retriever and stage.
+fn requests(run: &Path) -> Vec<Value> {
+    let report = json(&run.join("report.json"));
+    let results = report["results"].as_array().expect("results").iter();
+    results
+        .flat_map(|result| result["stages"].as_array().expect("stages"))
+        .map(|stage| stage["requests"].clone())
+        .collect()
+}
+
 /// Asserts that two run directories hold the same run.
 #[track_caller]
 pub(crate) fn assert_same_run(one: &Path, other: &Path) {
+    assert_eq!(requests(one), requests(other));
+    assert_same_run_but_requests(one, other);
+}
+
+/// Asserts that two run directories hold the same run; what a process asked of servers that was killed is not known.
+#[track_caller]
+pub(crate) fn assert_same_run_but_requests(one: &Path, other: &Path) {
     for name in IDENTICAL {
         let read = |run: &Path| std::fs::read(run.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(read(one) == read(other), "{name} differs");
     }
-    assert_eq!(timeless(one), timeless(other));
+    let unasked = |run: &Path| {
+        let mut report = timeless(run);
+        for result in report["results"].as_array_mut().expect("results") {
+            for stage in result["stages"].as_array_mut().expect("stages") {
+                stage.as_object_mut().expect("an object").remove("requests");
+            }
+        }
+        report
+    };
+    assert_eq!(unasked(one), unasked(other));
     let rankings = |run: &Path| {
         let mut rankings = rankings_in(run);
         for ranking in &mut rankings {

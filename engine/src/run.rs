@@ -177,7 +177,17 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
     if plan.statistics.stop_when_decided && surroundings.shard.is_some_and(|shard| shard.count.get() > 1) {
         return Err(RunError::ShardedStop);
     }
-    let run = Run { plan: Arc::new(plan), contract: Arc::new(contract), hashes, manifest, directory, surroundings };
+    let run = Run {
+        plan: Arc::new(plan),
+        contract: Arc::new(contract),
+        hashes,
+        manifest,
+        directory,
+        surroundings,
+        #[cfg(feature = "cluster")]
+        drive: crate::store::random_id(),
+    };
+    run.reach_cluster().await?;
     let selection = run.select().await?;
     if let Some(done) = run.work(retrying).await? {
         return Ok(done);
@@ -210,6 +220,9 @@ struct Run {
     manifest: Manifest,
     directory: RunDirectory,
     surroundings: Surroundings,
+    /// What tells the orders of this process to executors from those of an earlier one.
+    #[cfg(feature = "cluster")]
+    drive: String,
 }
 
 impl Run {
@@ -243,9 +256,6 @@ impl Run {
         let sample = self.directory.table(layout::SESSIONS)?;
         gates::check_nodes(&self.plan, &sample)?;
         if self.plan.statistics.stop_when_decided {
-            if self.cluster().is_some() {
-                return Err(RunError::ClusterStop);
-            }
             return match self.replay_until_decided(&sample, retrying).await? {
                 Ended::Done => Ok(None),
                 Ended::Stopped => Err(self.interrupted()),
@@ -278,6 +288,7 @@ impl Run {
         }
         let Some(shard) = shard.filter(|shard| shard.count.get() > 1) else { return Ok(None) };
         self.directory.remove(layout::RETRYING)?;
+        self.tidy_after_cluster()?;
         self.directory.remove_scratch()?;
         Ok(Some(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
     }
@@ -349,6 +360,7 @@ impl Run {
             borrowed,
             run: self.directory.clone(),
             sample: self.directory.table(layout::SESSIONS)?,
+            guard: None,
         }))
     }
 

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use rematch_engine::benchmark::ClusterAddress;
-use rematch_engine::run::Shard;
+use rematch_engine::run::{Place, Shard};
 
 use crate::cluster_arguments::{ExecutorArguments, SchedulerArguments};
 use crate::explain_arguments::ExplainArguments;
@@ -153,9 +152,9 @@ pub(crate) struct WorkArguments {
     /// Threads to work with [default: one per core]; no result depends on it
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Do the work on the cluster of that scheduler, such as df://host:50050
+    /// Do the work on the cluster of that scheduler, such as df://host:50050, or `here`, whatever the benchmark says
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) cluster: Option<ClusterAddress>,
+    pub(crate) cluster: Option<Place>,
     /// Ask every retriever anew, and keep no answers for later runs
     #[arg(long)]
     pub(crate) no_cache: bool,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rematch_engine::outbound::Outbound;
-use rematch_engine::run::{Finished, Outcome, Place, RunError, Shard, Surroundings};
+use rematch_engine::run::{Finished, Outcome, RunError, Shard, Surroundings};
 use rematch_engine::score::wasm::{HostSettings, PluginHost};
 
 use crate::arguments::WorkArguments;
@@ -66,7 +66,7 @@ impl<'a> Worker<'a> {
             memory_bytes: self.arguments.memory_limit,
             shard,
             retry_errors: self.arguments.retry_errors,
-            place: self.arguments.cluster.clone().map_or_else(Place::default, Place::Cluster),
+            place: self.arguments.cluster.clone().unwrap_or_default(),
             listener: self.progress.clone(),
             stop,
             plugins,

@@ -86,7 +86,7 @@ mod tests {
     use crate::unit::UnitRange;
 
     fn order() -> Order {
-        Order { run: "s3://bucket/run".into(), id: "0123".into() }
+        Order { run: "s3://bucket/run".into(), id: "0123".into(), drive: "4567".into() }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The units of a run, done by a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::ClusterError;
 use super::job::{Client, JobState, Trouble, message_of};
-use super::shipping::ship;
+use super::shipping::{ship, withdraw};
 use crate::benchmark::{ClusterAddress, Plan};
 use crate::store::{RunDirectory, layout};
 use crate::unit::{Ended, Order, Task, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec, part_done};
@@ -35,6 +35,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one that was never there may be.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long no part may appear until what is missing is sent again: a message that is lost between executor and scheduler leaves a
+/// task under way for ever.
+const STALL: Duration = Duration::from_secs(900);
+
+/// How long a job may be under way when all of it is there: executors note what servers were asked.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// Does units of one run on a cluster.
 pub struct ClusterDriver {
     /// The scheduler.
@@ -43,19 +50,59 @@ pub struct ClusterDriver {
     pub run: RunDirectory,
     /// Its id.
     pub run_id: String,
+    /// What tells the orders of this process from those of an earlier one.
+    pub drive: String,
     /// What it does.
     pub plan: Arc<Plan>,
     /// What its pipelines depend on.
     pub pipeline_hashes: Vec<String>,
+    /// SHA-256 of each component, by scorer.
+    pub component_hashes: BTreeMap<String, String>,
     /// Set to stop.
     pub stop: Arc<AtomicBool>,
 }
 
+/// The units of one job.
+struct Job<'a> {
+    task: Task,
+    order: Order,
+    ranges: &'a [UnitRange],
+    wanted: BTreeSet<WorkUnit>,
+}
+
+impl Job<'_> {
+    fn message(&self, ranges: &[UnitRange]) -> Result<Vec<u8>, ClusterError> {
+        let node = WorkUnitsExec::over(self.order.clone(), self.task, ranges).map_err(UnitError::from_engine)?;
+        message_of(Arc::new(node))
+    }
+
+    /// Returns whether parts say how far it is. Those that are there before sessions are tried again say nothing.
+    fn shows(&self) -> bool {
+        self.task != Task::RetryErrors
+    }
+}
+
 impl ClusterDriver {
+    /// Returns once the scheduler answers: before anything is prepared for it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it does not for some seconds.
+    pub async fn reach(address: &ClusterAddress) -> Result<(), ClusterError> {
+        let mut scheduler = Scheduler::new(address.clone());
+        loop {
+            let reached = scheduler.client().await.map(drop);
+            if scheduler.came_to(reached)?.is_some() {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
     /// Does `units`, telling of each when its part is seen.
     ///
     /// A scheduler that goes away is waited for, and gets what is left again when it is back; a part is written once, whoever
-    /// does its unit twice.
+    /// does its unit twice. However it ends but well, executors that still work on it end before they write.
     ///
     /// # Errors
     ///
@@ -67,17 +114,27 @@ impl ClusterDriver {
         units: &[WorkUnit],
         mut tell: impl FnMut(UnitDone),
     ) -> Result<Ended, ClusterError> {
+        // Retrievers that are asked again must not remember what they said: executors open the run anew.
+        let drive = if task == Task::RetryErrors { format!("{}-again", self.drive) } else { self.drive.clone() };
+        let order = Order { run: self.run.root().display().to_string(), id: self.run_id.clone(), drive };
         let (run, plan, hashes) = (self.run.clone(), Arc::clone(&self.plan), self.pipeline_hashes.clone());
-        let shipped = move || {
-            if task == Task::SumUp && run.holds(layout::SHIPPED)? { Ok(()) } else { ship(&run, &plan, &hashes) }
-        };
-        spawn_blocking(shipped).await??;
+        let (components, whose) = (self.component_hashes.clone(), order.drive.clone());
+        spawn_blocking(move || ship(&run, &whose, &plan, &hashes, &components)).await??;
         let mut scheduler = Scheduler::new(self.address.clone());
         let mut told = BTreeSet::new();
         for ranges in tasks(units).chunks(TASKS_PER_JOB) {
-            let wanted: BTreeSet<WorkUnit> = ranges.iter().flat_map(units_of).collect();
-            if self.drive_job(&mut scheduler, task, ranges, &wanted, &mut told, &mut tell).await? == Ended::Stopped {
-                return Ok(Ended::Stopped);
+            let wanted = ranges.iter().flat_map(units_of).collect();
+            let job = Job { task, order: order.clone(), ranges, wanted };
+            let mut id = None;
+            let ended = self.drive_job(&mut scheduler, &job, &mut id, &mut told, &mut tell).await;
+            if !matches!(ended, Ok(Ended::Done)) {
+                let run = self.run.clone();
+                // What ended it is what is told of.
+                let _ = spawn_blocking(move || withdraw(&run)).await;
+                if let Some(id) = id {
+                    scheduler.cancel(&id).await;
+                }
+                return ended;
             }
         }
         Ok(Ended::Done)
@@ -86,60 +143,63 @@ impl ClusterDriver {
     async fn drive_job(
         &self,
         scheduler: &mut Scheduler,
-        task: Task,
-        ranges: &[UnitRange],
-        wanted: &BTreeSet<WorkUnit>,
+        job: &Job<'_>,
+        id: &mut Option<String>,
         told: &mut BTreeSet<WorkUnit>,
         tell: &mut impl FnMut(UnitDone),
     ) -> Result<Ended, ClusterError> {
-        let order = Order { run: self.run.root().display().to_string(), id: self.run_id.clone() };
-        let plan = |ranges: &[UnitRange]| {
-            let node = WorkUnitsExec::over(order.clone(), task, ranges).map_err(UnitError::from_engine)?;
-            message_of(Arc::new(node))
-        };
-        let mut message = plan(ranges)?;
-        let mut job: Option<String> = None;
-        let mut look = Look::default();
+        let mut message = job.message(job.ranges)?;
+        let (mut look, mut seen) = (Look::default(), Instant::now());
         loop {
             if self.stop.load(Ordering::Relaxed) {
-                if let Some(job) = job {
-                    scheduler.cancel(&job).await;
-                }
                 return Ok(Ended::Stopped);
             }
-            let state = match &job {
+            let mut state = match &id {
                 None => {
-                    job = scheduler.send(&self.run_id, &message).await?;
+                    *id = scheduler.send(&self.run_id, &message).await?;
                     JobState::Underway
                 }
                 Some(id) => scheduler.state(id).await?.unwrap_or(JobState::Underway),
             };
-            // Parts that are there before sessions are tried again say nothing of how far that is.
-            if task != Task::RetryErrors && look.is_due() {
-                self.tell_new(task, wanted, told, tell).await?;
+            if job.shows() && look.is_due() {
+                let before = told.len();
+                self.tell_new(job, told, tell).await?;
                 look.was();
+                if told.len() > before {
+                    seen = Instant::now();
+                }
+                if job.wanted.is_subset(told) && seen.elapsed() > LAST_WORDS && matches!(state, JobState::Underway) {
+                    // The scheduler may never hear of it.
+                    if let Some(id) = id.take() {
+                        scheduler.cancel(&id).await;
+                    }
+                    return Ok(Ended::Done);
+                }
+                if seen.elapsed() > STALL && matches!(state, JobState::Underway) {
+                    if let Some(id) = id.as_ref() {
+                        scheduler.cancel(id).await;
+                    }
+                    (state, seen) = (JobState::Unknown, Instant::now());
+                }
             }
             match state {
                 JobState::Underway => tokio::time::sleep(ASK).await,
                 JobState::Unknown => {
-                    // It restarted, or forgot: it gets what is not done.
-                    if task != Task::RetryErrors {
-                        self.tell_new(task, wanted, told, tell).await?;
-                    }
-                    let left: Vec<WorkUnit> = wanted.difference(told).copied().collect();
+                    // It restarted, forgot, or waits in vain: it gets what is not done.
+                    let left: Vec<WorkUnit> = job.wanted.difference(told).copied().collect();
                     if left.is_empty() {
                         return Ok(Ended::Done);
                     }
-                    message = plan(&if task == Task::RetryErrors { ranges.to_vec() } else { tasks(&left) })?;
-                    job = None;
+                    message = if job.shows() { job.message(&tasks(&left))? } else { job.message(job.ranges)? };
+                    *id = None;
                 }
                 JobState::Failed(reason) => {
                     let (address, reason) = (self.address.clone(), in_their_words(&reason));
                     return Err(ClusterError::Failed { address, reason });
                 }
                 JobState::Done => {
-                    self.tell_new(task, wanted, told, tell).await?;
-                    let missing = wanted.difference(told).count();
+                    self.tell_new(job, told, tell).await?;
+                    let missing = job.wanted.difference(told).count();
                     if missing > 0 {
                         let (address, run) = (self.address.clone(), self.run.root().to_owned());
                         return Err(ClusterError::PartsMissing { address, missing, run });
@@ -153,13 +213,12 @@ impl ClusterDriver {
     /// Tells of the units whose parts, or sums, were not there before.
     async fn tell_new(
         &self,
-        task: Task,
-        wanted: &BTreeSet<WorkUnit>,
+        job: &Job<'_>,
         told: &mut BTreeSet<WorkUnit>,
         tell: &mut impl FnMut(UnitDone),
     ) -> Result<(), ClusterError> {
         let run = self.run.clone();
-        let waiting: BTreeSet<WorkUnit> = wanted.difference(told).copied().collect();
+        let (task, waiting) = (job.task, job.wanted.difference(told).copied().collect::<BTreeSet<WorkUnit>>());
         let look = move || {
             if task == Task::SumUp {
                 let names = run.names_in(layout::SUMS)?;

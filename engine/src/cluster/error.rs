@@ -13,12 +13,14 @@ use crate::unit::UnitError;
 #[non_exhaustive]
 pub enum ClusterError {
     /// This build knows no clusters.
-    #[error("this build runs on one machine only; build it with `--features cluster` for `{0}`")]
+    #[error(
+        "this build runs on one machine only; build it with `--features cluster` for `{0}`, or give `--cluster here`"
+    )]
     NotBuilt(ClusterAddress),
     /// Nobody listens there, or nobody who can be reached.
     #[error(
         "the scheduler at `{address}` cannot be reached ({reason}); is `rematch scheduler` running there, and the port open from \
-         this machine?"
+         this machine? (`--cluster here` does the work on this one.)"
     )]
     Unreachable {
         /// The scheduler.
@@ -57,14 +59,14 @@ pub enum ClusterError {
     },
     /// The scheduler says that all is done, and it is not.
     #[error(
-        "the cluster at `{address}` says that all units are done, but {missing} parts are not in `{run}`; do the executors see the same \
+        "the cluster at `{address}` says that all units are done, but {missing} of their files are not in `{run}`; do the executors see the same \
          store, or another folder of that name?",
         run = run.display()
     )]
     PartsMissing {
         /// The scheduler.
         address: ClusterAddress,
-        /// Parts that are not there.
+        /// Parts, or sums, that are not there.
         missing: usize,
         /// The run directory.
         run: PathBuf,

@@ -1,6 +1,5 @@
 //! Ballista's executor, which opens runs and does their units.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -13,12 +12,12 @@ use datafusion::prelude::SessionConfig;
 
 use super::ClusterError;
 use super::codec::Codec;
-use super::shipping::read_shipped;
+use super::shipping::{is_ordered_by, read_shipped};
 use crate::benchmark::{ClusterAddress, Plan};
 use crate::compare::{CompareError, sum_up_chunk};
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
-use crate::store::{RunDirectory, layout, random_id};
+use crate::store::{RunDirectory, host_name, layout, random_id};
 use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
 
 /// How an executor is run.
@@ -52,7 +51,7 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
     std::fs::create_dir_all(&shuffles)
         .map_err(|error| failed(format!("cannot make `{}`: {error}", shuffles.display())))?;
     let settings = Arc::new(settings);
-    let name = format!("{}:{}", settings.listen, settings.port);
+    let name = format!("{}:{}", host_name().unwrap_or_else(|| settings.listen.to_string()), settings.port);
     let this = Host { settings: Arc::clone(&settings), asked: Asked::default() };
     let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
     let config = ExecutorProcessConfig {
@@ -83,39 +82,43 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
 /// which is the last.
 #[derive(Default)]
 struct Asked {
-    /// By run, the id of the time that it was opened, and what stands in its directory.
-    noted: Mutex<HashMap<Order, Noted>>,
+    noted: Mutex<Vec<Noted>>,
 }
 
-/// A run while it is open.
+/// What stands in the directory of a run of each time that it was opened.
 struct Noted {
-    /// The context that counts; another one begins to count anew.
-    context: Weak<Plan>,
+    /// Another time has another plan.
+    opened: Weak<Plan>,
     name: PathBuf,
     requests: Requests,
 }
 
 impl Asked {
-    fn note(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
+    fn note(&self, context: &UnitContext) -> Result<(), UnitError> {
         // Held until it is written, so that older numbers never replace newer ones.
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|noted| noted.opened.strong_count() > 0);
         let requests = Requests::of(context.pipelines.iter().map(Arc::as_ref));
         if !requests.any() {
             return Ok(());
         }
-        noted.retain(|_, noted| noted.context.strong_count() > 0);
         let opened = Arc::downgrade(&context.plan);
-        let known = noted.get_mut(order).filter(|noted| noted.context.ptr_eq(&opened));
-        let name = match &known {
-            Some(noted) if noted.requests == requests => return Ok(()),
-            Some(noted) => noted.name.clone(),
-            None => Path::new(layout::ASKED).join(format!("{}.json", random_id())),
-        };
+        if let Some(known) = noted.iter_mut().find(|noted| noted.opened.ptr_eq(&opened)) {
+            if known.requests != requests {
+                context.run.write_json(&known.name, &requests)?;
+                known.requests = requests;
+            }
+            return Ok(());
+        }
+        let name = Path::new(layout::ASKED).join(format!("{}.json", random_id()));
         context.run.write_json(&name, &requests)?;
-        noted.insert(order.clone(), Noted { context: opened, name, requests });
+        noted.push(Noted { opened, name, requests });
         Ok(())
     }
 }
+
+/// Why an order is not done any more.
+const WITHDRAWN: &str = "whoever ordered its units is gone, or ordered them anew";
 
 /// This machine, as it opens runs.
 struct Host {
@@ -132,11 +135,20 @@ impl UnitHost for Host {
             return Err(different(format!("it holds run {} here, and run {} was meant", manifest.run_id, order.id)));
         }
         let shipped = read_shipped(&run)?;
+        if shipped.drive != order.drive {
+            return Err(different(WITHDRAWN.to_owned()));
+        }
         let scratch = self.settings.work_folder.join("runs").join(&order.id);
         std::fs::create_dir_all(&scratch)
             .map_err(|error| different(format!("cannot make `{}`: {error}", scratch.display())))?;
         let workspace = Workspace { scratch, ..self.settings.workspace.clone() };
-        let context = UnitContext::open(run, shipped.plan, &self.settings.plugins, &workspace)?;
+        let mut context = UnitContext::open(run.clone(), shipped.plan, &self.settings.plugins, &workspace)?;
+        for scorer in context.contract.scorers() {
+            if scorer.content_hash() != shipped.component_hashes.get(scorer.name()).map(String::as_str) {
+                let name = scorer.name();
+                return Err(different(format!("component `{name}` is another one here than where the run began")));
+            }
+        }
         for (pipeline, expected) in context.pipelines.iter().zip(&shipped.pipeline_hashes) {
             if pipeline.pipeline_hash() != expected {
                 return Err(different(format!(
@@ -146,13 +158,18 @@ impl UnitHost for Host {
                 )));
             }
         }
+        let order = order.clone();
+        context.guard = Some(Box::new(move || match is_ordered_by(&run, &order.drive)? {
+            true => Ok(()),
+            false => Err(UnitError::Elsewhere { run: order.run.clone(), reason: WITHDRAWN.to_owned() }),
+        }));
         Ok(context)
     }
-    fn task_done(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
-        self.asked.note(order, context)
+    fn task_done(&self, context: &UnitContext) -> Result<(), UnitError> {
+        self.asked.note(context)
     }
 
-    fn sum_up(&self, _: &Order, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
+    fn sum_up(&self, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
         let arms = context.plan.pipelines.len();
         let summed = sum_up_chunk(&context.plan, &context.contract, arms, &context.run, &context.sample, chunk);
         summed.map_err(|error| match error {

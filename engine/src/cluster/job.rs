@@ -112,7 +112,7 @@ impl Client {
         })
     }
 
-    /// Cancels a job. Tasks in flight end at their next batch.
+    /// Cancels a job. Executors that ask for work are not told: their tasks in flight end by themselves.
     pub(super) async fn cancel(&mut self, job: &str) -> Result<(), Trouble> {
         let cancelled = self.calls.cancel_job(CancelJobParams { job_id: job.to_owned() }).await;
         cancelled.map(drop).map_err(|status| trouble(&status))

@@ -18,10 +18,14 @@ use crate::unit::UnitError;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Shipped {
+    /// Whose orders are done: [`Order::drive`](crate::unit::Order).
+    pub(super) drive: String,
     /// The plan; its inputs are named where executors find them.
     pub(super) plan: Plan,
     /// What the pipelines depend on, so that whoever finds other content says so.
     pub(super) pipeline_hashes: Vec<String>,
+    /// SHA-256 of each component, by scorer.
+    pub(super) component_hashes: BTreeMap<String, String>,
 }
 
 /// Makes a run fit for executors. A run in an object store takes along the files of this machine that its units read, each
@@ -30,7 +34,16 @@ pub(super) struct Shipped {
 /// # Errors
 ///
 /// Returns an error when an input cannot be read, or the store cannot be written.
-pub(super) fn ship(run: &RunDirectory, plan: &Plan, pipeline_hashes: &[String]) -> Result<(), ClusterError> {
+pub(super) fn ship(
+    run: &RunDirectory,
+    drive: &str,
+    plan: &Plan,
+    pipeline_hashes: &[String],
+    component_hashes: &BTreeMap<String, String>,
+) -> Result<(), ClusterError> {
+    if run.holds(layout::SHIPPED)? && read_shipped(run)?.drive == drive {
+        return Ok(());
+    }
     let mut plan = plan.clone();
     let mut sent = BTreeMap::<PathBuf, PathBuf>::new();
     for path in plan.unit_inputs() {
@@ -47,7 +60,9 @@ pub(super) fn ship(run: &RunDirectory, plan: &Plan, pipeline_hashes: &[String]) 
     }
     let plan = Manifest::placed(&plan).map_err(StoreError::manifest)?;
     let plan: Plan = serde_json::from_value(plan).map_err(StoreError::manifest)?;
-    Ok(run.write_json(layout::SHIPPED, &Shipped { plan, pipeline_hashes: pipeline_hashes.to_vec() })?)
+    let (pipeline_hashes, component_hashes) = (pipeline_hashes.to_vec(), component_hashes.clone());
+    let shipped = Shipped { drive: drive.to_owned(), plan, pipeline_hashes, component_hashes };
+    Ok(run.write_json(layout::SHIPPED, &shipped)?)
 }
 
 /// Puts the files that a path or a glob names into the run directory, and returns the path or glob that names them there.
@@ -81,6 +96,20 @@ fn upload(file: &Path, target: &Path) -> io::Result<()> {
     let pending = PendingFile::create(target)?;
     io::copy(&mut File::open(file)?, &mut pending.writer())?;
     pending.publish_as(Put::Once)
+}
+
+/// Returns whether a run is still worked on by that order.
+pub(super) fn is_ordered_by(run: &RunDirectory, drive: &str) -> Result<bool, UnitError> {
+    #[derive(Deserialize)]
+    struct Whose {
+        drive: String,
+    }
+    Ok(run.holds(layout::SHIPPED)? && run.read_json::<Whose>(layout::SHIPPED)?.drive == drive)
+}
+
+/// Takes back what was ordered: whoever still works on it ends before he writes.
+pub(super) fn withdraw(run: &RunDirectory) -> Result<(), StoreError> {
+    run.remove(layout::SHIPPED)
 }
 
 /// Reads what was shipped with a run.

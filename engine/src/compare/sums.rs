@@ -56,6 +56,8 @@ pub fn ask_for_sums(
         true => exposure::survey(plan, run, &sample, threads)?,
         false => None,
     };
+    // Those of an earlier process, which may have been killed while parts were tried again.
+    run.remove_folder(layout::SUMS)?;
     let begun = Begun { version: env!("CARGO_PKG_VERSION").to_owned(), clicks };
     write(run, &layout::SUMS_ASKED.into(), &begun)?;
     Ok(true)

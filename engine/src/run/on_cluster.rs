@@ -1,10 +1,11 @@
 //! The units of a run on a cluster instead of in this process.
 
+use std::str::FromStr;
 #[cfg(feature = "cluster")]
 use std::sync::Arc;
 
 use super::{Run, RunError, Tally};
-use crate::benchmark::ClusterAddress;
+use crate::benchmark::{ClusterAddress, ClusterAddressError};
 use crate::store::layout;
 #[cfg(feature = "cluster")]
 use crate::unit::Task;
@@ -22,6 +23,15 @@ pub enum Place {
     Cluster(ClusterAddress),
 }
 
+impl FromStr for Place {
+    type Err = ClusterAddressError;
+
+    /// Reads `here`, or the address of a cluster.
+    fn from_str(text: &str) -> Result<Self, ClusterAddressError> {
+        if text == "here" { Ok(Self::Here) } else { text.parse().map(Self::Cluster) }
+    }
+}
+
 impl Run {
     /// Returns the cluster that does the units; `None` where this process does.
     pub(super) fn cluster(&self) -> Option<&ClusterAddress> {
@@ -30,6 +40,26 @@ impl Run {
             Place::Planned => self.plan.cluster.as_ref().filter(|_| self.plan.borrowed.is_none()),
             Place::Here => None,
             Place::Cluster(address) => Some(address),
+        }
+    }
+
+    /// Makes sure that the cluster can do what is asked for, before anything is made for it.
+    #[cfg(feature = "cluster")]
+    pub(super) async fn reach_cluster(&self) -> Result<(), RunError> {
+        let Some(address) = self.cluster() else { return Ok(()) };
+        if self.plan.statistics.stop_when_decided {
+            return Err(RunError::ClusterStop);
+        }
+        Ok(crate::cluster::ClusterDriver::reach(address).await?)
+    }
+
+    /// Says that this build knows no clusters, where one is asked for.
+    #[cfg(not(feature = "cluster"))]
+    #[expect(clippy::unused_async, reason = "the other build waits here")]
+    pub(super) async fn reach_cluster(&self) -> Result<(), RunError> {
+        match self.cluster() {
+            Some(address) => Err(crate::cluster::ClusterError::NotBuilt(address.clone()).into()),
+            None => Ok(()),
         }
     }
 
@@ -74,12 +104,18 @@ impl Run {
 
     #[cfg(feature = "cluster")]
     fn cluster_driver(&self, address: &ClusterAddress) -> crate::cluster::ClusterDriver {
+        let components = self
+            .contract
+            .scorers()
+            .filter_map(|scorer| Some((scorer.name().to_owned(), scorer.content_hash()?.to_owned())));
         crate::cluster::ClusterDriver {
             address: address.clone(),
             run: self.directory.clone(),
             run_id: self.manifest.run_id.clone(),
+            drive: self.drive.clone(),
             plan: Arc::clone(&self.plan),
             pipeline_hashes: self.hashes.clone(),
+            component_hashes: components.collect(),
             stop: Arc::clone(&self.surroundings.stop),
         }
     }
@@ -100,11 +136,8 @@ impl Run {
 
     /// Removes what was put into the run directory for executors.
     pub(super) fn tidy_after_cluster(&self) -> Result<(), RunError> {
-        if self.directory.holds(layout::SHIPPED)? {
-            self.directory.remove(layout::SHIPPED)?;
-            self.directory.remove_folder(layout::INPUTS)?;
-            self.directory.remove_folder(layout::SUMS)?;
-        }
-        Ok(())
+        self.directory.remove_folder(layout::SUMS)?;
+        self.directory.remove_folder(layout::INPUTS)?;
+        Ok(self.directory.remove(layout::SHIPPED)?)
     }
 }

@@ -28,6 +28,11 @@ pub(super) struct Holder {
     pub(super) released: bool,
 }
 
+/// Returns this machine's name, where the system says it.
+pub(crate) fn host_name() -> Option<String> {
+    read("/proc/sys/kernel/hostname")
+}
+
 /// Returns a name of 32 letters that nobody else has.
 pub(crate) fn random_id() -> String {
     let mut id = [0; 16];
@@ -45,7 +50,7 @@ impl Holder {
         let pid = std::process::id();
         Self {
             id: random_id(),
-            host: read("/proc/sys/kernel/hostname").unwrap_or_default(),
+            host: host_name().unwrap_or_default(),
             pid,
             machine: machine(),
             started: started(pid).unwrap_or_default(),

@@ -31,7 +31,7 @@ pub use content::{sha256_of_bytes, sha256_of_file};
 pub use copy::copy_tables;
 pub use error::StoreError;
 #[cfg(feature = "cluster")]
-pub(crate) use holder::random_id;
+pub(crate) use holder::{host_name, random_id};
 pub use lease::LeaseTime;
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};

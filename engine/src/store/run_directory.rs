@@ -517,6 +517,7 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be removed.
     pub fn remove_folder(&self, name: impl AsRef<Path>) -> Result<(), StoreError> {
+        self.check_lock()?;
         let path = self.path(&name);
         let remove = || match self.remote(&name)? {
             Some(remote) => remote.remove_all(&remote.list()?),

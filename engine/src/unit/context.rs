@@ -25,9 +25,20 @@ pub struct UnitContext {
     pub run: RunDirectory,
     /// The sample; a row group is a chunk.
     pub sample: TableReader,
+    /// Says whether this process may still work on the run; `None` where it holds the run itself.
+    pub guard: Option<Guard>,
 }
 
+/// Returns an error where a run is not worked on by the order of whoever asks any more. Blocks.
+pub type Guard = Box<dyn Fn() -> Result<(), UnitError> + Send + Sync>;
+
 impl UnitContext {
+    /// Returns an error where somebody else works on the run by now, or nobody. Asked before a unit and before its part is
+    /// written: what lies in the run's directory might be another run's. Blocks.
+    pub(super) fn check(&self) -> Result<(), UnitError> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard())
+    }
+
     /// Opens a run for a process that was not there when it began; `plan` is the run's, its inputs where this process finds
     /// them.
     ///
@@ -48,7 +59,7 @@ impl UnitContext {
             None => Pipeline::build(&plan.pipelines, &workspace)?.into_iter().map(Arc::new).collect(),
         };
         let sample = run.table(layout::SESSIONS)?;
-        Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, borrowed, run, sample })
+        Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, borrowed, run, sample, guard: None })
     }
 }
 
@@ -66,8 +77,8 @@ pub trait UnitHost: Send + Sync {
     /// # Errors
     ///
     /// Returns an error when what is to be noted of them cannot be written.
-    fn task_done(&self, order: &Order, context: &UnitContext) -> Result<(), UnitError> {
-        let _ = (order, context);
+    fn task_done(&self, context: &UnitContext) -> Result<(), UnitError> {
+        let _ = context;
         Ok(())
     }
 
@@ -76,10 +87,10 @@ pub trait UnitHost: Send + Sync {
     /// # Errors
     ///
     /// Returns an error when the parts cannot be read, or this process makes no sums.
-    fn sum_up(&self, order: &Order, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
-        let _ = (context, chunk);
+    fn sum_up(&self, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
+        let _ = chunk;
         let reason = "this process does units and makes no sums".to_owned();
-        Err(UnitError::Elsewhere { run: order.run.clone(), reason })
+        Err(UnitError::Elsewhere { run: context.run.root().display().to_string(), reason })
     }
 }
 
@@ -153,10 +164,15 @@ impl UnitContexts {
         Ok(context)
     }
 
-    /// Closes a run, so that it is opened anew the next time: a retriever that was given up is asked again then.
-    pub(super) fn close(&self, order: &Order) {
+    /// Closes a run, where it is still open like that, so that it is opened anew the next time: a retriever that was given up is asked again then.
+    pub(super) fn close(&self, order: &Order, context: &Arc<UnitContext>) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|(known, _)| known != order);
+        let is_that = |slot: &Slot| match slot.try_lock() {
+            Ok(open) => open.as_ref().is_some_and(|open| Arc::ptr_eq(open, context)),
+            // It is being opened anew already.
+            Err(_) => false,
+        };
+        slots.retain(|(known, slot)| known != order || !is_that(slot));
     }
 
     fn slot(&self, order: &Order) -> Slot {

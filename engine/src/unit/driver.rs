@@ -54,7 +54,8 @@ impl Driver {
         mut tell: impl FnMut(UnitDone),
     ) -> Result<Ended, UnitError> {
         // The process knows its run; the id tells runs apart that lie at one place one after the other.
-        let order = Order { run: self.context.run.root().display().to_string(), id: String::new() };
+        let order =
+            Order { run: self.context.run.root().display().to_string(), id: String::new(), drive: String::new() };
         let contexts = Arc::new(UnitContexts::default());
         contexts.add(&order, Arc::clone(&self.context));
         let engine = SessionContext::new_with_config(SessionConfig::new().with_extension(contexts)).task_ctx();

@@ -66,6 +66,8 @@ pub struct Order {
     pub run: String,
     /// The run's id: another run may lie at the same place later.
     pub id: String,
+    /// Who ordered it: what an earlier process ordered, or this one before its retrievers forgot what they knew, is another order.
+    pub drive: String,
 }
 
 /// Does work units: those that its input names. A partition of the input is a partition of the node; it writes the parts of
@@ -198,11 +200,13 @@ impl ExecutionPlan for WorkUnitsExec {
         let (order, task) = (self.order.clone(), self.task);
         let state = Partition { order, task, contexts, input, units: VecDeque::new(), open: None };
         let units = futures::stream::try_unfold(state, |mut partition| async move {
-            let done = partition.next_unit().await.map_err(|error| {
-                partition.contexts.close(&partition.order);
-                partition.contexts.pack(error)
-            })?;
-            done.map(|done| Ok((row(done)?, partition))).transpose()
+            match partition.next_unit().await {
+                Ok(done) => done.map(|done| Ok((row(done)?, partition))).transpose(),
+                Err(error) => {
+                    partition.give_up().await;
+                    Err(partition.contexts.pack(error))
+                }
+            }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&DONE), units)))
     }
@@ -230,8 +234,17 @@ impl Partition {
     /// Every unit is done.
     async fn end(&mut self) -> Result<(), UnitError> {
         let Some((_, context, _)) = self.open.take() else { return Ok(()) };
-        let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
-        tokio::task::spawn_blocking(move || contexts.host().task_done(&order, &context)).await?
+        let contexts = Arc::clone(&self.contexts);
+        tokio::task::spawn_blocking(move || contexts.host().task_done(&context)).await?
+    }
+
+    /// A unit failed. Whoever is lent the run anew asks retrievers again that were given up; what these were asked is told, as far
+    /// as that is possible still.
+    async fn give_up(&mut self) {
+        if let Some((_, context, _)) = &self.open {
+            self.contexts.close(&self.order, context);
+        }
+        let _ = self.end().await;
     }
 
     async fn next_unit(&mut self) -> Result<Option<UnitDone>, UnitError> {
@@ -246,33 +259,35 @@ impl Partition {
             self.units.extend((0..batch.num_rows()).filter_map(unit));
         }
         let Some(unit) = self.units.pop_front() else { return Ok(None) };
-        let (context, answerer) = match self.open.take().filter(|(pipeline, ..)| *pipeline == unit.pipeline) {
-            Some((_, context, answerer)) => (context, answerer),
+        let (_, context, answerer) = match self.open.take().filter(|(pipeline, ..)| *pipeline == unit.pipeline) {
+            Some(open) => open,
             None => {
                 let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
                 let context = tokio::task::spawn_blocking(move || contexts.open(&order)).await??;
                 let answerer = Answerer::of(&context, unit.pipeline)?;
-                (context, answerer)
+                (unit.pipeline, context, answerer)
             }
         };
+        // Kept while the unit is done: where that fails, it is told of as well.
+        let (_, context, answerer) = self.open.insert((unit.pipeline, context, answerer));
+        let guarded = Arc::clone(context);
+        tokio::task::spawn_blocking(move || guarded.check()).await??;
         let done = match self.task {
-            Task::Do => do_unit(&context, &answerer, unit).await?,
+            Task::Do => do_unit(context, answerer, unit).await?,
             Task::DoMissing => {
                 let run = context.run.clone();
                 match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
                     Some(done) => done,
-                    None => do_unit(&context, &answerer, unit).await?,
+                    None => do_unit(context, answerer, unit).await?,
                 }
             }
-            Task::RetryErrors => retry_unit(&context, &answerer, unit).await?,
+            Task::RetryErrors => retry_unit(context, answerer, unit).await?,
             Task::SumUp => {
-                let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
-                let opened = Arc::clone(&context);
-                let sum_up = move || contexts.host().sum_up(&order, &opened, unit.chunk);
+                let (contexts, opened) = (Arc::clone(&self.contexts), Arc::clone(context));
+                let sum_up = move || contexts.host().sum_up(&opened, unit.chunk);
                 UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 }
             }
         };
-        self.open = Some((unit.pipeline, context, answerer));
         Ok(Some(done))
     }
 }

@@ -55,7 +55,12 @@ pub(super) async fn retry_unit(
         }
         if after != before {
             let merged = interleave_record_batch(&[&old, &new], &picked).map_err(failed)?;
-            context.run.replace_part(&part, &merged)?;
+            let writing = Arc::clone(context);
+            let write = move || {
+                writing.check()?;
+                Ok::<(), UnitError>(writing.run.replace_part(&part, &merged)?)
+            };
+            tokio::task::spawn_blocking(write).await??;
         }
     }
     let failed = after.iter().filter(|state| **state == Fared::RetrieverFailed).count();

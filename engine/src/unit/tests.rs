@@ -61,7 +61,7 @@ fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
     let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
     let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
     let sample = run.table(layout::SESSIONS).expect("the sample");
-    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample }
+    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, guard: None }
 }
 
 fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {
@@ -151,7 +151,7 @@ fn a_node_without_a_context_opens_the_run_by_its_directory() {
     let folder = TempDir::new().expect("a folder");
     let context = context(&folder, Vec::new());
     let range = |pipeline| UnitRange { pipeline, chunks: vec![0, 1, 2] };
-    let order = Order { run: context.run.root().display().to_string(), id: String::new() };
+    let order = Order { run: context.run.root().display().to_string(), id: String::new(), drive: String::new() };
     let node = Arc::new(WorkUnitsExec::over(order, Task::Do, &[range(0), range(1)]).expect("a node"));
     let engine = SessionContext::new().task_ctx();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");

@@ -27,6 +27,7 @@ pub(super) async fn do_unit(
     let write = move || {
         let part = layout::part(unit.pipeline, unit.chunk);
         let batch = part_batch(&context, &part, &sessions, &answers)?;
+        context.check()?;
         context.run.write_part(&part, &batch)?;
         Ok::<(), UnitError>(())
     };

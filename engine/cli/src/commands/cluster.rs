@@ -28,7 +28,7 @@ pub(crate) fn schedule(arguments: &SchedulerArguments) -> Result<Exit, Failure> 
     served.map(|()| Exit::Done)
 }
 
-/// Runs an executor until SIGINT or SIGTERM; units in flight are done first.
+/// Runs an executor until SIGINT or SIGTERM; it then takes work until none is in flight.
 #[cfg(feature = "cluster")]
 pub(crate) fn execute(arguments: ExecutorArguments) -> Result<Exit, Failure> {
     use std::num::NonZeroUsize;
