@@ -86,7 +86,7 @@ pub(super) async fn compare(
         ("id" = String, Path, description = "The run"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; the same request with the same key makes one run")
     ),
-    request_body = Benchmark,
+    request_body = Option<Benchmark>,
     responses(
         (status = 201, description = "It is queued", body = Run),
         (status = 200, description = "It was posted before, with the same key", body = Run),

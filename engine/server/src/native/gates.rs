@@ -102,7 +102,7 @@ pub(super) async fn judge(
 #[utoipa::path(
     post, path = "/v1/runs/{id}/gates", operation_id = "judge_gates_with", tag = "runs", security(("token" = ["read"])),
     params(("id" = String, Path, description = "The run"), GatesQuery),
-    request_body = GatesRequest,
+    request_body = Option<GatesRequest>,
     responses(
         (status = 200, description = "The judgement", content(
             (serde_json::Value = "application/json"), (String = "application/xml"), (String = "text/markdown")

@@ -290,7 +290,7 @@ pub(super) struct RetryRequest {
 #[utoipa::path(
     post, path = "/v1/runs/{id}/retry", operation_id = "retry_run", tag = "runs", security(("token" = ["write"])),
     params(("id" = String, Path, description = "The run")),
-    request_body = RetryRequest,
+    request_body = Option<RetryRequest>,
     responses((status = 200, description = "It is queued", body = Run), Refusals)
 )]
 pub(super) async fn retry(
