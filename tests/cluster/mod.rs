@@ -185,6 +185,19 @@ scores = "$.hits[*].score"
     bench
 }
 
+/// Does a slow run in one process into `here`, and begins it on the cluster into `there`; it has some of its parts.
+fn run_under_way(cluster: &Cluster, stderr: Stdio) -> (Workbench, Child) {
+    // It answers until the process of the tests ends.
+    let server = SearchServer::over(&sample::products());
+    let bench = slow_bench(&server);
+    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
+    let there = bench.path("there");
+    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
+    let mut run = start.stderr(stderr).spawn().expect("the binary runs");
+    wait_for_parts(&there, 8, &mut run);
+    (bench, run)
+}
+
 /// Waits until the run has so many parts, or ended.
 fn wait_for_parts(run: &Path, parts: usize, process: &mut Child) {
     let began = Instant::now();
@@ -242,52 +255,34 @@ fn a_run_in_an_object_store_takes_its_inputs_along() {
 #[test]
 fn an_executor_that_is_killed_loses_nothing() {
     let Some(mut cluster) = Cluster::start(2, &[]) else { return };
-    let server = SearchServer::over(&sample::products());
-    let bench = slow_bench(&server);
-    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
-    let there = bench.path("there");
-    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
-    let mut run = start.stderr(Stdio::inherit()).spawn().expect("the binary runs");
-    wait_for_parts(&there, 8, &mut run);
+    let (bench, mut run) = run_under_way(&cluster, Stdio::inherit());
     cluster.executors[0].kill().expect("killed");
     assert!(run.wait().expect("ended").success(), "{}", cluster.logs());
-    assert_same_run_but_requests(&bench.path("here"), &there);
+    assert_same_run_but_requests(&bench.path("here"), &bench.path("there"));
 }
 
 #[test]
 fn a_scheduler_that_comes_back_gets_what_is_left() {
     let Some(mut cluster) = Cluster::start(1, &[]) else { return };
-    let server = SearchServer::over(&sample::products());
-    let bench = slow_bench(&server);
-    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
-    let there = bench.path("there");
-    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
-    let mut run = start.stderr(Stdio::inherit()).spawn().expect("the binary runs");
-    wait_for_parts(&there, 8, &mut run);
+    let (bench, mut run) = run_under_way(&cluster, Stdio::inherit());
     cluster.kill_scheduler();
     cluster.restart_scheduler();
     assert!(run.wait().expect("ended").success(), "{}", cluster.logs());
-    assert_same_run_but_requests(&bench.path("here"), &there);
+    assert_same_run_but_requests(&bench.path("here"), &bench.path("there"));
 }
 
 #[test]
 fn a_run_that_is_interrupted_on_a_cluster_goes_on_anywhere() {
     let Some(cluster) = Cluster::start(1, &[]) else { return };
-    let server = SearchServer::over(&sample::products());
-    let bench = slow_bench(&server);
-    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
-    let there = bench.path("there");
-    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
-    let mut run = start.stderr(Stdio::piped()).spawn().expect("the binary runs");
-    wait_for_parts(&there, 8, &mut run);
+    let (bench, run) = run_under_way(&cluster, Stdio::piped());
     let interrupt = Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill");
     assert!(interrupt.success());
     let output = run.wait_with_output().expect("ended");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("rematch resume"), "{said}");
     let mut resume = command();
-    call(resume.arg("resume").arg(&there).args(["--quiet", "--no-cache"])).exits(0);
-    assert_same_run_but_requests(&bench.path("here"), &there);
+    call(resume.arg("resume").arg(bench.path("there")).args(["--quiet", "--no-cache"])).exits(0);
+    assert_same_run_but_requests(&bench.path("here"), &bench.path("there"));
 }
 
 #[test]

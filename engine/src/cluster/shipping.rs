@@ -41,7 +41,7 @@ pub(super) fn ship(
     pipeline_hashes: &[String],
     component_hashes: &BTreeMap<String, String>,
 ) -> Result<(), ClusterError> {
-    if run.holds(layout::SHIPPED)? && read_shipped(run)?.drive == drive {
+    if is_ordered_by(run, drive)? {
         return Ok(());
     }
     let mut plan = plan.clone();

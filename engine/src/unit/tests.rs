@@ -105,14 +105,19 @@ fn drive(context: &Arc<UnitContext>, task: Task, threads: usize) -> Vec<UnitDone
     told
 }
 
-#[test]
-fn sessions_that_failed_are_tried_again_and_only_they() {
-    let folder = TempDir::new().expect("a folder");
+/// Returns a run of one flaky retriever.
+fn flaky_run(folder: &TempDir) -> (Arc<Flaky>, Arc<UnitContext>) {
     let flaky = Arc::new(Flaky::default());
     let source: Arc<dyn Retriever> = flaky.clone();
     let one = NonZeroUsize::MIN;
     let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
-    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    (flaky, Arc::new(context(folder, vec![Arc::new(pipeline)])))
+}
+
+#[test]
+fn sessions_that_failed_are_tried_again_and_only_they() {
+    let folder = TempDir::new().expect("a folder");
+    let (flaky, context) = flaky_run(&folder);
     let failed = |done: &[UnitDone]| done.iter().map(|done| done.failed).sum::<u64>();
     assert_eq!(failed(&drive(&context, Task::Do, 2)), 500);
     assert_eq!(flaky.calls.swap(0, Ordering::Relaxed), SESSIONS);
@@ -174,11 +179,7 @@ fn a_node_without_a_context_opens_the_run_by_its_directory() {
 #[test]
 fn a_unit_that_is_done_is_not_done_again_where_only_missing_ones_are() {
     let folder = TempDir::new().expect("a folder");
-    let flaky = Arc::new(Flaky::default());
-    let source: Arc<dyn Retriever> = flaky.clone();
-    let one = NonZeroUsize::MIN;
-    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
-    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    let (flaky, context) = flaky_run(&folder);
     let first = drive(&context, Task::DoMissing, 1);
     assert_eq!(flaky.calls.swap(0, Ordering::Relaxed), SESSIONS);
     assert_eq!(drive(&context, Task::DoMissing, 1), first, "the parts say the same of their units");
