@@ -215,6 +215,9 @@ impl StreamedTopics {
 /// Returns the judgments of a topic with each document once: at its first place, with its last grade.
 pub(in crate::load) fn settled(judgments: Vec<Judgment>, dirt: &mut Dirt) -> Vec<Judgment> {
     dirt.add_many(DirtKind::NegativeGrade, judgments.iter().filter(|judgment| judgment.grade < 0.0).count() as u64);
+    if are_few_of_different_documents(&judgments) {
+        return judgments;
+    }
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(judgments.len());
     let mut kept: Vec<(usize, f32)> = Vec::with_capacity(judgments.len());
     for (index, judgment) in judgments.iter().enumerate() {
@@ -239,6 +242,17 @@ pub(in crate::load) fn settled(judgments: Vec<Judgment>, dirt: &mut Dirt) -> Vec
         }
     }
     settled
+}
+
+/// Judgments of a topic that are compared pair by pair, which takes no memory.
+const FEW: usize = 16;
+
+/// Returns whether there are few judgments, as there are of most topics, and no two of one document.
+fn are_few_of_different_documents(judgments: &[Judgment]) -> bool {
+    let earlier = |index: usize| judgments.get(..index).unwrap_or_default();
+    let is_new =
+        |(index, judgment): (usize, &Judgment)| earlier(index).iter().all(|one| one.item_id != judgment.item_id);
+    judgments.len() <= FEW && judgments.iter().enumerate().all(is_new)
 }
 
 #[cfg(test)]
