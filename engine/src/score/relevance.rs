@@ -55,10 +55,13 @@ pub(crate) fn gain_of_kinds(plan: &RelevancePlan, kinds: &mut [&str]) -> f64 {
 pub struct Relevance {
     /// By item, ascending.
     gains: Vec<(String, f64)>,
-    /// Fingerprints of the items with their places in `gains`, ascending.
+    /// Fingerprints of the items with their places in `gains`, ascending; none of [`FEW`] items, which are looked through.
     fingerprints: Vec<(u64, usize)>,
     filter: [u64; 4],
 }
+
+/// Items of which a text is found as fast as its fingerprint.
+const FEW: usize = 8;
 
 impl Relevance {
     /// Returns the gains of `session`: its judgments where it has any (the last grade of an item counts), else the
@@ -97,15 +100,17 @@ impl Relevance {
 
     /// Items ascend, and each stands once.
     fn of_gains(gains: Vec<(String, f64)>) -> Self {
-        let mut fingerprints: Vec<(u64, usize)> =
-            gains.iter().enumerate().map(|(place, (item, _))| (fingerprint(item), place)).collect();
-        fingerprints.sort_unstable();
+        let prints = || gains.iter().map(|(item, _)| fingerprint(item));
         let mut filter = [0; 4];
-        for (print, _) in &fingerprints {
-            let (word, bit) = place_in_filter(*print);
+        for (word, bit) in prints().map(place_in_filter) {
             if let Some(word) = filter.get_mut(word) {
                 *word |= bit;
             }
+        }
+        let mut fingerprints: Vec<(u64, usize)> = Vec::new();
+        if gains.len() > FEW {
+            fingerprints.extend(prints().zip(0..));
+            fingerprints.sort_unstable();
         }
         Self { gains, fingerprints, filter }
     }
@@ -117,6 +122,9 @@ impl Relevance {
         let (word, bit) = place_in_filter(print);
         if self.filter.get(word)? & bit == 0 {
             return None;
+        }
+        if self.gains.len() <= FEW {
+            return self.gains.iter().find(|(item, _)| item == item_id).map(|(_, grade)| *grade);
         }
         let first = self.fingerprints.partition_point(|(other, _)| *other < print);
         let same = self.fingerprints.get(first..)?.iter().take_while(|(other, _)| *other == print);
