@@ -57,15 +57,15 @@ pub(super) struct EncodedColumn {
 pub(super) fn encode(hits: &ArrayRef, leaves: &[ColumnDescPtr]) -> Result<Option<[EncodedColumn; 2]>, ParquetError> {
     let Some(columns) = Columns::of(hits, leaves) else { return Ok(None) };
     let [item, score] = leaves else { return Ok(None) };
-    let mut items = Chunk::new(item, ITEM_ENCODING, Compression::UNCOMPRESSED, columns.item_bytes());
+    let mut items = Chunk::new(item, ITEM_ENCODING, Compression::UNCOMPRESSED, columns.item_bytes(columns.offsets));
     let mut scores = Chunk::new(score, SCORE_ENCODING, SCORE_COMPRESSION, 0);
     for offsets in pages(columns.offsets) {
         let repetition = repetition_levels(offsets);
         let level = if columns.scores.is_some() { SCORED } else { ELEMENT };
-        let mut page = leveled(&repetition, &definition_levels(offsets, EMPTY, ELEMENT));
+        let mut page = leveled(&repetition, &definition_levels(offsets, EMPTY, ELEMENT), columns.item_bytes(offsets));
         columns.put_items(offsets, &mut page);
         items.add(page, offsets)?;
-        let mut page = leveled(&repetition, &definition_levels(offsets, EMPTY, level));
+        let mut page = leveled(&repetition, &definition_levels(offsets, EMPTY, level), columns.score_bytes(offsets));
         columns.put_scores(offsets, &mut page);
         scores.add(page, offsets)?;
     }
@@ -104,11 +104,17 @@ impl<'a> Columns<'a> {
         Some(Self { offsets: lists.value_offsets(), items, scores })
     }
 
-    /// Returns the bytes of all ids, and a little for what stands beside them.
-    fn item_bytes(&self) -> usize {
-        let (first, end) = bounds(self.offsets);
+    /// Returns the bytes of the ids of lists, and a little for what stands beside them.
+    fn item_bytes(&self, lists: &[i32]) -> usize {
+        let (first, end) = bounds(lists);
         let (start, end) = bounds(self.items.value_offsets().get(first..=end).unwrap_or_default());
         (end - start) + (end - start) / 32
+    }
+
+    /// Returns the bytes of the scores of lists.
+    fn score_bytes(&self, lists: &[i32]) -> usize {
+        let (first, end) = bounds(lists);
+        self.scores.map_or(0, |_| (end - first) * size_of::<f64>())
     }
 
     fn lists(&self) -> usize {
@@ -152,9 +158,9 @@ fn pages(offsets: &[i32]) -> impl Iterator<Item = &[i32]> {
     })
 }
 
-/// Returns a page that begins with its levels, each kind with its length before it.
-fn leveled(repetition: &[u8], definition: &[u8]) -> Vec<u8> {
-    let mut page = Vec::new();
+/// Returns a page that begins with its levels, each kind with its length before it, and has room for about as many `bytes` more.
+fn leveled(repetition: &[u8], definition: &[u8], bytes: usize) -> Vec<u8> {
+    let mut page = Vec::with_capacity(2 * size_of::<u32>() + repetition.len() + definition.len() + bytes);
     for levels in [repetition, definition] {
         page.extend(u32::try_from(levels.len()).unwrap_or(u32::MAX).to_le_bytes());
         page.extend_from_slice(levels);

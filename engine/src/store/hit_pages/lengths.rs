@@ -18,6 +18,11 @@ pub(super) fn put(offsets: &[i32], page: &mut Vec<u8>) {
     let mut differences = [0; BLOCK];
     while rest.len() > 2 {
         let count = (rest.len() - 2).min(BLOCK);
+        if are_of_one_length(rest.get(..count + 2).unwrap_or_default()) {
+            page.extend(ONE_LENGTH);
+            rest = rest.get(count..).unwrap_or_default();
+            continue;
+        }
         for (difference, three) in differences.iter_mut().zip(rest.windows(3)) {
             if let &[start, middle, end] = three {
                 *difference = (end - middle) - (middle - start);
@@ -26,6 +31,17 @@ pub(super) fn put(offsets: &[i32], page: &mut Vec<u8>) {
         put_block(differences.get(..count).unwrap_or_default(), page);
         rest = rest.get(count..).unwrap_or_default();
     }
+}
+
+/// A block of texts that are as long as the one before: the least difference and all widths are 0.
+const ONE_LENGTH: [u8; 1 + BLOCK / GROUP] = [0; 1 + BLOCK / GROUP];
+
+/// Returns whether texts, given by their offsets, have the same length. Looks at all of them: without a way out the loop is short.
+fn are_of_one_length(offsets: &[i32]) -> bool {
+    let ends = offsets.get(1..).unwrap_or_default();
+    let length = ends.first().zip(offsets.first()).map_or(0, |(end, start)| end - start);
+    let differing = offsets.iter().zip(ends).fold(0, |found, (start, end)| found | ((end - start) ^ length));
+    differing == 0
 }
 
 fn put_block(differences: &[i32], page: &mut Vec<u8>) {
