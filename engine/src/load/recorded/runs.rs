@@ -46,8 +46,7 @@ impl Runs {
                 key.map(|key| dictionary.values().value(key)).unwrap_or_default()
             };
             // Two keys may stand for equal text.
-            let starts = starts(keys.windows(2).map(|pair| matches!(pair, [left, right] if left != right)), keys.len());
-            return Ok(Self::new(starts, keys.len(), id));
+            return Ok(Self::new(starts_of_keys(keys), keys.len(), id));
         }
         let texts = text(path, name, sessions)?;
         let same = |index: usize| texts.value(index) != texts.value(index + 1);
@@ -64,8 +63,47 @@ impl Runs {
     }
 }
 
+/// Keys that are looked at together: most of them are those of one run.
+const KEYS_AT_ONCE: usize = 32;
+
+/// Returns the rows that start a run of equal keys.
+fn starts_of_keys(keys: &[i32]) -> Vec<usize> {
+    let Some(mut last) = keys.first().copied() else { return Vec::new() };
+    let mut starts = vec![0];
+    for (piece, first) in keys.chunks(KEYS_AT_ONCE).zip((0..).step_by(KEYS_AT_ONCE)) {
+        if piece.iter().fold(0, |differing, key| differing | (key ^ last)) == 0 {
+            continue;
+        }
+        for (key, row) in piece.iter().zip(first..) {
+            if *key != last {
+                starts.push(row);
+                last = *key;
+            }
+        }
+    }
+    starts
+}
+
 /// Returns the rows that start a run: the first, and those at which the value changes.
 fn starts(changes: impl Iterator<Item = bool>, rows: usize) -> Vec<usize> {
     let first = (rows > 0).then_some(0);
     first.into_iter().chain((1..).zip(changes).filter_map(|(row, changed)| changed.then_some(row))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_that_are_looked_at_together_start_the_same_runs(
+            runs in prop::collection::vec((0_i32..3, prop_oneof![1_usize..4, 30_usize..70]), 0..12),
+        ) {
+            let keys: Vec<i32> = runs.iter().flat_map(|(key, length)| std::iter::repeat_n(*key, *length)).collect();
+            let one_by_one = starts(keys.windows(2).map(|pair| pair[0] != pair[1]), keys.len());
+            prop_assert_eq!(starts_of_keys(&keys), one_by_one);
+        }
+    }
 }
