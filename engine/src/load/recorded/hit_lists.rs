@@ -20,7 +20,8 @@ use crate::schema::hit_fields;
 #[derive(Default)]
 pub(super) struct HitLists {
     items: Vec<ArrayRef>,
-    scores: Vec<ArrayRef>,
+    /// As many as `items`; `None` for a piece without scores.
+    scores: Vec<Option<ArrayRef>>,
     lengths: Vec<usize>,
     /// Hits of the block at hand that follow each other and are not yet in `items`.
     open: Range<usize>,
@@ -55,10 +56,7 @@ impl HitLists {
         self.taken += places.len();
         let places = UInt32Array::from(places);
         self.items.push(take(&block.items, &places, None)?);
-        self.scores.push(match &block.scores {
-            Some(scores) => take(scores, &places, None)?,
-            None => Arc::new(Float64Array::new_null(places.len())),
-        });
+        self.scores.push(block.scores.as_ref().map(|scores| take(scores, &places, None)).transpose()?);
         Ok(())
     }
 
@@ -66,11 +64,10 @@ impl HitLists {
     pub(super) fn leave(&mut self, block: &Block) -> Result<(), ArrowError> {
         self.close(block);
         if self.items.len() > self.settled && self.taken * 2 < block.items.len() {
-            for pieces in [&mut self.items, &mut self.scores] {
-                let copied = concatenated(pieces.get(self.settled..).unwrap_or_default())?;
-                pieces.truncate(self.settled);
-                pieces.push(copied);
-            }
+            let items = self.items.split_off(self.settled);
+            let scores = concatenated_scores(&items, &self.scores.split_off(self.settled))?;
+            self.items.push(concatenated(&items)?);
+            self.scores.push(scores);
         }
         self.settled = self.items.len();
         self.taken = 0;
@@ -83,10 +80,8 @@ impl HitLists {
             return;
         }
         self.items.push(Arc::new(block.items.slice(hits.start, hits.len())));
-        self.scores.push(match &block.scores {
-            Some(scores) => Arc::new(scores.slice(hits.start, hits.len())),
-            None => Arc::new(Float64Array::new_null(hits.len())),
-        });
+        let scores = block.scores.as_ref().map(|scores| Arc::new(scores.slice(hits.start, hits.len())) as ArrayRef);
+        self.scores.push(scores);
     }
 
     /// Returns the lists. Every block must have been left.
@@ -95,11 +90,11 @@ impl HitLists {
         if i32::try_from(hits).is_err() {
             return Err(ArrowError::OffsetOverflowError(hits));
         }
-        let (items, scores): (ArrayRef, ArrayRef) = if self.items.is_empty() {
-            (Arc::new(StringArray::new_null(0)), Arc::new(Float64Array::new_null(0)))
-        } else {
-            (concatenated(&self.items)?, concatenated(&self.scores)?)
+        let items = match self.items.is_empty() {
+            true => Arc::new(StringArray::new_null(0)),
+            false => concatenated(&self.items)?,
         };
+        let scores = concatenated_scores(&self.items, &self.scores)?.unwrap_or_else(|| no_scores(hits));
         let scores = match compatibility {
             HitOrder::Strict => scores,
             HitOrder::TrecEval => {
@@ -120,6 +115,22 @@ fn unmasked(items: ArrayRef) -> Result<ArrayRef, ArrowError> {
     }
     let (offsets, values, _) = items.as_string::<i32>().clone().into_parts();
     Ok(Arc::new(StringArray::try_new(offsets, values, None)?))
+}
+
+/// Returns the scores of pieces of items, `None` where no piece has any.
+fn concatenated_scores(items: &[ArrayRef], pieces: &[Option<ArrayRef>]) -> Result<Option<ArrayRef>, ArrowError> {
+    if pieces.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let pieces = items.iter().zip(pieces);
+    let pieces: Vec<ArrayRef> =
+        pieces.map(|(items, scores)| scores.clone().unwrap_or_else(|| no_scores(items.len()))).collect();
+    concatenated(&pieces).map(Some)
+}
+
+/// Returns scores of hits that have none. Nobody looks at the numbers below, so that the system need not even find them room.
+fn no_scores(hits: usize) -> ArrayRef {
+    Arc::new(Float64Array::new_null(hits))
 }
 
 fn concatenated(pieces: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
