@@ -9,6 +9,7 @@ mod explain_arguments;
 mod folders;
 mod gate_arguments;
 mod gatekeeper;
+mod memory;
 mod plan_arguments;
 mod plugin_arguments;
 mod plugin_host;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     exit::report_panics();
+    memory::keep_what_is_freed();
     let arguments = <arguments::Arguments as clap::Parser>::parse();
     std::panic::catch_unwind(|| exit::report(environment::apply().and_then(|()| commands::dispatch(arguments))))
         .unwrap_or(exit::Exit::Internal.into())
