@@ -1,10 +1,15 @@
 //! A stretch of a file's hits, grouped by session.
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{Array, Float64Array, Int64Array, StringArray, UInt64Array};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::error::ArrowError;
+
+use super::table::Table;
+use crate::load::{LoadError, columnar};
 
 /// Hits of consecutive sessions: run `i` holds those of session `ids[i]`.
 pub(super) struct Block {
@@ -16,8 +21,8 @@ pub(super) struct Block {
     pub items: StringArray,
     /// `None` where the file has no scores.
     pub scores: Option<Float64Array>,
-    /// `None` where the order in the file is the rank.
-    pub ranks: Option<Int64Array>,
+    /// One per hit, or what there is instead.
+    pub ranks: Ranks,
     /// Where the hits stand in the file.
     pub rows: Rows,
     /// The failures that were recorded in place of hits; null where there is none.
@@ -26,6 +31,75 @@ pub(super) struct Block {
     pub latencies: Option<Int64Array>,
     /// Rows that cannot be understood, in the order of their runs.
     pub faults: Vec<Fault>,
+}
+
+/// The ranks of a block's hits.
+pub(super) enum Ranks {
+    /// There are none: the order in the file is the rank.
+    OfOrder,
+    Read(Int64Array),
+    /// They stand in a table, none of them is null, and nobody needs them as long as the scores decide.
+    Left(LeftRanks),
+}
+
+/// The ranks of consecutive rows of a table.
+pub(super) struct LeftRanks {
+    table: Arc<Table>,
+    first_row: u64,
+    rows: usize,
+    read: OnceLock<Int64Array>,
+}
+
+impl LeftRanks {
+    pub(super) fn new(table: Arc<Table>, first_row: u64, rows: usize) -> Self {
+        Self { table, first_row, rows, read: OnceLock::new() }
+    }
+
+    fn get(&self) -> Result<&Int64Array, LoadError> {
+        if let Some(ranks) = self.read.get() {
+            return Ok(ranks);
+        }
+        let ranks = self.table.ranks(self.first_row, self.rows)?;
+        Ok(self.read.get_or_init(|| ranks))
+    }
+}
+
+impl Ranks {
+    /// Returns the ranks, one per hit, reading them where that was left; `None` where the order in the file is the rank.
+    pub(super) fn get(&self) -> Result<Option<&Int64Array>, LoadError> {
+        match self {
+            Self::OfOrder => Ok(None),
+            Self::Read(ranks) => Ok(Some(ranks)),
+            Self::Left(left) => left.get().map(Some),
+        }
+    }
+
+    fn slice(&self, start: usize, length: usize) -> Self {
+        match self {
+            Self::OfOrder => Self::OfOrder,
+            Self::Read(ranks) => Self::Read(ranks.slice(start, length)),
+            Self::Left(left) => match left.read.get() {
+                Some(ranks) => Self::Read(ranks.slice(start, length)),
+                None => Self::Left(LeftRanks::new(Arc::clone(&left.table), left.first_row + start as u64, length)),
+            },
+        }
+    }
+
+    /// Returns the ranks of blocks that follow each other.
+    fn join(path: &Path, pieces: &[Block]) -> Result<Self, LoadError> {
+        let mut left = pieces.iter().map(|piece| match &piece.ranks {
+            Self::Left(left) => Some(left),
+            _ => None,
+        });
+        if let Some(Some(first)) = left.next()
+            && let Some(rows) = left.try_fold(first.rows, |rows, left| Some(rows + left?.rows))
+        {
+            return Ok(Self::Left(LeftRanks::new(Arc::clone(&first.table), first.first_row, rows)));
+        }
+        let ranks = pieces.iter().map(|piece| piece.ranks.get()).collect::<Result<Vec<_>, _>>()?;
+        let ranks = joined(ranks.into_iter()).map_err(|error| columnar::damaged(path, error))?;
+        Ok(ranks.map_or(Self::OfOrder, Self::Read))
+    }
 }
 
 /// Recorded failures, one per run.
@@ -112,7 +186,7 @@ impl Block {
             bounds: std::iter::once(0..length).collect(),
             items: self.items.slice(start, length),
             scores: self.scores.as_ref().map(|scores| scores.slice(start, length)),
-            ranks: self.ranks.as_ref().map(|ranks| ranks.slice(start, length)),
+            ranks: self.ranks.slice(start, length),
             rows,
             failures: None,
             latencies: None,
@@ -121,13 +195,14 @@ impl Block {
     }
 
     /// Returns one block of the pieces of a session that was cut by the ends of blocks, or `None` for no piece.
-    pub(super) fn join(mut pieces: Vec<Self>) -> Result<Option<Self>, ArrowError> {
+    pub(super) fn join(path: &Path, mut pieces: Vec<Self>) -> Result<Option<Self>, LoadError> {
         if pieces.len() < 2 {
             return Ok(pieces.pop());
         }
-        let items = joined(pieces.iter().map(|piece| Some(&piece.items)))?;
-        let scores = joined(pieces.iter().map(|piece| piece.scores.as_ref()))?;
-        let ranks = joined(pieces.iter().map(|piece| piece.ranks.as_ref()))?;
+        let damaged = |error| columnar::damaged(path, error);
+        let items = joined(pieces.iter().map(|piece| Some(&piece.items))).map_err(damaged)?;
+        let scores = joined(pieces.iter().map(|piece| piece.scores.as_ref())).map_err(damaged)?;
+        let ranks = Ranks::join(path, &pieces)?;
         let rows: UInt64Array = pieces
             .iter()
             .flat_map(|piece| piece.bounds.iter().flat_map(|hits| hits.clone().map(|hit| piece.row(0, hit))))

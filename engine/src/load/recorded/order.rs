@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::Path;
 
-use datafusion::arrow::array::{Array, Float64Array, StringArray};
+use datafusion::arrow::array::{Array, Float64Array, Int64Array, StringArray};
 
-use super::block::{Block, Rows};
+use super::block::{Block, Ranks, Rows};
 use super::repeats::RepeatFinder;
 use crate::benchmark::HitOrder;
 use crate::load::LoadError;
@@ -48,18 +48,19 @@ impl Arranger {
         if let Some(fault) = fault {
             return Err(LoadError::Row { path: path.to_owned(), row: fault.row, reason: fault.reason.clone() });
         }
-        let falling = is_whole(block) && self.scores_fall(block, hits.clone());
-        if !falling {
-            check_hits(path, item_name, block, run)?;
+        let ordered = is_whole(block) && (is_a_list(block) || self.scores_fall(block, hits.clone()));
+        let ranks = if ordered { None } else { block.ranks.get()? };
+        if !ordered {
+            check_hits(path, item_name, block, run, ranks)?;
         }
         if self.repeats.may_repeat(&block.items, hits.clone()) {
             check_repeats(path, block, run)?;
         }
-        if falling {
+        if ordered {
             return Ok(Order::AsStored);
         }
         check_scores(path, block, run)?;
-        self.sort(block, hits)
+        self.sort(block, hits, ranks)
     }
 
     /// Returns whether every score is finite and below the one before, so that nothing else decides.
@@ -77,8 +78,8 @@ impl Arranger {
             }
     }
 
-    fn sort(&self, block: &Block, hits: Range<usize>) -> Result<Order, LoadError> {
-        let compare = |left: &u32, right: &u32| self.compare(block, *left as usize, *right as usize);
+    fn sort(&self, block: &Block, hits: Range<usize>, ranks: Option<&Int64Array>) -> Result<Order, LoadError> {
+        let compare = |left: &u32, right: &u32| self.compare(block, ranks, *left as usize, *right as usize);
         #[expect(clippy::cast_possible_truncation, reason = "arrays of text have fewer than 2^31 elements")]
         let mut places: Vec<u32> = hits.map(|hit| hit as u32).collect();
         if places.is_sorted_by(|left, right| compare(left, right).is_le()) {
@@ -88,8 +89,8 @@ impl Arranger {
         Ok(Order::Places(places))
     }
 
-    fn compare(&self, block: &Block, left: usize, right: usize) -> Ordering {
-        let rank = |hit: usize| match (&block.ranks, &block.rows) {
+    fn compare(&self, block: &Block, ranks: Option<&Int64Array>, left: usize, right: usize) -> Ordering {
+        let rank = |hit: usize| match (ranks, &block.rows) {
             (Some(ranks), _) => ranks.values().get(hit).copied().unwrap_or(0),
             // The hits of a list stand in the order of their ranks.
             (None, Rows::OfRuns(_)) => i64::try_from(hit).unwrap_or(i64::MAX),
@@ -122,8 +123,17 @@ pub(super) fn single(score: f64) -> f32 {
 /// Returns whether no item, score or rank of the block is null.
 fn is_whole(block: &Block) -> bool {
     let whole = |array: &dyn Array| array.null_count() == 0;
-    let scores = block.scores.as_ref().is_some_and(|scores| whole(scores));
-    scores && whole(&block.items) && block.ranks.as_ref().is_none_or(|ranks| whole(ranks))
+    let scores = block.scores.as_ref().is_none_or(|scores| whole(scores));
+    let ranks = match &block.ranks {
+        Ranks::Read(ranks) => whole(ranks),
+        Ranks::OfOrder | Ranks::Left(_) => true,
+    };
+    scores && ranks && whole(&block.items)
+}
+
+/// Returns whether hits have nothing but their order.
+fn is_a_list(block: &Block) -> bool {
+    matches!((&block.scores, &block.ranks, &block.rows), (None, Ranks::OfOrder, Rows::OfRuns(_)))
 }
 
 fn score(block: &Block, hit: usize) -> Option<f64> {
@@ -132,11 +142,17 @@ fn score(block: &Block, hit: usize) -> Option<f64> {
 }
 
 /// Refuses the first hit without an item or a rank, or with a score that is no finite number.
-fn check_hits(path: &Path, item_name: &str, block: &Block, run: usize) -> Result<(), LoadError> {
+fn check_hits(
+    path: &Path,
+    item_name: &str,
+    block: &Block,
+    run: usize,
+    ranks: Option<&Int64Array>,
+) -> Result<(), LoadError> {
     for hit in block.bounds.get(run).cloned().unwrap_or_default() {
         let reason = if block.items.is_null(hit) {
             format!("`{item_name}` is null")
-        } else if block.ranks.as_ref().is_some_and(|ranks| ranks.is_null(hit)) {
+        } else if ranks.is_some_and(|ranks| ranks.is_null(hit)) {
             "no rank, expected a whole number".to_owned()
         } else if let Some(score) = score(block, hit).filter(|score| !score.is_finite()) {
             format!("score `{score}`, expected a finite number")

@@ -11,7 +11,7 @@ use super::columns::Shape;
 use super::index::{Entry, Index};
 use super::table::{Table, TableBlocks};
 use super::text::{ENTRY_BYTES, Text, TextBlocks};
-use crate::load::{LoadError, columnar};
+use crate::load::LoadError;
 
 /// A file of rankings.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Source {
         }
     }
 
-    /// Returns the file's blocks from an entry on.
+    /// Returns the file's blocks from a place on.
     pub(super) fn blocks(&self, place: u64, row: u64) -> Blocks {
         match self {
             Self::Table(table) => Blocks::Table(TableBlocks::from_row(Arc::clone(table), place)),
@@ -67,6 +67,14 @@ pub(super) enum Blocks {
 }
 
 impl Blocks {
+    /// Returns the blocks with ranks that are read when they are needed, where the file allows it.
+    fn leaving_ranks(self) -> Self {
+        match self {
+            Self::Table(blocks) => Self::Table(blocks.leaving_ranks()),
+            text @ Self::Text(_) => text,
+        }
+    }
+
     /// Returns the next block, or `None` at the end.
     pub(super) fn next_block(&mut self) -> Result<Option<Block>, LoadError> {
         match self {
@@ -97,7 +105,7 @@ impl WholeSessions {
     /// Starts at a session.
     pub(super) fn from_entry(source: &Source, entry: &Entry) -> Self {
         Self {
-            blocks: source.blocks(entry.place, entry.row),
+            blocks: source.blocks(entry.place, entry.row).leaving_ranks(),
             unfinished: Vec::new(),
             ready: VecDeque::new(),
             nested: source.is_nested(),
@@ -145,6 +153,6 @@ impl WholeSessions {
     }
 
     fn finish_session(&mut self, path: &Path) -> Result<Option<Block>, LoadError> {
-        Block::join(std::mem::take(&mut self.unfinished)).map_err(|error| columnar::damaged(path, error))
+        Block::join(path, std::mem::take(&mut self.unfinished))
     }
 }

@@ -2,20 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
-use datafusion::arrow::compute::{filter, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, UInt64Type};
+use datafusion::arrow::compute::{concat, filter, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelector,
 };
-use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::block::{Block, Failures, Rows};
+use super::block::{Block, Failures, LeftRanks, Ranks, Rows};
 use super::columns::{self, Columns, ORIGINAL_ROW, RANK, Shape};
 use super::index::{self, Index};
 use super::runs::Runs;
@@ -37,6 +38,8 @@ pub(super) struct Table {
     /// The first row of each row group, and the number of all rows.
     group_rows: Vec<u64>,
     block_rows: usize,
+    /// Whether scores alone did not decide somewhere.
+    reads_ranks: AtomicBool,
 }
 
 impl Table {
@@ -64,7 +67,8 @@ impl Table {
             group_rows.push(rows);
         }
         let block_rows = block_rows(metadata.metadata(), &columns, rows);
-        Ok(Self { path: path.to_owned(), blob, metadata, columns, group_rows, block_rows })
+        let reads_ranks = AtomicBool::new(false);
+        Ok(Self { path: path.to_owned(), blob, metadata, columns, group_rows, block_rows, reads_ranks })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -195,7 +199,7 @@ impl Table {
         let numbers = |array| columns::numbers(path, column::SCORE, array);
         let scores = batch.column_by_name(column::SCORE).map(numbers).transpose()?;
         let ranks = |array| columns::whole_numbers(path, RANK, array);
-        let ranks = batch.column_by_name(RANK).map(ranks).transpose()?;
+        let ranks = batch.column_by_name(RANK).map(ranks).transpose()?.map_or(Ranks::OfOrder, Ranks::Read);
         let Runs { ids, bounds } = Runs::of(path, &self.columns.session, sessions, |hit| match &rows {
             Rows::OfHits(rows) => rows.value(hit),
             Rows::From(first) => first + hit as u64,
@@ -235,24 +239,85 @@ impl Table {
         let bounds = (0..lists.len()).map(|row| crate::rows::list_range(&lists, row)).collect();
         let failures = kinds.map(|kinds| Failures { kinds, messages });
         let rows = Rows::OfRuns(rows);
-        Ok(Block { ids, bounds, items, scores, ranks: None, rows, failures, latencies, faults: Vec::new() })
+        Ok(Block { ids, bounds, items, scores, ranks: Ranks::OfOrder, rows, failures, latencies, faults: Vec::new() })
+    }
+
+    /// Returns whether scores may decide the order of hits and ranks are only asked where they do not: the footer says that none is
+    /// null. Where it lies, a null is found when the ranks are read, and does no harm otherwise.
+    fn may_leave_ranks(&self) -> bool {
+        let Columns { shape: Shape::Flat { .. }, retriever: None, has_original_row: false, .. } = &self.columns else {
+            return false;
+        };
+        let is_whole = |field: &Field| field.data_type().is_integer();
+        if !self.metadata.schema().field_with_name(RANK).is_ok_and(is_whole) {
+            return false;
+        }
+        let metadata = self.metadata.metadata();
+        let leaves = metadata.file_metadata().schema_descr().columns();
+        let place = |name: &str| leaves.iter().position(|leaf| matches!(leaf.path().parts(), [only] if only == name));
+        let (Some(_), Some(rank)) = (place(column::SCORE), place(RANK)) else { return false };
+        let nulls = |group: &RowGroupMetaData| group.columns().get(rank)?.statistics()?.null_count_opt();
+        !self.reads_ranks.load(Ordering::Relaxed) && metadata.row_groups().iter().all(|group| nulls(group) == Some(0))
+    }
+
+    /// Returns the ranks of consecutive rows, and has all blocks after this read them at once: what is asked for once is asked for
+    /// again.
+    pub(super) fn ranks(&self, first_row: u64, rows: usize) -> Result<Int64Array, LoadError> {
+        self.reads_ranks.store(true, Ordering::Relaxed);
+        let wanted: Vec<usize> = self.metadata.schema().index_of(RANK).into_iter().collect();
+        let mut group = self.group_of(first_row);
+        let (mut row, mut missing) = (first_row, rows);
+        let mut pieces = Vec::new();
+        while missing > 0
+            && let Some(&[start, end, ..]) = self.group_rows.get(group..)
+        {
+            let here = usize::try_from(end.saturating_sub(row)).unwrap_or(usize::MAX).min(missing);
+            if here > 0 {
+                let mut reader = self.group_reader(group, row.saturating_sub(start), &wanted, here)?;
+                if let Some(batch) = decoded(&self.path, || Ok(reader.next().transpose()?))? {
+                    let ranks = columnar::column(&self.path, &batch, RANK)?;
+                    pieces.push(columns::whole_numbers(&self.path, RANK, ranks)?);
+                }
+            }
+            (row, missing, group) = (end, missing - here, group + 1);
+        }
+        let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| piece as &dyn Array).collect();
+        let ranks = concat(&pieces).map_err(|error| columnar::damaged(&self.path, error))?;
+        if ranks.len() != rows {
+            let reason =
+                format!("{} values of column `{RANK}` from row {} on, expected {rows}", ranks.len(), first_row + 1);
+            return Err(columnar::damaged(&self.path, reason));
+        }
+        Ok(ranks.as_primitive::<Int64Type>().clone())
+    }
+
+    /// Returns the row group that a row is in.
+    fn group_of(&self, row: u64) -> usize {
+        self.group_rows.partition_point(|first| *first <= row).saturating_sub(1)
     }
 }
 
 /// The blocks of a table from a row on.
 pub(super) struct TableBlocks {
     table: Arc<Table>,
-    wanted: Vec<usize>,
     group: usize,
     row: u64,
     reader: Option<ParquetRecordBatchReader>,
+    /// Whether ranks are read when they are needed, where the table allows it.
+    leaves_ranks: bool,
+    /// Whether the present reader leaves them.
+    ranks_left: bool,
 }
 
 impl TableBlocks {
     pub(super) fn from_row(table: Arc<Table>, row: u64) -> Self {
-        let wanted = table.columns.for_reading(table.metadata.schema());
-        let group = table.group_rows.partition_point(|first| *first <= row).saturating_sub(1);
-        Self { table, wanted, group, row, reader: None }
+        let group = table.group_of(row);
+        Self { table, group, row, reader: None, leaves_ranks: false, ranks_left: false }
+    }
+
+    /// Returns the blocks with ranks that are read when they are needed, where the table allows it.
+    pub(super) fn leaving_ranks(self) -> Self {
+        Self { leaves_ranks: true, ..self }
     }
 
     /// Returns the first row of the next block.
@@ -272,13 +337,22 @@ impl TableBlocks {
                 Some(reader) => reader,
                 empty => {
                     let skipped = self.row.saturating_sub(start);
-                    empty.insert(table.group_reader(self.group, skipped, &self.wanted, table.block_rows)?)
+                    self.ranks_left = self.leaves_ranks && table.may_leave_ranks();
+                    let mut wanted = table.columns.for_reading(table.metadata.schema());
+                    let rank = table.metadata.schema().index_of(RANK).ok().filter(|_| self.ranks_left);
+                    wanted.retain(|column| Some(*column) != rank);
+                    empty.insert(table.group_reader(self.group, skipped, &wanted, table.block_rows)?)
                 }
             };
             if let Some(batch) = decoded(&table.path, || Ok(reader.next().transpose()?))? {
                 let row = self.row;
-                self.row += batch.num_rows() as u64;
-                return table.block(batch, row).map(Some);
+                let rows = batch.num_rows();
+                self.row += rows as u64;
+                let mut block = table.block(batch, row)?;
+                if self.ranks_left {
+                    block.ranks = Ranks::Left(LeftRanks::new(table, row, rows));
+                }
+                return Ok(Some(block));
             }
             if self.row != end {
                 let reason = format!("row group {} ends at row {}, expected row {end}", self.group, self.row);

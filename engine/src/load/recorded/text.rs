@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::StringBuilder;
 use datafusion::arrow::array::{Float64Array, Int64Array, UInt64Array};
 
-use super::block::{Block, Fault, Rows};
+use super::block::{Block, Fault, Ranks, Rows};
 use super::chunks::Chunks;
 use super::index::{self, Index};
 use super::number::parse_score;
@@ -294,7 +294,7 @@ impl<'a> Parsed<'a> {
             bounds,
             items: self.items.finish(),
             scores: Some(Float64Array::from(self.scores)),
-            ranks: ranked.then(|| Int64Array::from(self.ranks)),
+            ranks: if ranked { Ranks::Read(Int64Array::from(self.ranks)) } else { Ranks::OfOrder },
             rows: Rows::OfHits(UInt64Array::from(self.rows)),
             failures: None,
             latencies: None,
