@@ -43,8 +43,21 @@ pub struct ImportSummary {
 /// Returns whatever the reader returns; [`LoadError::Duplicate`] for a repeated `session_id` ([`LoadError::Row`] where the
 /// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Io`] when `out` cannot be
 /// written.
-pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
-    let mut writer = SessionsWriter::create(out)?;
+pub fn import(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
+    import_as(reader, out, Compression::ZSTD(ZstdLevel::default()))
+}
+
+/// Does as [`import`], for a file that is read soon and then removed: its columns are compressed by what is fastest to undo.
+///
+/// # Errors
+///
+/// Returns the errors of [`import`].
+pub(crate) fn import_for_now(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
+    import_as(reader, out, Compression::SNAPPY)
+}
+
+fn import_as(mut reader: SessionReader, out: &Path, compression: Compression) -> Result<ImportSummary, LoadError> {
+    let mut writer = SessionsWriter::create(out, compression)?;
     let (mut ascending, mut last) = (true, String::new());
     let mut summary = ImportSummary::default();
     let mut group = Vec::with_capacity(ROW_GROUP_SESSIONS);
@@ -82,12 +95,12 @@ struct SessionsWriter {
 }
 
 impl SessionsWriter {
-    fn create(path: &Path) -> Result<Self, LoadError> {
+    fn create(path: &Path, compression: Compression) -> Result<Self, LoadError> {
         let io = |source| LoadError::Io { path: path.to_owned(), source };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = new_file_in(folder).map_err(io)?;
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP_SESSIONS))
             .build();
         let handle = file.reopen().map_err(io)?;

@@ -39,6 +39,7 @@ pub use dirt::{Dirt, DirtKind};
 pub use documents::{Document, DocumentReader, Vectors};
 pub use error::LoadError;
 pub use files::expand;
+pub(crate) use import::import_for_now;
 pub use import::{ImportSummary, import};
 pub use inspect::{Inspection, find_unknown_items, inspect};
 pub use items::ItemFields;

@@ -47,7 +47,7 @@ impl Input {
             Some(files) => (files, None),
             None => {
                 let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
-                (vec![loaded.to_owned()], Some(load::import(reader, loaded)?))
+                (vec![loaded.to_owned()], Some(load::import_for_now(reader, loaded)?))
             }
         };
         let mut batch_rows = usize::MAX;
