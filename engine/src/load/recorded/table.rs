@@ -244,7 +244,7 @@ impl Table {
 
     /// Returns whether scores may decide the order of hits and ranks are only asked where they do not: the footer says that none is
     /// null. Where it lies, a null is found when the ranks are read, and does no harm otherwise.
-    fn may_leave_ranks(&self) -> bool {
+    pub(super) fn may_leave_ranks(&self) -> bool {
         let Columns { shape: Shape::Flat { .. }, retriever: None, has_original_row: false, .. } = &self.columns else {
             return false;
         };

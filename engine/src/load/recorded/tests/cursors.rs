@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use datafusion::arrow::array::{Float64Array, Int64Array};
+use datafusion::arrow::array::{Float64Array, Int32Array, Int64Array};
 
 use super::*;
 
@@ -53,6 +53,36 @@ fn rows_are_numbered_from_the_start_of_the_file_wherever_a_cursor_starts() {
     let error = message(answers(&mut written.open(&settings(None, STRICT)).unwrap().cursor(), &["q00900"], 1));
     assert!(error.contains(&format!("row {row}: duplicate session and item `q00900 d0000000`")), "{error}");
     assert!(error.contains(&format!("first seen in row {}", row - 59)), "{error}");
+}
+
+#[test]
+fn ranks_that_were_left_decide_where_scores_do_not() {
+    let ranked = |ranks: [Option<i32>; 6]| {
+        RecordBatch::try_from_iter(vec![
+            ("qid", texts(&["a", "b", "b", "b", "b", "c"])),
+            ("docno", texts(&["1", "2", "3", "4", "5", "6"])),
+            ("score", Arc::new(Float64Array::from(vec![1.0, 2.0, 1.0, 1.0, 1.0, 5.0])) as ArrayRef),
+            ("rank", Arc::new(Int32Array::from(ranks.to_vec()))),
+        ])
+        .unwrap()
+    };
+    let all = ranked([1, 1, 4, 2, 3, 1].map(Some));
+    for group_rows in 1..7 {
+        let written = Written::new(parquet_in_groups(&all, group_rows));
+        let recording = written.open(&settings(None, STRICT)).unwrap();
+        let leaves_ranks = || matches!(&recording.opened.source, Source::Table(table) if table.may_leave_ranks());
+        assert_eq!(answers(&mut recording.cursor(), &["a"], 9).unwrap().len(), 1);
+        assert!(leaves_ranks(), "scores decide");
+        let mut cursor = recording.cursor();
+        for ids in [&["a", "b", "c"][..], &["b", "c"], &["b"]] {
+            assert_eq!(items(&answers(&mut cursor, ids, 9).unwrap(), "b"), ["2", "4", "5", "3"], "{group_rows}");
+            assert!(!leaves_ranks(), "what was asked for once is read at once");
+        }
+    }
+    // Where the footer says that a rank is null, it is looked for though the scores decide.
+    let written = Written::new(parquet_in_groups(&ranked([Some(1), Some(1), Some(4), Some(2), Some(3), None]), 6));
+    let error = message(answers(&mut written.open(&settings(None, STRICT)).unwrap().cursor(), &["c"], 1));
+    assert!(error.contains("row 6: no rank"), "{error}");
 }
 
 #[test]
