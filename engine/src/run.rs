@@ -34,7 +34,7 @@ use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
 use crate::select::{self, Selection};
 use crate::store::{Manifest, Opened, RunDirectory, StoreError, TableReader, layout};
-use crate::unit::{BorrowedRankings, Driver, Ended, Task, UnitContext, UnitDone, UnitError, WorkUnit};
+use crate::unit::{BorrowedRankings, Driver, Ended, RecentChunks, Task, UnitContext, UnitDone, UnitError, WorkUnit};
 
 /// What became of a run.
 #[derive(Debug)]
@@ -360,6 +360,7 @@ impl Run {
             borrowed,
             run: self.directory.clone(),
             sample: self.directory.table(layout::SESSIONS)?,
+            recent: RecentChunks::default(),
             guard: None,
         }))
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::node::Order;
-use super::{BorrowedRankings, UnitError};
+use super::{BorrowedRankings, RecentChunks, UnitError};
 use crate::benchmark::Plan;
 use crate::replay::{Pipeline, Workspace};
 use crate::score::wasm::{HostSettings, PluginHost};
@@ -25,6 +25,8 @@ pub struct UnitContext {
     pub run: RunDirectory,
     /// The sample; a row group is a chunk.
     pub sample: TableReader,
+    /// Chunks of it that several retrievers answer.
+    pub recent: RecentChunks,
     /// Says whether this process may still work on the run; `None` where it holds the run itself.
     pub guard: Option<Guard>,
 }
@@ -59,7 +61,8 @@ impl UnitContext {
             None => Pipeline::build(&plan.pipelines, &workspace)?.into_iter().map(Arc::new).collect(),
         };
         let sample = run.table(layout::SESSIONS)?;
-        Ok(Self { plan: Arc::new(plan), contract: Arc::new(contract), pipelines, borrowed, run, sample, guard: None })
+        let (plan, contract, recent) = (Arc::new(plan), Arc::new(contract), RecentChunks::default());
+        Ok(Self { plan, contract, pipelines, borrowed, run, sample, recent, guard: None })
     }
 }
 

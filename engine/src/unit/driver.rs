@@ -139,11 +139,15 @@ fn ranges(units: &[WorkUnit], threads: NonZeroUsize, shares: impl Fn(usize) -> b
         units.sort_unstable();
         ranges.extend(units.into_iter().map(|(pipeline, chunk)| UnitRange { pipeline, chunks: vec![chunk] }));
     }
+    let mut alone_ranges = Vec::new();
     for (pipeline, mut chunks) in alone {
         chunks.sort_unstable();
         let size = chunks.len().div_ceil(threads.get()).max(1);
-        ranges.extend(chunks.chunks(size).map(|chunks| UnitRange { pipeline, chunks: chunks.to_vec() }));
+        alone_ranges.extend(chunks.chunks(size).map(|chunks| UnitRange { pipeline, chunks: chunks.to_vec() }));
     }
+    // Threads that go through the same chunks side by side share what was read of the sample.
+    alone_ranges.sort_by_key(|range| (range.chunks.first().copied(), range.pipeline));
+    ranges.extend(alone_ranges);
     ranges
 }
 
@@ -157,7 +161,7 @@ mod tests {
             (0..2).flat_map(|pipeline| (0..5).map(move |chunk| WorkUnit { pipeline, chunk })).collect();
         let found = ranges(&units, NonZeroUsize::new(2).expect("two"), |_| false);
         let chunks: Vec<(usize, Vec<usize>)> = found.into_iter().map(|range| (range.pipeline, range.chunks)).collect();
-        let expected = [(0, vec![0, 1, 2]), (0, vec![3, 4]), (1, vec![0, 1, 2]), (1, vec![3, 4])];
+        let expected = [(0, vec![0, 1, 2]), (1, vec![0, 1, 2]), (0, vec![3, 4]), (1, vec![3, 4])];
         assert_eq!(chunks, expected);
         assert!(ranges(&[], NonZeroUsize::MIN, |_| false).is_empty());
         let found = ranges(&units, NonZeroUsize::new(2).expect("two"), |_| true);

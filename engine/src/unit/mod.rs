@@ -16,6 +16,7 @@ mod context;
 mod driver;
 mod error;
 mod node;
+mod recent;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use context::{Guard, UnitContext, UnitContexts, UnitHost};
 pub use driver::{Driver, Ended};
 pub use error::UnitError;
 pub use node::{Order, Task, UnitRange, WorkUnitsExec};
+pub use recent::RecentChunks;
 pub use work::part_done;
 
 use serde::{Deserialize, Serialize};

@@ -61,7 +61,8 @@ fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
     let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
     let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
     let sample = run.table(layout::SESSIONS).expect("the sample");
-    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, guard: None }
+    let recent = super::RecentChunks::default();
+    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, recent, guard: None }
 }
 
 fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {

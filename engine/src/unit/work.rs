@@ -20,7 +20,8 @@ pub(super) async fn do_unit(
     answerer: &Answerer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
-    let sessions = read_sessions(context, unit.chunk)?;
+    let read = || read_sessions(context, unit.chunk);
+    let sessions = context.recent.get(unit.chunk, context.plan.pipelines.len(), read)?;
     let answers = answerer.answers(context, unit, &sessions).await?;
     let done = UnitDone { unit, sessions: sessions.len() as u64, failed: answers.failures() as u64 };
     let context = Arc::clone(context);
