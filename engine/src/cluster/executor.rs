@@ -12,9 +12,10 @@ use datafusion::prelude::SessionConfig;
 
 use super::ClusterError;
 use super::codec::Codec;
-use super::shipping::{is_ordered_by, read_shipped};
+use super::shipping::{Shipped, is_ordered_by, read_shipped};
 use crate::benchmark::{ClusterAddress, Plan};
 use crate::compare::{CompareError, sum_up_chunk};
+use crate::replay::remote::no_secrets;
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
 use crate::store::{RunDirectory, host_name, layout, random_id};
@@ -34,7 +35,8 @@ pub struct ExecutorSettings {
     pub work_folder: PathBuf,
     /// How long the scheduler may be away at the start, seconds.
     pub connect_seconds: u16,
-    /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run.
+    /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run, and a run whose
+    /// retrievers may not connect to everybody gets no credentials: a stranger wrote its benchmark.
     pub workspace: Workspace,
     /// Runs components.
     pub plugins: Arc<PluginHost>,
@@ -52,7 +54,8 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
         .map_err(|error| failed(format!("cannot make `{}`: {error}", shuffles.display())))?;
     let settings = Arc::new(settings);
     let name = format!("{}:{}", host_name().unwrap_or_else(|| settings.listen.to_string()), settings.port);
-    let this = Host { settings: Arc::clone(&settings), asked: Asked::default() };
+    let unheard = Arc::new(settings.plugins.unheard().map_err(|error| failed(error.to_string()))?);
+    let this = Host { settings: Arc::clone(&settings), unheard, asked: Asked::default() };
     let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
     let config = ExecutorProcessConfig {
         bind_host: settings.listen.to_string(),
@@ -123,7 +126,30 @@ const WITHDRAWN: &str = "whoever ordered its units is gone, or ordered them anew
 /// This machine, as it opens runs.
 struct Host {
     settings: Arc<ExecutorSettings>,
+    /// Runs the components of strangers.
+    unheard: Arc<PluginHost>,
     asked: Asked,
+}
+
+impl Host {
+    /// Returns what a run gets of this machine. A stranger's gets no credentials, connects to whom it may, reads what was shipped
+    /// with it, and what its components say stands in no log.
+    fn surroundings(
+        &self,
+        shipped: &Shipped,
+        run: &RunDirectory,
+        scratch: &Path,
+    ) -> Result<(Workspace, &Arc<PluginHost>), UnitError> {
+        let ExecutorSettings { workspace, plugins, scheduler, .. } = self.settings.as_ref();
+        let workspace = Workspace { scratch: scratch.to_owned(), ..workspace.clone() };
+        if !shipped.outbound.is_restricted() {
+            return Ok((workspace, plugins));
+        }
+        shipped.check_inputs(run)?;
+        // Whoever reaches the scheduler runs what he likes; it may have another name here than where the run began.
+        let outbound = shipped.outbound.clone().but_not(scheduler.host(), scheduler.port());
+        Ok((Workspace { outbound, secrets: no_secrets(), rankings: None, ..workspace }, &self.unheard))
+    }
 }
 
 impl UnitHost for Host {
@@ -138,11 +164,12 @@ impl UnitHost for Host {
         if shipped.drive != order.drive {
             return Err(different(WITHDRAWN.to_owned()));
         }
-        let scratch = self.settings.work_folder.join("runs").join(&order.id);
-        std::fs::create_dir_all(&scratch)
-            .map_err(|error| different(format!("cannot make `{}`: {error}", scratch.display())))?;
-        let workspace = Workspace { scratch, ..self.settings.workspace.clone() };
-        let mut context = UnitContext::open(run.clone(), shipped.plan, &self.settings.plugins, &workspace)?;
+        let folder = self.settings.work_folder.join("runs");
+        let scratch = std::fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::Builder::new().prefix("run-").tempdir_in(&folder))
+            .map_err(|error| different(format!("cannot make a folder in `{}`: {error}", folder.display())))?;
+        let (workspace, plugins) = self.surroundings(&shipped, &run, scratch.path())?;
+        let mut context = UnitContext::open(run.clone(), shipped.plan, plugins, &workspace)?;
         for scorer in context.contract.scorers() {
             if scorer.content_hash() != shipped.component_hashes.get(scorer.name()).map(String::as_str) {
                 let name = scorer.name();
@@ -159,12 +186,17 @@ impl UnitHost for Host {
             }
         }
         let order = order.clone();
-        context.guard = Some(Box::new(move || match is_ordered_by(&run, &order.drive)? {
-            true => Ok(()),
-            false => Err(UnitError::Elsewhere { run: order.run.clone(), reason: WITHDRAWN.to_owned() }),
+        context.guard = Some(Box::new(move || {
+            // What the run leaves on this machine goes with it.
+            let _scratch = &scratch;
+            match is_ordered_by(&run, &order.drive)? {
+                true => Ok(()),
+                false => Err(UnitError::Elsewhere { run: order.run.clone(), reason: WITHDRAWN.to_owned() }),
+            }
         }));
         Ok(context)
     }
+
     fn task_done(&self, context: &UnitContext) -> Result<(), UnitError> {
         self.asked.note(context)
     }
