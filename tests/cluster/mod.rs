@@ -21,18 +21,18 @@ mod network;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A scheduler and its executors; they end with the value.
-struct Cluster {
-    folder: TempDir,
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
     environment: Vec<(&'static str, String)>,
     /// `HOST:PORT`, the same after a restart.
-    address: String,
+    pub(crate) address: String,
     scheduler: Child,
     executors: Vec<Child>,
 }
 
 impl Cluster {
     /// Starts a scheduler and so many executors; `None` where the binary knows no clusters.
-    fn start(executors: usize, environment: &[(&'static str, String)]) -> Option<Self> {
+    pub(crate) fn start(executors: usize, environment: &[(&'static str, String)]) -> Option<Self> {
         let mut cluster = Self::start_at("127.0.0.1", environment)?;
         (0..executors).for_each(|_| cluster.add_executor());
         Some(cluster)
@@ -71,12 +71,12 @@ impl Cluster {
         self.executors.push(start.spawn().expect("the binary runs"));
     }
 
-    fn kill_scheduler(&mut self) {
+    pub(crate) fn kill_scheduler(&mut self) {
         self.scheduler.kill().expect("killed");
         self.scheduler.wait().expect("ended");
     }
 
-    fn restart_scheduler(&mut self) {
+    pub(crate) fn restart_scheduler(&mut self) {
         let (scheduler, address) = schedule(self.folder.path(), &self.address);
         assert_eq!(address.as_ref(), Some(&self.address));
         self.scheduler = scheduler;
@@ -90,7 +90,7 @@ impl Cluster {
         call
     }
 
-    fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let mut logs = String::new();
         for entry in std::fs::read_dir(self.folder.path()).expect("a folder").flatten() {
             if entry.path().extension().is_some_and(|ending| ending == "log") {

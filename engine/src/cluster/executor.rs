@@ -210,3 +210,7 @@ impl UnitHost for Host {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -18,10 +18,9 @@ pub(super) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sy
 
 /// Whom this process may connect to. By default everybody.
 ///
-/// It is written as its rules, so that another process holds to the same ones: `null` is everybody. Names are resolved by
-/// whoever connects.
+/// It is written as its rules, so that another process holds to the same ones. Names are resolved by whoever connects.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(try_from = "Option<Written>", into = "Option<Written>")]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Outbound(Option<Arc<Rules>>);
 
 #[derive(Clone)]
@@ -31,12 +30,12 @@ struct Rules {
     lookup: Lookup,
 }
 
-/// The rules in words.
+/// The rules in words. Everybody is a word too: what is left out, or `null`, is nobody's rule.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Written {
-    allowed: Vec<String>,
-    closed: Vec<Closed>,
+enum Written {
+    Everybody,
+    PublicAnd { allowed: Vec<String>, closed: Vec<Closed> },
 }
 
 /// A service of the operator's that nobody is connected to, whatever is allowed.
@@ -207,19 +206,19 @@ impl fmt::Debug for Outbound {
     }
 }
 
-impl From<Outbound> for Option<Written> {
+impl From<Outbound> for Written {
     fn from(outbound: Outbound) -> Self {
-        let rules = outbound.0?;
+        let Some(rules) = outbound.0 else { return Self::Everybody };
         let allowed = rules.allowed.iter().map(ToString::to_string).collect();
-        Some(Written { allowed, closed: rules.closed.clone() })
+        Self::PublicAnd { allowed, closed: rules.closed.clone() }
     }
 }
 
-impl TryFrom<Option<Written>> for Outbound {
+impl TryFrom<Written> for Outbound {
     type Error = AllowedError;
 
-    fn try_from(written: Option<Written>) -> Result<Self, AllowedError> {
-        let Some(Written { allowed, closed }) = written else { return Ok(Self::default()) };
+    fn try_from(written: Written) -> Result<Self, AllowedError> {
+        let Written::PublicAnd { allowed, closed } = written else { return Ok(Self::default()) };
         let allowed = allowed.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         Ok(Self(Some(Arc::new(Rules { allowed, closed, lookup: Arc::new(system_lookup) }))))
     }

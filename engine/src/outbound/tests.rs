@@ -340,9 +340,18 @@ fn another_process_holds_to_the_same_rules() {
     assert_eq!(serde_json::to_string(&read).unwrap(), text);
     assert!(read.is_restricted() && judge(&read, "http://127.0.0.1/").is_err());
     assert!(judge(&read, "http://10.0.0.1/").is_ok() && judge(&read, "http://10.0.0.7:50050/").is_err());
-    assert_eq!(serde_json::to_string(&Outbound::default()).unwrap(), "null");
-    assert!(!serde_json::from_str::<Outbound>("null").unwrap().is_restricted());
-    for wrong in ["{}", r#"{"allowed":["*"],"closed":[]}"#, r#"{"allowed":[],"closed":[],"more":1}"#, "[]", "true"] {
+    assert_eq!(serde_json::to_string(&Outbound::default()).unwrap(), r#""everybody""#);
+    assert!(!serde_json::from_str::<Outbound>(r#""everybody""#).unwrap().is_restricted());
+    for wrong in [
+        "null",
+        "{}",
+        "[]",
+        r#""public-and""#,
+        r#"{"public-and":null}"#,
+        r#"{"public-and":{"closed":[]}}"#,
+        r#"{"public-and":{"allowed":["*"],"closed":[]}}"#,
+        r#"{"public-and":{"allowed":[],"closed":[],"more":1}}"#,
+    ] {
         assert!(serde_json::from_str::<Outbound>(wrong).is_err(), "{wrong}");
     }
 }
