@@ -1,6 +1,8 @@
 //! Runs of a server whose work a cluster does: the same to clients, held to the same rules. Skipped, loudly, where the binary was
 //! built without the feature `cluster`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::jobs::{Silent, run_that_waits};
@@ -38,6 +40,11 @@ fn benchmark(stage: &str) -> String {
     sample::BENCHMARK.replace(shown, &format!("stages = [{stage}]"))
 }
 
+/// Returns where the run of that identifier lies.
+fn folder(shop: &Shop, id: &str) -> PathBuf {
+    shop.server.data().join("organisations/acme/jobs").join(id).join(id)
+}
+
 /// A stage that asks a search server at that address.
 fn http(address: &str) -> String {
     format!(
@@ -64,7 +71,9 @@ fn notes(shop: &Shop, id: &str) -> Vec<String> {
 #[test]
 fn a_run_on_the_cluster_is_the_run_of_a_server_without_one() {
     const SESSIONS: usize = 2500;
-    let Some(cluster) = Cluster::start(2, &[]) else { return };
+    let Some(mut cluster) = Cluster::start_at("127.0.0.1", &[]) else { return };
+    let shops = [None, Some(&cluster)].map(|cluster| serve(cluster, SESSIONS, &[]));
+    (0..2).for_each(|_| cluster.add_executor_of(shops[1].server.data()));
     let mut recorded = String::new();
     for session in sample::sessions(SESSIONS) {
         recorded += &format!("{} Q0 {} 1 1.0 logged\n", session.session_id, session.interactions[0].item_id);
@@ -76,17 +85,15 @@ fn a_run_on_the_cluster_is_the_run_of_a_server_without_one() {
          [[scorer]]\nname = \"utility\"\nplugin = \"half-life-utility\"\nweight = 2\n\
          [[scorer]]\nname = \"relevance\"\nmetric = \"nDCG@10\"\nweight = 1\n"
     );
-    let done = [None, Some(&cluster)].map(|cluster| {
-        let shop = serve(cluster, SESSIONS, &[]);
+    let done = shops.map(|shop| {
         shop.bring("logged.run", recorded.as_bytes()).expect(201);
         let component = super::shop::sample("plugins/half-life-utility/half-life-utility.wasm");
         shop.put("/v1/components/half-life-utility/0.1.0", &component).expect(201);
         let id = post(&shop, &toml);
         let report = timeless_report(shop.report(&id));
         let scores = shop.get(&format!("/v1/runs/{id}/rows?table=scenario_scores&limit=500")).expect(200);
-        let folder = shop.server.data().join("organisations/acme/jobs").join(&id).join(&id);
         for left in ["inputs", "sums", "cluster.json"] {
-            assert!(!folder.join(left).exists(), "`{left}` is of no use any more");
+            assert!(!folder(&shop, &id).join(left).exists(), "`{left}` is of no use any more");
         }
         (report, scores, told(&shop, &id))
     });
@@ -106,6 +113,21 @@ fn a_run_on_the_cluster_is_the_run_of_a_server_without_one() {
         std::fs::read_dir(markers).is_ok_and(|mut entries| entries.next().is_some())
     };
     assert!(compiled(0) || compiled(1), "an executor loaded the component:\n{}", cluster.logs());
+}
+
+#[test]
+fn an_executor_of_one_server_does_no_run_of_anybody_else() {
+    let Some(mut cluster) = Cluster::start_at("127.0.0.1", &[]) else { return };
+    let server = Server::start();
+    cluster.add_executor_of(server.data());
+    let other = serve(Some(&cluster), 20, &[]);
+    let ended = other.ended(&post(&other, sample::BENCHMARK));
+    assert_eq!(ended["failure"]["code"], "run_failed", "{ended}");
+    let message = ended["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("only") && message.contains("organisations"), "{message}");
+    let nowhere = tempfile::tempdir().unwrap();
+    let refused = rematch(["executor", "--server-data", nowhere.path().to_str().unwrap()]);
+    refused.exits(2).complains(&["is no data directory of a server"]);
 }
 
 #[test]
@@ -179,7 +201,7 @@ fn a_run_on_the_cluster_is_cancelled_and_its_orders_are_taken_back_from_a_worker
     let silent = Silent::start();
     let address = format!("df://{}", cluster.address);
     let shop = Shop::open_with(&["--cluster", &address, "--allow-outbound", &silent.address, "--job-time", "12s"]);
-    let ordered = |id: &str| shop.server.data().join("organisations/acme/jobs").join(id).join(id).join("cluster.json");
+    let ordered = |id: &str| folder(&shop, id).join("cluster.json");
     let begun = |id: &str| until("the order", || ordered(id).exists().then_some(()));
 
     let cancelled = run_that_waits(&shop, &silent);

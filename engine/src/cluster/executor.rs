@@ -13,11 +13,12 @@ use datafusion::prelude::SessionConfig;
 use super::ClusterError;
 use super::codec::Codec;
 use super::shipping::{Shipped, is_ordered_by, read_shipped};
-use crate::benchmark::{ClusterAddress, Plan};
+use crate::benchmark::{ClusterAddress, Plan, check_below};
 use crate::compare::{CompareError, sum_up_chunk};
 use crate::replay::remote::no_secrets;
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
+use crate::storage::Location;
 use crate::store::{RunDirectory, host_name, layout, random_id};
 use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
 
@@ -35,6 +36,8 @@ pub struct ExecutorSettings {
     pub work_folder: PathBuf,
     /// How long the scheduler may be away at the start, seconds.
     pub connect_seconds: u16,
+    /// Does the runs of strangers in this folder, and no others, where there is one.
+    pub only_in: Option<PathBuf>,
     /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run, and a run whose
     /// retrievers may not connect to everybody gets no credentials: a stranger wrote its benchmark.
     pub workspace: Workspace,
@@ -123,6 +126,10 @@ impl Asked {
 /// Why an order is not done any more.
 const WITHDRAWN: &str = "whoever ordered its units is gone, or ordered them anew";
 
+fn elsewhere(order: &Order, reason: String) -> UnitError {
+    UnitError::Elsewhere { run: order.run.clone(), reason }
+}
+
 /// This machine, as it opens runs.
 struct Host {
     settings: Arc<ExecutorSettings>,
@@ -132,6 +139,16 @@ struct Host {
 }
 
 impl Host {
+    /// Checks, before anything of it is read, that a run lies where this executor works.
+    fn check_place(&self, order: &Order) -> Result<(), UnitError> {
+        let Some(folder) = &self.settings.only_in else { return Ok(()) };
+        let is_local = Location::of(Path::new(&order.run)).is_ok_and(|place| place.local().is_some());
+        if is_local && check_below(Path::new(&order.run), folder).is_ok() {
+            return Ok(());
+        }
+        Err(elsewhere(order, format!("this executor does runs in `{}` only", folder.display())))
+    }
+
     /// Returns what a run gets of this machine. A stranger's gets no credentials, connects to whom it may, reads what was shipped
     /// with it, and what its components say stands in no log.
     fn surroundings(
@@ -143,7 +160,13 @@ impl Host {
         let ExecutorSettings { workspace, plugins, scheduler, .. } = self.settings.as_ref();
         let workspace = Workspace { scratch: scratch.to_owned(), ..workspace.clone() };
         if !shipped.outbound.is_restricted() {
-            return Ok((workspace, plugins));
+            return match &self.settings.only_in {
+                None => Ok((workspace, plugins)),
+                Some(_) => Err(UnitError::Elsewhere {
+                    run: run.root().display().to_string(),
+                    reason: "this executor does runs of a server only".to_owned(),
+                }),
+            };
         }
         shipped.check_inputs(run)?;
         // Whoever reaches the scheduler runs what he likes; it may have another name here than where the run began.
@@ -155,7 +178,8 @@ impl Host {
 impl UnitHost for Host {
     /// Opens a run by what was shipped with it.
     fn open(&self, order: &Order) -> Result<UnitContext, UnitError> {
-        let different = |reason: String| UnitError::Elsewhere { run: order.run.clone(), reason };
+        let different = |reason: String| elsewhere(order, reason);
+        self.check_place(order)?;
         let (run, manifest, _) = RunDirectory::view(Path::new(&order.run))?;
         if manifest.run_id != order.id {
             return Err(different(format!("it holds run {} here, and run {} was meant", manifest.run_id, order.id)));
@@ -191,7 +215,7 @@ impl UnitHost for Host {
             let _scratch = &scratch;
             match is_ordered_by(&run, &order.drive)? {
                 true => Ok(()),
-                false => Err(UnitError::Elsewhere { run: order.run.clone(), reason: WITHDRAWN.to_owned() }),
+                false => Err(elsewhere(&order, WITHDRAWN.to_owned())),
             }
         }));
         Ok(context)

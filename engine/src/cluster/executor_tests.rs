@@ -23,6 +23,7 @@ fn host(folder: &Path) -> Host {
         cores: NonZeroUsize::MIN,
         work_folder: folder.to_owned(),
         connect_seconds: 1,
+        only_in: None,
         workspace: Workspace { secrets, ..Workspace::default() },
         plugins: plugins(),
     };
@@ -111,6 +112,31 @@ fn a_strangers_run_reads_nothing_but_what_was_shipped_with_it() {
         assert!(refused.to_string().contains("was not shipped"), "{path}: {refused}");
         assert!(host.surroundings(&shipped(plan(path), Outbound::default()), &run, folder.path()).is_ok(), "{path}");
     }
+}
+
+#[test]
+fn an_executor_of_a_server_does_its_runs_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let organisations = folder.path().join("organisations");
+    std::fs::create_dir_all(organisations.join("one")).unwrap();
+    symlink(folder.path(), organisations.join("out")).unwrap();
+    let mut host = host(folder.path());
+    let settings = Arc::get_mut(&mut host.settings).unwrap();
+    settings.only_in = Some(organisations.clone());
+    let check = |run: &Path| {
+        let run = run.display().to_string();
+        host.check_place(&Order { run, id: "a".to_owned(), drive: "d".to_owned() })
+    };
+    assert!(check(&organisations.join("one/jobs/1")).is_ok());
+    for other in ["run", "organisations/../run", "organisations/out/run"] {
+        assert!(check(&folder.path().join(other)).is_err(), "{other}");
+    }
+    for other in ["s3://bucket/run", "file:///etc", "https://host/run", "run"] {
+        assert!(check(Path::new(other)).is_err(), "{other}");
+    }
+    let run = run_in(&organisations);
+    let own = host.surroundings(&shipped(plan("/c.jsonl"), Outbound::default()), &run, folder.path());
+    assert!(own.is_err_and(|error| error.to_string().contains("of a server only")));
 }
 
 #[test]
