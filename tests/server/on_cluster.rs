@@ -1,7 +1,11 @@
 //! Runs of a server whose work a cluster does: the same to clients, held to the same rules. Skipped, loudly, where the binary was
 //! built without the feature `cluster`.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -128,6 +132,41 @@ fn an_executor_of_one_server_does_no_run_of_anybody_else() {
     let nowhere = tempfile::tempdir().unwrap();
     let refused = rematch(["executor", "--server-data", nowhere.path().to_str().unwrap()]);
     refused.exits(2).complains(&["is no data directory of a server"]);
+}
+
+/// Serves those bytes to whoever asks, at an address of this machine, and counts who asks.
+fn file_server(content: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 8192];
+            let read = stream.read(&mut bytes).unwrap_or(0);
+            count.fetch_add(1, Ordering::SeqCst);
+            let body = if bytes[..read].starts_with(b"HEAD") { "" } else { content.as_str() };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", content.len());
+            let _ = stream.write_all((head + body).as_bytes());
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn what_lies_at_a_url_is_asked_for_by_the_worker_and_reaches_executors_with_the_run() {
+    const SESSIONS: usize = 20;
+    let (address, asked) = file_server(sample::products());
+    let url = format!("http://{address}/products.jsonl");
+    let toml = sample::BENCHMARK.replace("products.jsonl", &url);
+    let results = |cluster: Option<&Cluster>| {
+        let before = asked.load(Ordering::SeqCst);
+        let shop = serve(cluster, SESSIONS, &["--allow-outbound", &address]);
+        let id = post(&shop, &toml);
+        (timeless_report(shop.report(&id)), asked.load(Ordering::SeqCst) - before)
+    };
+    let Some(cluster) = Cluster::start(2, &[]) else { return };
+    assert_eq!(results(Some(&cluster)), results(None), "executors asked for nothing");
 }
 
 #[test]
