@@ -103,6 +103,8 @@ fn begin(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failu
         );
     }
     storage::connect_within(task.outbound()?);
+    // The user's own cache is out of reach, and no tenant's.
+    storage::keep_fetched_in(std::env::temp_dir().join("objects"));
     do_task(task, compiler, outlet)
 }
 
