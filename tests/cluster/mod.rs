@@ -1,6 +1,7 @@
 //! Runs on a cluster of a scheduler and executors on this machine. Skipped, loudly, where the binary was built without the
 //! feature `cluster`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,25 +22,25 @@ mod network;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A scheduler and its executors; they end with the value.
-struct Cluster {
-    folder: TempDir,
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
     environment: Vec<(&'static str, String)>,
     /// `HOST:PORT`, the same after a restart.
-    address: String,
+    pub(crate) address: String,
     scheduler: Child,
     executors: Vec<Child>,
 }
 
 impl Cluster {
     /// Starts a scheduler and so many executors; `None` where the binary knows no clusters.
-    fn start(executors: usize, environment: &[(&'static str, String)]) -> Option<Self> {
+    pub(crate) fn start(executors: usize, environment: &[(&'static str, String)]) -> Option<Self> {
         let mut cluster = Self::start_at("127.0.0.1", environment)?;
         (0..executors).for_each(|_| cluster.add_executor());
         Some(cluster)
     }
 
     /// Starts a scheduler at an address of this machine, without executors.
-    fn start_at(host: &str, environment: &[(&'static str, String)]) -> Option<Self> {
+    pub(crate) fn start_at(host: &str, environment: &[(&'static str, String)]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut scheduler, address) = schedule(folder.path(), &format!("{host}:{}", free_port()));
         let Some(address) = address else {
@@ -58,25 +59,35 @@ impl Cluster {
     }
 
     /// Adds an executor that `start`, the binary or what starts it elsewhere, starts.
-    fn add_executor_by(&mut self, mut start: Command) {
+    fn add_executor_by(&mut self, start: Command) {
+        self.add_executor_with(start, &[]);
+    }
+
+    /// Adds an executor that does the runs of the server with that data only.
+    pub(crate) fn add_executor_of(&mut self, data: &Path) {
+        self.add_executor_with(command(), &[OsStr::new("--server-data"), data.as_os_str()]);
+    }
+
+    fn add_executor_with(&mut self, mut start: Command, further: &[&OsStr]) {
         let number = self.executors.len();
         let log = std::fs::File::create(self.folder.path().join(format!("executor-{number}.log"))).expect("a log");
         start.args(["executor", "--cores", "1", "--scheduler", &format!("df://{}", self.address)]);
         start
             .args(["--port", &free_port().to_string(), "--work-dir"])
-            .arg(self.folder.path().join(format!("work-{number}")));
+            .arg(self.folder.path().join(format!("work-{number}")))
+            .args(further);
         // What an executor fetched is its own, as on a machine of its own.
         start.env("REMATCH_CACHE", self.folder.path().join(format!("cache-{number}")));
         start.envs(self.environment.iter().cloned()).stdout(Stdio::null()).stderr(log);
         self.executors.push(start.spawn().expect("the binary runs"));
     }
 
-    fn kill_scheduler(&mut self) {
+    pub(crate) fn kill_scheduler(&mut self) {
         self.scheduler.kill().expect("killed");
         self.scheduler.wait().expect("ended");
     }
 
-    fn restart_scheduler(&mut self) {
+    pub(crate) fn restart_scheduler(&mut self) {
         let (scheduler, address) = schedule(self.folder.path(), &self.address);
         assert_eq!(address.as_ref(), Some(&self.address));
         self.scheduler = scheduler;
@@ -90,7 +101,7 @@ impl Cluster {
         call
     }
 
-    fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let mut logs = String::new();
         for entry in std::fs::read_dir(self.folder.path()).expect("a folder").flatten() {
             if entry.path().extension().is_some_and(|ending| ending == "log") {

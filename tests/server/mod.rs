@@ -14,6 +14,7 @@ mod limits;
 mod mixpeek;
 mod native;
 mod observed;
+mod on_cluster;
 mod outbound;
 mod platform;
 mod quotas;

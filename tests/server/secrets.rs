@@ -13,16 +13,16 @@ use super::shop::{Shop, put};
 use crate::rematch::rematch;
 use crate::sample;
 
-const SECRET: &str = "open-sesame-4711-of-a-test";
+pub(super) const SECRET: &str = "open-sesame-4711-of-a-test";
 
 /// A search engine that answers whoever has the secret, and tells everybody what they sent.
-struct Guarded {
-    address: String,
-    heard: Arc<Mutex<Vec<String>>>,
+pub(super) struct Guarded {
+    pub(super) address: String,
+    pub(super) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Guarded {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -48,7 +48,7 @@ impl Guarded {
     }
 }
 
-fn benchmark(address: &str) -> String {
+pub(super) fn benchmark(address: &str) -> String {
     let shown = "id = \"shown\"\nstages = [{ kind = \"shown\" }]";
     let http = format!(
         "id = \"shown\"\nconnect-timeout = \"60s\"\nread-timeout = \"60s\"\ntimeout = \"60s\"\nstages = [{{ kind = \"http\", url = \"http://{address}/\", ids = \"$.hits[*].id\", \

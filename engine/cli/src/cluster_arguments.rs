@@ -40,6 +40,10 @@ pub(crate) struct ExecutorArguments {
     /// Folder of what is sorted, converted and fetched [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     pub(crate) work_dir: Option<PathBuf>,
+    /// Do the runs of the server with that data directory and no others, and touch no file but those of its organisations, the work
+    /// folder and the cache; it takes Landlock
+    #[arg(long, value_name = "DIR")]
+    pub(crate) server_data: Option<PathBuf>,
     /// Seconds for which the scheduler may be away at the start
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     pub(crate) connect_timeout: u16,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rematch_engine::outbound::{Allowed, AllowedError};
+use rematch_engine::run::Place;
 use rematch_server::organisations::Role;
 use rematch_server::settings::Settings;
 
@@ -45,6 +46,10 @@ pub(crate) struct ServeArguments {
     /// A private host that HTTP retrievers may ask, such as search.internal:9200 or 10.1.0.0/16; may be given again
     #[arg(long = "allow-outbound", value_name = "HOST[:PORT]", value_parser = host)]
     pub(crate) outbound_allow: Vec<String>,
+    /// Do the work of runs on the cluster of that scheduler, such as df://host:50050, whose executors see the data directory, or
+    /// `here`, as without it; no tenant can say so
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) cluster: Option<Place>,
     /// Run shell, command and Python scorers of scenarios, in child processes; they are refused otherwise
     #[arg(long)]
     pub(crate) allow_native_scorers: bool,
@@ -131,6 +136,10 @@ impl ServeArguments {
         let mut settings = Settings::new(self.data.data, program);
         settings.address = self.listen;
         settings.outbound_allow = self.outbound_allow;
+        settings.cluster = match self.cluster {
+            Some(Place::Cluster(address)) => Some(address),
+            Some(Place::Here | Place::Planned) | None => None,
+        };
         #[cfg(feature = "prometheus")]
         {
             settings.figures = self.metrics_listen;

@@ -9,6 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use bytes::Bytes;
+use rematch_engine::cluster::{self, ClusterError};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// This build knows no clusters.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The address cannot be listened at.
     #[error("cannot listen at {address}: {source}; `--listen` names another address")]
     Listen {
@@ -244,6 +248,7 @@ fn kinds() -> Kinds {
 /// Returns an error when the data cannot be used or the address cannot be listened at.
 pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), StartError> {
     let (address, limits) = (settings.address, settings.limits);
+    settings.cluster.as_ref().map_or(Ok(()), cluster::check_built)?;
     let _lock = database::lock(&settings.data)?;
     let app = App::open(settings)?;
     if let Err(error) = catalog::sweep(&app).await {
@@ -255,6 +260,7 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     let figures = serve_figures(&app, limits).await?;
     let worker = tokio::spawn(app.jobs().clone().work(app.clone()));
     let forgetter = tokio::spawn(forget(app.clone()));
+    let looker = tokio::spawn(look_for_cluster(app.clone()));
     greet(&app, listener.local_addr().unwrap_or(address)).await;
     let told = async {
         stop.await;
@@ -265,6 +271,7 @@ pub async fn start(settings: Settings, stop: impl Future<Output = ()>) -> Result
     app.jobs().close().await;
     worker.abort();
     forgetter.abort();
+    looker.abort();
     #[cfg(feature = "prometheus")]
     figures.abort();
     tracing::info!("stopped");
@@ -299,6 +306,17 @@ async fn greet(app: &App, address: std::net::SocketAddr) {
     }
     if !address.ip().is_loopback() {
         tracing::warn!("tokens travel unencrypted: put a proxy that speaks TLS in front of this server");
+    }
+}
+
+/// Says whether the cluster is there. It may come later: only runs need it.
+async fn look_for_cluster(app: App) {
+    let Some(address) = &app.settings().cluster else { return };
+    match cluster::reach(address).await {
+        Ok(()) => {
+            tracing::info!(cluster = %address, "runs are done on the cluster; its executors must see the data directory")
+        }
+        Err(error) => tracing::warn!(cluster = %address, %error, "runs will fail until the cluster is there"),
     }
 }
 

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rematch_engine::benchmark::ClusterAddress;
+
 /// Where the server listens, where its data lies, and what it allows.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,6 +32,8 @@ pub struct Settings {
     /// Hosts that HTTP retrievers may ask although they are private or local: `host`, `host:port`, an address or a range
     /// in CIDR notation, each optionally with `:port`.
     pub outbound_allow: Vec<String>,
+    /// The cluster that does the work units of runs; their workers where `None`.
+    pub cluster: Option<ClusterAddress>,
     /// Runs shell, Python and command scorers of scenarios in child processes. Off, they are refused.
     pub allow_native_scorers: bool,
     /// This program, which is started again as a worker.
@@ -51,6 +55,7 @@ impl Settings {
             storage_bytes: 100 << 30,
             trusted_proxies: Vec::new(),
             outbound_allow: Vec::new(),
+            cluster: None,
             allow_native_scorers: false,
             program,
         }

@@ -79,6 +79,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// Returns the environment variables from which retrievers take credentials.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&str> {
+        self.pipelines.iter().flat_map(|pipeline| &pipeline.stages).flat_map(|stage| stage.does.variables()).collect()
+    }
+
     /// Returns every path that work units read: the files of retrievers and scorers, not the sessions, which are in the run
     /// by then.
     pub fn unit_inputs(&mut self) -> Vec<&mut PathBuf> {

@@ -11,6 +11,7 @@ use super::ClusterError;
 use super::job::{Client, JobState, Trouble, message_of};
 use super::shipping::{ship, withdraw};
 use crate::benchmark::{ClusterAddress, Plan};
+use crate::outbound::Outbound;
 use crate::store::{RunDirectory, layout};
 use crate::unit::{Ended, Order, Task, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec, part_done};
 
@@ -58,6 +59,8 @@ pub struct ClusterDriver {
     pub pipeline_hashes: Vec<String>,
     /// SHA-256 of each component, by scorer.
     pub component_hashes: BTreeMap<String, String>,
+    /// Whom its retrievers may connect to, from executors too.
+    pub outbound: Outbound,
     /// Set to stop.
     pub stop: Arc<AtomicBool>,
 }
@@ -118,8 +121,8 @@ impl ClusterDriver {
         let drive = if task == Task::RetryErrors { format!("{}-again", self.drive) } else { self.drive.clone() };
         let order = Order { run: self.run.root().display().to_string(), id: self.run_id.clone(), drive };
         let (run, plan, hashes) = (self.run.clone(), Arc::clone(&self.plan), self.pipeline_hashes.clone());
-        let (components, whose) = (self.component_hashes.clone(), order.drive.clone());
-        spawn_blocking(move || ship(&run, &whose, &plan, &hashes, &components)).await??;
+        let (components, whose, outbound) = (self.component_hashes.clone(), order.drive.clone(), self.outbound.clone());
+        spawn_blocking(move || ship(&run, &whose, &plan, &hashes, &components, &outbound)).await??;
         let mut scheduler = Scheduler::new(self.address.clone());
         let mut told = BTreeSet::new();
         for ranges in tasks(units).chunks(TASKS_PER_JOB) {

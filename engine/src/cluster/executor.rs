@@ -12,11 +12,13 @@ use datafusion::prelude::SessionConfig;
 
 use super::ClusterError;
 use super::codec::Codec;
-use super::shipping::{is_ordered_by, read_shipped};
-use crate::benchmark::{ClusterAddress, Plan};
+use super::shipping::{Shipped, is_ordered_by, read_shipped};
+use crate::benchmark::{ClusterAddress, Plan, check_below};
 use crate::compare::{CompareError, sum_up_chunk};
+use crate::replay::remote::no_secrets;
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
+use crate::storage::Location;
 use crate::store::{RunDirectory, host_name, layout, random_id};
 use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
 
@@ -34,7 +36,10 @@ pub struct ExecutorSettings {
     pub work_folder: PathBuf,
     /// How long the scheduler may be away at the start, seconds.
     pub connect_seconds: u16,
-    /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run.
+    /// Does the runs of strangers in this folder, and no others, where there is one.
+    pub only_in: Option<PathBuf>,
+    /// What retrievers need of this machine, credentials among it. Its `scratch` is replaced by one per run, and a run whose
+    /// retrievers may not connect to everybody gets no credentials: a stranger wrote its benchmark.
     pub workspace: Workspace,
     /// Runs components.
     pub plugins: Arc<PluginHost>,
@@ -52,7 +57,8 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
         .map_err(|error| failed(format!("cannot make `{}`: {error}", shuffles.display())))?;
     let settings = Arc::new(settings);
     let name = format!("{}:{}", host_name().unwrap_or_else(|| settings.listen.to_string()), settings.port);
-    let this = Host { settings: Arc::clone(&settings), asked: Asked::default() };
+    let unheard = Arc::new(settings.plugins.unheard().map_err(|error| failed(error.to_string()))?);
+    let this = Host { settings: Arc::clone(&settings), unheard, asked: Asked::default() };
     let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
     let config = ExecutorProcessConfig {
         bind_host: settings.listen.to_string(),
@@ -120,16 +126,60 @@ impl Asked {
 /// Why an order is not done any more.
 const WITHDRAWN: &str = "whoever ordered its units is gone, or ordered them anew";
 
+fn elsewhere(order: &Order, reason: String) -> UnitError {
+    UnitError::Elsewhere { run: order.run.clone(), reason }
+}
+
 /// This machine, as it opens runs.
 struct Host {
     settings: Arc<ExecutorSettings>,
+    /// Runs the components of strangers.
+    unheard: Arc<PluginHost>,
     asked: Asked,
+}
+
+impl Host {
+    /// Checks, before anything of it is read, that a run lies where this executor works.
+    fn check_place(&self, order: &Order) -> Result<(), UnitError> {
+        let Some(folder) = &self.settings.only_in else { return Ok(()) };
+        let is_local = Location::of(Path::new(&order.run)).is_ok_and(|place| place.local().is_some());
+        if is_local && check_below(Path::new(&order.run), folder).is_ok() {
+            return Ok(());
+        }
+        Err(elsewhere(order, format!("this executor does runs in `{}` only", folder.display())))
+    }
+
+    /// Returns what a run gets of this machine. A stranger's gets no credentials, connects to whom it may, reads what was shipped
+    /// with it, and what its components say stands in no log.
+    fn surroundings(
+        &self,
+        shipped: &Shipped,
+        run: &RunDirectory,
+        scratch: &Path,
+    ) -> Result<(Workspace, &Arc<PluginHost>), UnitError> {
+        let ExecutorSettings { workspace, plugins, scheduler, .. } = self.settings.as_ref();
+        let workspace = Workspace { scratch: scratch.to_owned(), ..workspace.clone() };
+        if !shipped.outbound.is_restricted() {
+            return match &self.settings.only_in {
+                None => Ok((workspace, plugins)),
+                Some(_) => Err(UnitError::Elsewhere {
+                    run: run.root().display().to_string(),
+                    reason: "this executor does runs of a server only".to_owned(),
+                }),
+            };
+        }
+        shipped.check_inputs(run)?;
+        // Whoever reaches the scheduler runs what he likes; it may have another name here than where the run began.
+        let outbound = shipped.outbound.clone().but_not(scheduler.host(), scheduler.port());
+        Ok((Workspace { outbound, secrets: no_secrets(), rankings: None, ..workspace }, &self.unheard))
+    }
 }
 
 impl UnitHost for Host {
     /// Opens a run by what was shipped with it.
     fn open(&self, order: &Order) -> Result<UnitContext, UnitError> {
-        let different = |reason: String| UnitError::Elsewhere { run: order.run.clone(), reason };
+        let different = |reason: String| elsewhere(order, reason);
+        self.check_place(order)?;
         let (run, manifest, _) = RunDirectory::view(Path::new(&order.run))?;
         if manifest.run_id != order.id {
             return Err(different(format!("it holds run {} here, and run {} was meant", manifest.run_id, order.id)));
@@ -138,11 +188,12 @@ impl UnitHost for Host {
         if shipped.drive != order.drive {
             return Err(different(WITHDRAWN.to_owned()));
         }
-        let scratch = self.settings.work_folder.join("runs").join(&order.id);
-        std::fs::create_dir_all(&scratch)
-            .map_err(|error| different(format!("cannot make `{}`: {error}", scratch.display())))?;
-        let workspace = Workspace { scratch, ..self.settings.workspace.clone() };
-        let mut context = UnitContext::open(run.clone(), shipped.plan, &self.settings.plugins, &workspace)?;
+        let folder = self.settings.work_folder.join("runs");
+        let scratch = std::fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::Builder::new().prefix("run-").tempdir_in(&folder))
+            .map_err(|error| different(format!("cannot make a folder in `{}`: {error}", folder.display())))?;
+        let (workspace, plugins) = self.surroundings(&shipped, &run, scratch.path())?;
+        let mut context = UnitContext::open(run.clone(), shipped.plan, plugins, &workspace)?;
         for scorer in context.contract.scorers() {
             if scorer.content_hash() != shipped.component_hashes.get(scorer.name()).map(String::as_str) {
                 let name = scorer.name();
@@ -159,12 +210,17 @@ impl UnitHost for Host {
             }
         }
         let order = order.clone();
-        context.guard = Some(Box::new(move || match is_ordered_by(&run, &order.drive)? {
-            true => Ok(()),
-            false => Err(UnitError::Elsewhere { run: order.run.clone(), reason: WITHDRAWN.to_owned() }),
+        context.guard = Some(Box::new(move || {
+            // What the run leaves on this machine goes with it.
+            let _scratch = &scratch;
+            match is_ordered_by(&run, &order.drive)? {
+                true => Ok(()),
+                false => Err(elsewhere(&order, WITHDRAWN.to_owned())),
+            }
         }));
         Ok(context)
     }
+
     fn task_done(&self, context: &UnitContext) -> Result<(), UnitError> {
         self.asked.note(context)
     }
@@ -178,3 +234,7 @@ impl UnitHost for Host {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -8,6 +8,9 @@
 //! and an opener of runs; `job` is one job of the scheduler, as its clients see it; `drive` does the units of a run by such jobs
 //! and looks at the parts to say how far they are.
 //!
+//! A run whose retrievers may not connect to everybody is a stranger's, who sent it to a server: executors get the rules with it,
+//! give it none of their own credentials, and read nothing for it but what was shipped.
+//!
 //! All of it stands behind the cargo feature `cluster`: it brings gRPC and the whole of DataFusion.
 //!
 //! Not for: deciding which units there are, nor what happens to a run before and after they are done.
@@ -21,6 +24,7 @@ mod error;
 mod executor;
 #[cfg(feature = "cluster")]
 mod job;
+mod reach;
 #[cfg(feature = "cluster")]
 mod scheduler;
 #[cfg(feature = "cluster")]
@@ -31,5 +35,6 @@ pub use drive::ClusterDriver;
 pub use error::ClusterError;
 #[cfg(feature = "cluster")]
 pub use executor::{ExecutorSettings, serve_executor};
+pub use reach::{check_built, reach};
 #[cfg(feature = "cluster")]
 pub use scheduler::{SchedulerSettings, serve_scheduler};

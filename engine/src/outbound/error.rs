@@ -50,6 +50,14 @@ pub enum OutboundError {
         /// Whose port it is.
         service: &'static str,
     },
+    /// It is a service of the operator's own.
+    #[error("port {port} of `{host}` is a service of this server's own, to which no retriever connects")]
+    Closed {
+        /// The host, as it was written.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// The name does not resolve.
     #[error("`{host}` does not resolve: {reason}")]
     Unresolved {

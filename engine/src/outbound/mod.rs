@@ -2,7 +2,8 @@
 //!
 //! An [`Outbound`] lets everything through, as a command of one's own does, or the public internet and what an operator
 //! [allows](Allowed) besides. A name is resolved when a connection is opened, every address that it has is checked, and one of
-//! the checked addresses is connected to: a name that leads elsewhere a moment later gains nothing.
+//! the checked addresses is connected to: a name that leads elsewhere a moment later gains nothing. It travels as its rules, so
+//! that a machine that does part of a run holds to them too.
 //!
 //! Not for: what may be asked of a host, or limits of time and size, which [`crate::replay::remote`] has.
 

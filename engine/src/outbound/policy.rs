@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::allowed::{Allowed, plain};
+use super::allowed::{Allowed, AllowedError, plain};
 use super::error::OutboundError;
 use super::ports::service;
 use super::ranges::reserved;
@@ -16,19 +17,70 @@ use super::ranges::reserved;
 pub(super) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
 /// Whom this process may connect to. By default everybody.
-#[derive(Clone, Default)]
+///
+/// It is written as its rules, so that another process holds to the same ones. Names are resolved by whoever connects.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Outbound(Option<Arc<Rules>>);
 
+#[derive(Clone)]
 struct Rules {
     allowed: Vec<Allowed>,
+    closed: Vec<Closed>,
     lookup: Lookup,
+}
+
+/// The rules in words. Everybody is a word too: what is left out, or `null`, is nobody's rule.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Written {
+    Everybody,
+    PublicAnd { allowed: Vec<String>, closed: Vec<Closed> },
+}
+
+/// A service of the operator's that nobody is connected to, whatever is allowed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Closed {
+    /// In small letters, without a dot at its end.
+    host: String,
+    port: u16,
+    /// What the host has, once somebody asked for the port.
+    #[serde(skip)]
+    addresses: OnceLock<Vec<IpAddr>>,
+}
+
+impl Closed {
+    fn holds(&self, host: &str, address: IpAddr, port: u16, lookup: &Lookup) -> bool {
+        self.port == port && (self.host == host || self.has(address.to_canonical(), lookup))
+    }
+
+    /// Returns whether the address is the host's. Where that cannot be told, it is.
+    fn has(&self, address: IpAddr, lookup: &Lookup) -> bool {
+        if let Some(known) = self.addresses.get() {
+            return known.contains(&address);
+        }
+        let found = self.host.parse::<IpAddr>().map(|own| vec![own]).or_else(|_| lookup(&self.host));
+        let Ok(found) = found else { return true };
+        self.addresses.get_or_init(|| found.iter().map(IpAddr::to_canonical).collect()).contains(&address)
+    }
 }
 
 impl Outbound {
     /// Returns the policy of a server: the public internet, over HTTP and HTTPS, and what is allowed besides.
     #[must_use]
     pub fn public_and(allowed: Vec<Allowed>) -> Self {
-        Self(Some(Arc::new(Rules { allowed, lookup: Arc::new(system_lookup) })))
+        Self(Some(Arc::new(Rules { allowed, closed: Vec::new(), lookup: Arc::new(system_lookup) })))
+    }
+
+    /// Returns the policy by which nobody is connected to that service of the operator's either, whatever is allowed: a range
+    /// that he allows may hold it. Whoever may connect to everybody still may.
+    #[must_use]
+    pub fn but_not(self, host: &str, port: u16) -> Self {
+        let Some(rules) = &self.0 else { return self };
+        let mut rules = Rules::clone(rules);
+        rules.closed.push(Closed { host: plain(host), port, addresses: OnceLock::new() });
+        Self(Some(Arc::new(rules)))
     }
 
     /// Returns the policy with name resolution of one's own.
@@ -37,7 +89,7 @@ impl Outbound {
         allowed: Vec<Allowed>,
         lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Some(Arc::new(Rules { allowed, lookup: Arc::new(lookup) })))
+        Self(Some(Arc::new(Rules { allowed, closed: Vec::new(), lookup: Arc::new(lookup) })))
     }
 
     /// Returns whether anybody is refused.
@@ -129,6 +181,9 @@ impl Outbound {
         let is_allowed = holding.peek().is_some();
         let is_port_allowed = holding.any(Allowed::names_port);
         let host = || host.to_owned();
+        if rules.closed.iter().any(|closed| closed.holds(&name, address, port, &rules.lookup)) {
+            return Err(OutboundError::Closed { host: host(), port });
+        }
         if let Some(range) = reserved(address).filter(|_| !is_allowed) {
             return Err(OutboundError::Range { host: host(), port, range });
         }
@@ -143,8 +198,29 @@ impl fmt::Debug for Outbound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             None => formatter.write_str("Outbound(everybody)"),
-            Some(rules) => formatter.debug_struct("Outbound").field("allowed", &rules.allowed).finish(),
+            Some(rules) => {
+                let mut fields = formatter.debug_struct("Outbound");
+                fields.field("allowed", &rules.allowed).field("closed", &rules.closed).finish()
+            }
         }
+    }
+}
+
+impl From<Outbound> for Written {
+    fn from(outbound: Outbound) -> Self {
+        let Some(rules) = outbound.0 else { return Self::Everybody };
+        let allowed = rules.allowed.iter().map(ToString::to_string).collect();
+        Self::PublicAnd { allowed, closed: rules.closed.clone() }
+    }
+}
+
+impl TryFrom<Written> for Outbound {
+    type Error = AllowedError;
+
+    fn try_from(written: Written) -> Result<Self, AllowedError> {
+        let Written::PublicAnd { allowed, closed } = written else { return Ok(Self::default()) };
+        let allowed = allowed.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(Self(Some(Arc::new(Rules { allowed, closed, lookup: Arc::new(system_lookup) }))))
     }
 }
 

@@ -308,3 +308,50 @@ fn inputs_are_read_from_allowed_hosts_only_and_refused_at_once() {
     let allowed = outbound(&[&format!("127.0.0.1:{}", server.port())]);
     assert_eq!(blob(&allowed, &format!("http://127.0.0.1:{}/x.csv", server.port())), Ok(5));
 }
+
+#[test]
+fn a_service_of_the_operators_is_closed_whatever_is_allowed() {
+    let allowed = outbound(&["10.0.0.0/8", "10.0.0.7:50050", "inner.example:50050"]);
+    assert!(judge(&allowed, "http://inner.example:50050/").is_ok());
+    for closed in [allowed.clone().but_not("inner.example", 50050), allowed.clone().but_not("10.0.0.7", 50050)] {
+        for url in [
+            "http://inner.example:50050/",
+            "http://INNER.example.:50050/",
+            "http://10.0.0.7:50050/",
+            "http://[::ffff:10.0.0.7]:50050/",
+        ] {
+            let refused = judge(&closed, url).unwrap_err();
+            assert!(matches!(refused, OutboundError::Closed { port: 50050, .. }), "{url}: {refused}");
+        }
+        assert!(judge(&closed, "http://inner.example:50051/").is_ok(), "another service of the same machine");
+        assert!(judge(&closed, "http://10.0.0.8:50050/").is_ok(), "another machine");
+    }
+    let nowhere = allowed.clone().but_not("gone.example", 50050);
+    assert!(judge(&nowhere, "http://10.0.0.8:50050/").is_err(), "whose address it is cannot be told");
+    assert!(!Outbound::default().but_not("inner.example", 50050).is_restricted());
+}
+
+#[test]
+fn another_process_holds_to_the_same_rules() {
+    let rules = outbound(&["10.0.0.0/8", "[fd00::1]:9200", "search.internal"]).but_not("10.0.0.7", 50050);
+    let text = serde_json::to_string(&rules).unwrap();
+    let read: Outbound = serde_json::from_str(&text).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{rules:?}"));
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    assert!(read.is_restricted() && judge(&read, "http://127.0.0.1/").is_err());
+    assert!(judge(&read, "http://10.0.0.1/").is_ok() && judge(&read, "http://10.0.0.7:50050/").is_err());
+    assert_eq!(serde_json::to_string(&Outbound::default()).unwrap(), r#""everybody""#);
+    assert!(!serde_json::from_str::<Outbound>(r#""everybody""#).unwrap().is_restricted());
+    for wrong in [
+        "null",
+        "{}",
+        "[]",
+        r#""public-and""#,
+        r#"{"public-and":null}"#,
+        r#"{"public-and":{"closed":[]}}"#,
+        r#"{"public-and":{"allowed":["*"],"closed":[]}}"#,
+        r#"{"public-and":{"allowed":[],"closed":[],"more":1}}"#,
+    ] {
+        assert!(serde_json::from_str::<Outbound>(wrong).is_err(), "{wrong}");
+    }
+}

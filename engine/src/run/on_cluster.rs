@@ -116,6 +116,7 @@ impl Run {
             plan: Arc::clone(&self.plan),
             pipeline_hashes: self.hashes.clone(),
             component_hashes: components.collect(),
+            outbound: self.surroundings.outbound.clone(),
             stop: Arc::clone(&self.surroundings.stop),
         }
     }

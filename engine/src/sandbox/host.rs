@@ -78,6 +78,17 @@ impl PluginHost {
         Ok(Self { engines, slots: Arc::new(Slots::new(slots)), cache, compiler, log, stop: Arc::default() })
     }
 
+    /// Returns a host with the same cache and the same compiler that drops what components log, and stops with this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn unheard(&self) -> Result<Self, SandboxError> {
+        let cache = self.cache.as_ref().map(|cache| cache.folder().to_owned());
+        let silent = Self::new(HostSettings { cache, compiler: self.compiler.clone(), log: None })?;
+        Ok(Self { stop: Arc::clone(&self.stop), ..silent })
+    }
+
     /// Passes on what a component said in a call.
     pub(crate) fn hear(&self, plugin: &str, log: &CallLog) {
         if let Some(sink) = &self.log {

@@ -38,18 +38,22 @@ pub(crate) fn execute(arguments: ExecutorArguments) -> Result<Exit, Failure> {
 
     use crate::plugin_host::{on_stderr, plugin_host};
 
-    let _log = start_log();
     let temporary = match arguments.work_dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("rematch-executor-").tempdir()?),
     };
     let temporary_folder = temporary.as_ref().map(|folder| folder.path().to_owned());
+    let work_folder = arguments.work_dir.or(temporary_folder).unwrap_or_default();
+    // Before there are other threads.
+    let only_in = arguments.server_data.map(|data| confine_to(&data, &work_folder)).transpose()?;
+    let _log = start_log();
     let settings = ExecutorSettings {
         scheduler: arguments.scheduler,
         listen: arguments.listen,
         port: arguments.port,
         cores: arguments.cores.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
-        work_folder: arguments.work_dir.or(temporary_folder).unwrap_or_default(),
+        work_folder,
+        only_in,
         connect_seconds: arguments.connect_timeout,
         workspace: Workspace {
             memory_bytes: arguments.memory_limit,
@@ -62,6 +66,25 @@ pub(crate) fn execute(arguments: ExecutorArguments) -> Result<Exit, Failure> {
     let served = runtime.block_on(serve_executor(settings));
     runtime.shutdown_background();
     Ok(served.map(|()| Exit::Done)?)
+}
+
+/// Confines this process to the folder of a server's organisations, which it returns, and to folders of its own.
+#[cfg(feature = "cluster")]
+fn confine_to(data: &std::path::Path, work_folder: &std::path::Path) -> Result<std::path::PathBuf, Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    let organisations = data.join("organisations").canonicalize().map_err(|error| {
+        let data = data.display();
+        Failure::new(Exit::Usage, anyhow::anyhow!("`{data}` is no data directory of a server: {error}"))
+    })?;
+    let cache = crate::folders::compiled_plugins();
+    let own: Vec<&std::path::Path> = cache.iter().map(std::path::PathBuf::as_path).chain([work_folder]).collect();
+    for folder in &own {
+        // What is not there cannot be allowed; and only we write into it.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    rematch_server::worker::confine_executor(&organisations, &own).map_err(|error| Failure::new(Exit::Usage, error))?;
+    Ok(organisations)
 }
 
 /// Ballista speaks through the `log` crate, which the server's log prints.

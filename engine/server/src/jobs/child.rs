@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rematch_engine::benchmark::ClusterAddress;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -45,6 +46,7 @@ pub struct Worker {
     program: PathBuf,
     root: PathBuf,
     outbound_allow: Vec<String>,
+    cluster: Option<ClusterAddress>,
     limits: WorkerLimits,
     time: Duration,
     organisation: String,
@@ -165,6 +167,7 @@ impl Worker {
             program: settings.program.clone(),
             root: app.root_of(organisation),
             outbound_allow: settings.outbound_allow.clone(),
+            cluster: settings.cluster.clone(),
             limits: settings.worker,
             time,
             organisation: organisation.to_owned(),
@@ -297,6 +300,7 @@ impl Worker {
             order: order.clone(),
             root: self.root.clone(),
             outbound_allow: self.outbound_allow.clone(),
+            cluster: self.cluster.clone(),
             secrets: Handed(secrets),
             limits,
             server: std::process::id(),
@@ -398,6 +402,7 @@ mod tests {
             program,
             root,
             outbound_allow: Vec::new(),
+            cluster: None,
             limits: WorkerLimits::default(),
             time,
             organisation: "acme".to_owned(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use rematch_engine::store::layout;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -175,11 +176,14 @@ impl Jobs {
             tokio::join!(worker.run(&order, stopped, heard), told).0
         };
         let outcome = tokio::select! {
-            outcome = worked => outcome?,
+            outcome = worked => outcome,
             // The worker is killed: it is dropped.
-            error = outgrown(app, &job.organisation, &folder) => return Err(error),
+            error = outgrown(app, &job.organisation, &folder) => Err(error),
         };
-        Ok(kind.conclude(app, job, &folder, outcome).await?)
+        if let (Err(_), Some(run)) = (&outcome, order.run_directory()) {
+            withdraw(run).await;
+        }
+        Ok(kind.conclude(app, job, &folder, outcome?).await?)
     }
 
     async fn heard(&self, job: &Job, message: Message) {
@@ -255,6 +259,17 @@ impl Jobs {
             *message = message.replace(&root, "");
         }
         failure
+    }
+}
+
+/// Takes back what a worker ordered of a cluster: one that was killed did not, and executors would go on. Where nothing was
+/// ordered, there is nothing to take back.
+async fn withdraw(run: &Path) {
+    match tokio::fs::remove_file(run.join(layout::SHIPPED)).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "executors of the cluster may go on with a run that has ended");
+        }
+        _ => {}
     }
 }
 

@@ -55,7 +55,7 @@ struct Event {
 
 /// Follow a run
 ///
-/// Server-sent events with an `id` each: `state`, `phase`, `sampled`, `progress`, `failed`, `done`. A client that comes again
+/// Server-sent events with an `id` each: `state`, `phase`, `sampled`, `progress`, `note`, `failed`, `done`. A client that comes again
 /// with `Last-Event-ID` gets what came after it, without gaps or repeats. The stream ends when the run has ended and all was
 /// told, when the token is revoked, when the server stops, and when the client does not read.
 #[utoipa::path(

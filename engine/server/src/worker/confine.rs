@@ -56,10 +56,46 @@ const VERSION: ABI = ABI::V6;
 pub(super) struct Ground<'a> {
     /// The folder in which it reads and writes.
     pub(super) root: &'a Path,
+    /// Further ones.
+    pub(super) also: &'a [&'a Path],
+    /// Whether it takes connections.
+    pub(super) listens: bool,
     /// Whether files in the folder may be run as programs.
     pub(super) runs_own_files: bool,
     /// Whether it makes a namespace of users, whose map is a file of a process that does not exist yet.
     pub(super) maps_users: bool,
+}
+
+impl<'a> Ground<'a> {
+    /// Returns that folder alone, of whose files none are run.
+    pub(super) fn folder(root: &'a Path) -> Self {
+        Self { root, also: &[], listens: false, runs_own_files: false, maps_users: false }
+    }
+}
+
+/// Why an executor is not confined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnconfinedError {
+    /// The kernel does not know how.
+    #[error("this system's kernel cannot confine an executor to folders: it has no Landlock (Linux 5.13)")]
+    Unknown,
+    /// The kernel refuses.
+    #[error("an executor cannot be confined: {0}")]
+    Refused(#[from] RulesetError),
+}
+
+/// Confines an executor of a server's runs to the organisations' folder and to folders of its own, for good: keys and database,
+/// which lie beside the former, and whatever else is on this machine are out of reach. Call it before there are other threads.
+///
+/// # Errors
+///
+/// Returns an error when the kernel does not know how, or refuses.
+pub fn confine_executor(organisations: &Path, own: &[&Path]) -> Result<(), UnconfinedError> {
+    match confine(&Ground { also: own, listens: true, ..Ground::folder(organisations) })? {
+        Confinement::Kernel => Ok(()),
+        Confinement::None => Err(UnconfinedError::Unknown),
+    }
 }
 
 /// How well a process is confined.
@@ -82,16 +118,16 @@ pub(super) fn confine(ground: &Ground<'_>) -> Result<Confinement, RulesetError> 
     let own: BitFlags<AccessFs> =
         if ground.runs_own_files { everything } else { everything & !(special() | AccessFs::Execute) };
     let maps: &[&str] = if ground.maps_users { &["/proc"] } else { &[] };
-    let status = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(everything)?
-        // Nobody listens in a worker.
-        .handle_access(AccessNet::BindTcp)?
+    let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(everything)?;
+    if !ground.listens {
+        rules = rules.handle_access(AccessNet::BindTcp)?;
+    }
+    let status = rules
         .scope(Scope::from_all(VERSION))?
         .create()?
         .add_rules(path_beneath_rules(readable(ground.root), read))?
         .add_rules(path_beneath_rules(WRITABLE, everything & !AccessFs::Execute))?
-        .add_rules(path_beneath_rules([ground.root], own))?
+        .add_rules(path_beneath_rules([ground.root].iter().chain(ground.also), own))?
         .add_rules(path_beneath_rules(maps, AccessFs::ReadFile | AccessFs::WriteFile))?
         .restrict_self()?;
     Ok(match status.ruleset {
@@ -135,7 +171,7 @@ mod tests {
         fs::write(root.join("own"), "mine").unwrap();
         std::thread::scope(|scope| {
             let confined =
-                scope.spawn(|| match confine(&Ground { root: &root, runs_own_files, maps_users: false }).unwrap() {
+                scope.spawn(|| match confine(&Ground { runs_own_files, ..Ground::folder(&root) }).unwrap() {
                     Confinement::None => {
                         eprintln!("skipped: this kernel has no Landlock");
                         None
@@ -204,6 +240,32 @@ mod tests {
                 Ok(_) => eprintln!("skipped: this kernel's Landlock knows no sockets"),
             }
         });
+    }
+
+    #[test]
+    fn an_executor_reaches_organisations_and_its_own_folders_and_neither_keys_nor_anything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [organisations, work] = ["data/organisations", "work"].map(|name| folder.path().join(name));
+        for made in [&organisations.join("one"), &work] {
+            fs::create_dir_all(made).unwrap();
+        }
+        let key = folder.path().join("data/secrets.key");
+        fs::write(&key, "hunter2").unwrap();
+        // It holds for the thread, for ever.
+        let confined = std::thread::spawn(move || {
+            match confine_executor(&organisations, &[&work]) {
+                Err(UnconfinedError::Unknown) => return eprintln!("skipped: this kernel has no Landlock"),
+                confined => confined.unwrap(),
+            }
+            assert!(fs::read(&key).is_err() && fs::write(&key, "x").is_err() && fs::remove_file(&key).is_err());
+            assert!(fs::read("/etc/passwd").is_err() && fs::write("/dev/shm/rematch-test", "x").is_err());
+            assert!(symlink(&key, work.join("soft")).is_err() && fs::hard_link(&key, work.join("hard")).is_err());
+            fs::write(organisations.join("one/part"), "x").unwrap();
+            fs::write(work.join("sorted"), "x").unwrap();
+            assert!(std::net::TcpListener::bind("127.0.0.1:0").is_ok());
+            assert!(Command::new("true").status().unwrap().success());
+        });
+        confined.join().unwrap();
     }
 
     #[test]

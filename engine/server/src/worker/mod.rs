@@ -32,6 +32,7 @@ use serde_json::Value;
 use self::confine::{Confinement, Ground, confine};
 
 pub use component::ComponentOrder;
+pub use confine::{UnconfinedError, confine_executor};
 pub(crate) use documents::INVALID_FILTERS;
 pub use evaluate::{EvaluateOrder, EvaluateOutcome, EvaluatedQuery, Measure};
 pub use inspect::InspectOrder;
@@ -94,8 +95,7 @@ fn begin(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failu
     if let Order::NativeScorer(order) = &task.order {
         return native_scorer::run(&task, order);
     }
-    let ground = Ground { root: &task.root, runs_own_files: false, maps_users: false };
-    if confine(&ground).map_err(|error| failed(&error))? == Confinement::None {
+    if confine(&Ground::folder(&task.root)).map_err(|error| failed(&error))? == Confinement::None {
         // Nothing is left to do when stderr is gone.
         let _ = writeln!(
             std::io::stderr(),
@@ -103,6 +103,8 @@ fn begin(task: Task, compiler: Compiler, outlet: &Outlet) -> Result<Value, Failu
         );
     }
     storage::connect_within(task.outbound()?);
+    // The user's own cache is out of reach, and no tenant's.
+    storage::keep_fetched_in(std::env::temp_dir().join("objects"));
     do_task(task, compiler, outlet)
 }
 

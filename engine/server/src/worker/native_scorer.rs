@@ -96,7 +96,8 @@ pub(super) fn run(task: &Task, order: &NativeScorerOrder) -> Result<Value, Failu
     }
     limits::set(&within(&task.limits, order)).map_err(internal)?;
     // Its own folder is all that it, and this process from here on, may touch.
-    let confined = confine(&Ground { root: &folder, runs_own_files: true, maps_users: !is_root }).map_err(internal)?;
+    let confined =
+        confine(&Ground { runs_own_files: true, maps_users: !is_root, ..Ground::folder(&folder) }).map_err(internal)?;
     if confined == Confinement::None {
         let message = "programs of others are not run here: this system's kernel cannot confine them to a folder (it has no \
                        Landlock); a component scores anywhere";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rematch_engine::benchmark::Plan;
+use rematch_engine::benchmark::{ClusterAddress, Plan};
 use rematch_engine::outbound::{Allowed, Outbound};
 use rematch_engine::replay::Workspace;
 use rematch_engine::replay::remote::Secrets;
@@ -28,6 +28,9 @@ pub struct Task {
     pub root: PathBuf,
     /// Private hosts that retrievers may ask.
     pub outbound_allow: Vec<String>,
+    /// The operator's cluster, where he has one. Runs are done on it, and no retriever connects to it.
+    #[serde(default)]
+    pub cluster: Option<ClusterAddress>,
     /// Secrets of the organisation by name, for retrievers; empty where none is asked.
     #[serde(default)]
     pub secrets: Handed,
@@ -45,7 +48,12 @@ impl Task {
     /// Returns an error for an entry of the operator's list that names no host.
     pub fn outbound(&self) -> Result<Outbound, Failure> {
         let allowed = self.outbound_allow.iter().map(|text| text.parse::<Allowed>()).collect::<Result<Vec<_>, _>>();
-        allowed.map(Outbound::public_and).map_err(|error| Failure::new("internal", error))
+        let outbound = allowed.map(Outbound::public_and).map_err(|error| Failure::new("internal", error))?;
+        Ok(match &self.cluster {
+            // Whoever reaches the scheduler runs what he likes.
+            Some(cluster) => outbound.but_not(cluster.host(), cluster.port()),
+            None => outbound,
+        })
     }
 
     /// Returns where retrievers may put what they need, what runs their components, and whom they may connect to. Every
@@ -137,6 +145,14 @@ impl Order {
         matches!(self, Self::Run(_) | Self::Search(_) | Self::Evaluate(_) | Self::Score(_))
     }
 
+    /// Returns the run directory of what may be done on a cluster.
+    pub(crate) fn run_directory(&self) -> Option<&Path> {
+        match self {
+            Self::Run(order) => Some(&order.out),
+            _ => None,
+        }
+    }
+
     /// Returns where its temporary files lie, when that is not in the organisation's folder: a program that runs as nobody
     /// reaches no folder below one of root's.
     pub(crate) fn temporary_files(&self) -> Option<PathBuf> {
@@ -214,6 +230,8 @@ pub enum Message {
         /// Failures among them.
         failed: u64,
     },
+    /// Something that whoever asked may want to know, in words.
+    Note(String),
     /// A stage of a search begins.
     StageBegan {
         /// Its place among the stages, from 0.
@@ -264,6 +282,7 @@ impl Message {
             Self::Progress { retriever_id, done, total, failed } => {
                 json!({ "type": "progress", "retriever_id": retriever_id, "done": done, "total": total, "failed": failed })
             }
+            Self::Note(note) => json!({ "type": "note", "note": note }),
             Self::StageBegan { name, .. } => json!({ "type": "stage", "stage": name, "state": "began" }),
             Self::StageEnded { stage, .. } => json!({ "type": "stage", "stage": stage.name, "state": stage.state }),
             Self::Scored { sessions, .. } => json!({ "type": "scored", "sessions": sessions.len() }),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rematch_engine::benchmark::{Plan, SpecSource};
+use rematch_engine::cluster::ClusterError;
 use rematch_engine::event::{Event, Listener};
 use rematch_engine::run::{self, Outcome, Place, RunError, Surroundings};
 use rematch_engine::sandbox::PluginHost;
@@ -80,8 +81,7 @@ fn drive_at(
         sessions_per_chunk,
         memory_bytes: usize::try_from(task.limits.memory_bytes / 4).unwrap_or(usize::MAX),
         retry_errors,
-        // Whom tenants name is nobody to connect to.
-        place: Place::Here,
+        place: place_of(task, &plan, outlet),
         outbound: task.outbound()?,
         secrets: task.secrets.lookup(),
         stop: Arc::clone(&stop),
@@ -102,7 +102,39 @@ fn drive_at(
         }
         Ok(Outcome::Shard { .. }) => Err(Failure::new("internal", "a run of the server has no shards")),
         Err(error @ RunError::Interrupted { .. }) => Err(Failure::new(INTERRUPTED, error)),
+        Err(RunError::Cluster(error)) => Err(of_cluster(&error)),
         Err(error) => Err(Failure::new("run_failed", in_full(&error))),
+    }
+}
+
+/// Returns where the units of a run are done: on the operator's cluster, where he has one and executors can do them, and in this
+/// process else. Whom tenants name is nobody to connect to.
+fn place_of(task: &Task, plan: &Plan, outlet: &Outlet) -> Place {
+    let (Some(address), Some(_)) = (&task.cluster, task.order.run_directory()) else { return Place::Here };
+    let reason = match plan.variables().first() {
+        Some(variable) => {
+            format!("its retrievers need the secret `{variable}`, which leaves this server for nobody else")
+        }
+        None if plan.statistics.stop_when_decided => {
+            "it stops when it is decided, which each chunk is asked".to_owned()
+        }
+        None => return Place::Cluster(address.clone()),
+    };
+    outlet.say(&Message::Note(format!("the run is done on the server, and not on its cluster: {reason}")));
+    Place::Here
+}
+
+/// A cluster that is away is none of the run's failures.
+fn of_cluster(error: &ClusterError) -> Failure {
+    match error {
+        ClusterError::Unreachable { address, reason } | ClusterError::Lost { address, reason, .. } => {
+            let message = format!(
+                "the server's cluster at `{address}` cannot be reached ({reason}); what is done is kept: try the job again \
+                 when it is back, or tell the operator"
+            );
+            Failure::new("cluster_unreachable", message)
+        }
+        error => Failure::new("run_failed", in_full(error)),
     }
 }
 

@@ -20,6 +20,23 @@ fn mistake(stage: &str) -> String {
 }
 
 #[test]
+fn every_variable_of_credentials_is_named_wherever_its_stage_stands() {
+    let http = r#"{ kind = "http", url = "http://h/s", ids = "$[*]", auth = { basic-user-env = "USER", basic-password-env = "PASSWORD" } }"#;
+    let postgres = r#"{ kind = "postgres", url-env = "URL", query = "SELECT 'a' WHERE $query <> ''" }"#;
+    let password = r#"{ kind = "postgres", url = "postgres://h/d", password-env = "PG", query = "SELECT 'a' WHERE $query <> ''" }"#;
+    let fused = format!(r#"{{ kind = "fuse", branches = [{{ stages = [{http}] }}, {{ stages = [{password}] }}] }}"#);
+    for (stage, variables) in [
+        (http, vec!["USER", "PASSWORD"]),
+        (postgres, vec!["URL"]),
+        (password, vec!["PG"]),
+        (&fused, vec!["USER", "PASSWORD", "PG"]),
+        (r#"{ kind = "shown" }"#, vec![]),
+    ] {
+        assert_eq!(resolve(stage).unwrap().variables(), variables, "{stage}");
+    }
+}
+
+#[test]
 fn vector_has_defaults_and_bounds() {
     let StageKind::Vector(plan) = resolve(r#"{ kind = "vector", corpus = "products" }"#).unwrap() else {
         panic!("vector")

@@ -199,6 +199,32 @@ impl StageKind {
         }
     }
 
+    /// Returns the environment variables from which the stage, or one inside of it, takes credentials.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&str> {
+        match self {
+            Self::Http(plan) | Self::Rerank(RerankPlan { by: Reranker::Http(plan), .. }) => {
+                plan.auth.variables().into_iter().map(|(_, variable)| variable).collect()
+            }
+            Self::Postgres(plan) => plan.variables(),
+            Self::Fuse(plan) => {
+                let stages = plan.branches.iter().flat_map(|branch| &branch.stages);
+                stages.flat_map(|stage| stage.does.variables()).collect()
+            }
+            Self::Recorded(_)
+            | Self::Shown
+            | Self::Bm25(_)
+            | Self::Vector(_)
+            | Self::Sql(_)
+            | Self::Plugin(_)
+            | Self::Filter(_)
+            | Self::Boost(_)
+            | Self::Dedupe(_)
+            | Self::Truncate(_)
+            | Self::Rerank(RerankPlan { by: Reranker::Plugin(_), .. }) => Vec::new(),
+        }
+    }
+
     /// Returns how the server is asked, where the stage itself asks one.
     pub fn policy_mut(&mut self) -> Option<&mut PolicyPlan> {
         match self {

@@ -82,6 +82,17 @@ pub enum PostgresServer {
     Env(String),
 }
 
+impl PostgresPlan {
+    /// Returns the environment variables that hold the URL and the password.
+    pub(super) fn variables(&self) -> Vec<&str> {
+        let url = match &self.server {
+            PostgresServer::Url(_) => None,
+            PostgresServer::Env(variable) => Some(variable),
+        };
+        url.into_iter().chain(&self.password_env).map(String::as_str).collect()
+    }
+}
+
 pub(super) fn resolve(
     context: &Context<'_>,
     retriever: &RetrieverSpec,
