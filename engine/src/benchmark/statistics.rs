@@ -27,7 +27,8 @@ pub struct StatisticsSpec {
     /// no more than a small part of a second, else none, and the report says so.
     #[serde(default)]
     pub resamples: Option<u64>,
-    /// Resamples of the bootstrap (BCa) of every metric's interval; 0 for none. Chosen as `resamples` where it is not given.
+    /// Resamples of the bootstrap of every metric's interval; 0 for none. Chosen as `resamples` where it is not given. BCa, or
+    /// weighted by Poisson numbers where the sums of all users would take more than 256 MiB.
     #[serde(default)]
     pub bootstrap: Option<u64>,
     /// Further tests, which ask about the median or the sign of the differences and not about their mean.

@@ -225,8 +225,8 @@ impl ClusterDriver {
         let look = move || {
             if task == Task::SumUp {
                 let names = run.names_in(layout::SUMS)?;
-                let chunks = names.iter().filter_map(|name| layout::chunk_of_sums(name));
-                let units = chunks.map(|chunk| WorkUnit { pipeline: 0, chunk });
+                let pieces = names.iter().filter_map(|name| layout::piece_of_sums(name));
+                let units = pieces.map(|(round, piece)| WorkUnit { pipeline: round, chunk: piece });
                 let done = |unit| UnitDone { unit, sessions: 0, failed: 0 };
                 return Ok(units.filter(|unit| waiting.contains(unit)).map(done).collect());
             }

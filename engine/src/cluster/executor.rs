@@ -14,7 +14,7 @@ use super::ClusterError;
 use super::codec::Codec;
 use super::shipping::{Shipped, is_ordered_by, read_shipped};
 use crate::benchmark::{ClusterAddress, Plan, check_below};
-use crate::compare::{CompareError, sum_up_chunk};
+use crate::compare::{CompareError, Round, SumMaker};
 use crate::replay::remote::no_secrets;
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
@@ -58,7 +58,8 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
     let settings = Arc::new(settings);
     let name = format!("{}:{}", host_name().unwrap_or_else(|| settings.listen.to_string()), settings.port);
     let unheard = Arc::new(settings.plugins.unheard().map_err(|error| failed(error.to_string()))?);
-    let this = Host { settings: Arc::clone(&settings), unheard, asked: Asked::default() };
+    let asked = Asked::default();
+    let this = Host { settings: Arc::clone(&settings), unheard, asked, maker: Mutex::default() };
     let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
     let config = ExecutorProcessConfig {
         bind_host: settings.listen.to_string(),
@@ -136,6 +137,8 @@ struct Host {
     /// Runs the components of strangers.
     unheard: Arc<PluginHost>,
     asked: Asked,
+    /// Who made the last piece of a run's sums, with the plan that the run was opened with.
+    maker: Mutex<Option<(Weak<Plan>, Arc<SumMaker>)>>,
 }
 
 impl Host {
@@ -225,13 +228,30 @@ impl UnitHost for Host {
         self.asked.note(context)
     }
 
-    fn sum_up(&self, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
-        let arms = context.plan.pipelines.len();
-        let summed = sum_up_chunk(&context.plan, &context.contract, arms, &context.run, &context.sample, chunk);
-        summed.map_err(|error| match error {
+    fn sum_up(&self, context: &UnitContext, round: usize, piece: usize) -> Result<u64, UnitError> {
+        let failed = |error: CompareError| match error {
             CompareError::Store(error) => error.into(),
-            error => UnitError::Sums { chunk, source: Box::new(error) },
-        })
+            error => UnitError::Sums { round, piece, source: Box::new(error) },
+        };
+        let maker = self.maker(context, round).map_err(failed)?;
+        maker.make(&context.plan, &context.contract, &context.run, &context.sample, piece).map_err(failed)
+    }
+}
+
+impl Host {
+    /// Returns who makes the pieces of a round; what was asked for is read once for all pieces.
+    fn maker(&self, context: &UnitContext, round: usize) -> Result<Arc<SumMaker>, CompareError> {
+        let round = Round::of(round).ok_or(CompareError::NotAsked)?;
+        // Held while it is read: whoever comes meanwhile waits for it.
+        let mut known = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_run = Arc::downgrade(&context.plan);
+        if let Some((_, maker)) = known.as_ref().filter(|(plan, maker)| plan.ptr_eq(&of_run) && maker.round() == round)
+        {
+            return Ok(Arc::clone(maker));
+        }
+        let maker = Arc::new(SumMaker::of(&context.run, round)?);
+        *known = Some((of_run, Arc::clone(&maker)));
+        Ok(maker)
     }
 }
 

@@ -13,6 +13,7 @@ use super::chunk::{ArmChunk, Chunk};
 use super::clusters::{Keys, Numbers};
 use super::outcome::{AggregateComparison, BenchmarkResult, PipelineComparison};
 use super::question::Question;
+use super::tables::OfChunk;
 use super::tally::Tally;
 use crate::benchmark::statistics::ClusterBy;
 use crate::score::{MeasureKind, ScoreError, Scorer, ScoringContract};
@@ -114,7 +115,7 @@ impl Kept {
         }
         let (mut numbers, mut next) = (Numbers::default(), 0);
         for chunk in 0..sample.groups() {
-            let keys = Keys::read(run, sample, chunk, by)?;
+            let keys = Keys::read(&OfChunk { run, sample, chunk }, by)?;
             for row in 0..keys.rows() {
                 let (number, new) = keys.get(row).map_or((next, true), |key| numbers.of(key, next));
                 next += u32::from(new);

@@ -6,13 +6,14 @@ use std::num::NonZeroUsize;
 use datafusion::arrow::array::{Array, AsArray, BinaryArray, Float64Array, ListArray, RecordBatch, UInt32Array};
 use datafusion::arrow::datatypes::UInt32Type;
 
-use super::columns::{Damaged, binaries, list, numbers, part, text_column};
+use super::columns::{Damaged, binaries, list, numbers, text_column};
 use super::exposure::{self, LoggedSession};
 use super::question::Question;
+use super::tables::Tables;
 use super::touched::{self, TouchedSession};
 use crate::rows::list_range;
 use crate::schema::column;
-use crate::store::{RunDirectory, StoreError, TableReader, layout};
+use crate::store::StoreError;
 
 /// How much of a chunk is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(super) enum Extent {
 pub(super) struct Chunk {
     pub(super) rows: usize,
     pub(super) arms: Vec<ArmChunk>,
-    /// The sessions whose users acted on something, in the chunk's order.
+    /// The sessions whose users acted on something, in the chunk's order. Nothing where only pairs are read.
     pub(super) touched: Vec<TouchedSession>,
     /// The sessions that nobody judged, in the chunk's order; none where it is not asked what clicks can tell.
     pub(super) logged: Vec<LoggedSession>,
@@ -77,62 +78,72 @@ impl ArmChunk {
 }
 
 impl Chunk {
-    pub(super) fn read(
-        question: &Question<'_>,
-        run: &RunDirectory,
-        sample: &TableReader,
-        index: usize,
-        extent: Extent,
-    ) -> Result<Self, StoreError> {
-        let path = run.path(layout::SESSIONS);
-        let damaged = |error: Damaged| StoreError::table(&path, error);
-        let mut of_sessions = vec![column::TAXONOMY, column::INTERACTIONS];
-        if question.clicks.is_some() {
-            of_sessions.extend([column::SHOWN, column::JUDGMENTS]);
-        }
-        let sessions = sample.group_columns(index, &of_sessions)?;
+    pub(super) fn read(question: &Question<'_>, tables: &impl Tables, extent: Extent) -> Result<Self, StoreError> {
+        let damaged = |error: Damaged| StoreError::table(&tables.sessions_path(), error);
+        let of_sessions = session_columns(question, extent);
+        let sessions = tables.sessions(&of_sessions)?;
         let more = |name: &str| match of_sessions.contains(&name) {
             true => Ok(sessions.clone()),
-            false => sample.group_columns(index, &[name]).map_err(Damaged::from),
+            false => tables.sessions(&[name]).map_err(Damaged::from),
         };
-        let touched = touched::read(&question.plan.relevance, &sessions, more).map_err(damaged)?;
+        let touched = match extent {
+            Extent::Whole => touched::read(&question.plan.relevance, &sessions, more).map_err(damaged)?,
+            Extent::Pairs | Extent::TimedPairs => Vec::new(),
+        };
         let nodes = touched::nodes(&sessions).map_err(damaged)?;
         let logged = match &question.clicks {
             Some(_) => exposure::logged_sessions(question, &sessions).map_err(damaged)?,
             None => Vec::new(),
         };
         let rows = sessions.num_rows();
-        let mut columns: Vec<&str> = question.measures.iter().map(Question::column).collect();
-        columns.extend([column::ERROR_KIND, column::HIT_COUNT]);
-        if !touched.is_empty() {
-            columns.push(column::TOUCHED_RANKS);
-        }
-        if !logged.is_empty() {
-            columns.push(column::EXPOSED_RANKS);
-        }
-        if extent != Extent::Pairs {
-            columns.extend([column::LATENCY_NS, column::STAGES]);
-        }
-        if extent == Extent::Whole {
-            columns.extend([column::TOP_JUDGED, column::TIE_BOUNDS]);
-        }
-        if extent == Extent::Whole || !logged.is_empty() {
-            columns.push(column::TOP_ITEMS);
-        }
-        if extent == Extent::Whole && !question.scorers.is_empty() {
-            columns.extend([column::SESSION_ID, column::SCORERS]);
-        }
+        let columns = arm_columns(question, extent, !touched.is_empty(), !logged.is_empty());
         let mut arms = Vec::with_capacity(question.arms);
         for arm in 0..question.arms {
-            let batch = part(run, arm, index, &columns, rows)?;
-            let arm_path = || run.path(layout::part(arm, index));
+            let batch = tables.arm(arm, &columns, rows)?;
             arms.push(
                 ArmChunk::of(question, batch, (&touched, &logged), extent)
-                    .map_err(|error| StoreError::table(&arm_path(), error))?,
+                    .map_err(|error| StoreError::table(&tables.arm_path(arm), error))?,
             );
         }
         Ok(Self { rows, arms, touched, logged, nodes })
     }
+}
+
+/// Returns the columns of the sample that are read of every chunk.
+pub(super) fn session_columns(question: &Question<'_>, extent: Extent) -> Vec<&'static str> {
+    let mut columns = vec![column::TAXONOMY];
+    if extent == Extent::Whole || question.clicks.is_some() {
+        columns.push(column::INTERACTIONS);
+    }
+    if question.clicks.is_some() {
+        columns.extend([column::SHOWN, column::JUDGMENTS]);
+    }
+    columns
+}
+
+/// Returns the columns of each arm that are read of a chunk with touched and with logged sessions, or without.
+pub(super) fn arm_columns<'a>(question: &Question<'a>, extent: Extent, touched: bool, logged: bool) -> Vec<&'a str> {
+    let mut columns: Vec<&str> = question.measures.iter().map(Question::column).collect();
+    columns.extend([column::ERROR_KIND, column::HIT_COUNT]);
+    if touched {
+        columns.push(column::TOUCHED_RANKS);
+    }
+    if logged {
+        columns.push(column::EXPOSED_RANKS);
+    }
+    if extent != Extent::Pairs {
+        columns.extend([column::LATENCY_NS, column::STAGES]);
+    }
+    if extent == Extent::Whole {
+        columns.extend([column::TOP_JUDGED, column::TIE_BOUNDS]);
+    }
+    if extent == Extent::Whole || logged {
+        columns.push(column::TOP_ITEMS);
+    }
+    if extent == Extent::Whole && !question.scorers.is_empty() {
+        columns.extend([column::SESSION_ID, column::SCORERS]);
+    }
+    columns
 }
 
 impl ArmChunk {

@@ -2,27 +2,30 @@
 //!
 //! All clusters' sums would grow with the sessions. So clusters are dealt into buckets by a hash of their key, and the parts
 //! are read once per bucket. The number of buckets follows from the run alone, never from the machine: it decides the order of
-//! the sums, and so their last digits.
+//! the sums, and so their last digits. Where several machines sum up (`sums`), sessions are dealt out to the buckets first, and
+//! every bucket is summed up by one of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
 use rematch_metrics::stats::{ClusterResiduals, ClusterSum, DeltaSums};
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::chunk::{Chunk, Extent};
-use super::clusters::{Keys, Numbers, repeated};
+use super::clusters::{Key, Keys, Numbers, repeated};
 use super::columns::Damaged;
 use super::exposure;
 use super::fold::in_order;
 use super::latency::{self, Timed};
 use super::question::Question;
+use super::tables::OfChunk;
 use super::tally::{PairTally, Tally};
 use crate::schema::column;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
 
-/// Bytes of sums that are held at once.
-const BUCKET_BYTES: u64 = 192 << 20;
+/// Bytes of sums that are held at once; tests have several buckets, too.
+const BUCKET_BYTES: u64 = if cfg!(test) { 1 << 15 } else { 192 << 20 };
 
 /// Tests of a candidate's latency: the difference and the ratio.
 const LATENCIES: usize = 2;
@@ -31,9 +34,10 @@ const LATENCIES: usize = 2;
 const KEY_BYTES: u64 = 96;
 
 /// What the clusters make of every test; nothing where no cluster repeats.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Clustered {
-    column: Option<&'static str>,
+    /// Whether a session names its user; `None` where no cluster repeats.
+    users: Option<bool>,
     /// By candidate (the first is 0), then by measure.
     whole: Vec<Vec<ClusterResiduals>>,
     /// By candidate, then by the tests of [`exposure`].
@@ -55,7 +59,11 @@ type Found<'a> = Option<&'a ClusterResiduals>;
 impl Clustered {
     /// Returns the column that clusters are named by.
     pub(super) fn column(&self) -> &'static str {
-        self.column.unwrap_or(column::SESSION_ID)
+        match self.users {
+            Some(true) => column::USER_ID,
+            Some(false) => column::VISIT_ID,
+            None => column::SESSION_ID,
+        }
     }
 
     pub(super) fn whole(&self, candidate: usize, measure: usize) -> Found<'_> {
@@ -80,7 +88,7 @@ impl Clustered {
 
     /// Returns whether a cluster repeats.
     pub(super) fn repeats(&self) -> bool {
-        self.column.is_some()
+        self.users.is_some()
     }
 
     pub(super) fn node(&self, node: &str, candidate: usize, place: usize) -> Found<'_> {
@@ -96,36 +104,48 @@ impl Clustered {
         threads: NonZeroUsize,
     ) -> Result<Self, StoreError> {
         let by = question.plan.statistics.cluster_by;
-        let Some(column) = repeated(run, sample, threads, by)? else { return Ok(Self::default()) };
-        let mut found = Self::around(tally, column);
+        let Some(users) = repeated(run, sample, threads, by)? else { return Ok(Self::default()) };
         let buckets = buckets(question, tally);
-        let extent = if found.timed { Extent::TimedPairs } else { Extent::Pairs };
+        let mut all = Vec::new();
         for bucket in 0..buckets {
-            let mut sums = BucketSums::new(question, tally);
-            let read = |index: usize| {
-                let keys = Keys::read(run, sample, index, by)?;
-                let slots = (0..keys.rows()).map(|row| keys.get(row).map(|key| key.hash() % buckets));
-                let slots: Vec<Option<u64>> = slots.collect();
-                Ok::<_, StoreError>((keys, slots, Chunk::read(question, run, sample, index, extent)?))
+            let read = |chunk: usize| {
+                let tables = OfChunk { run, sample, chunk };
+                let keys = Keys::read(&tables, by)?;
+                let mine = (0..keys.rows()).map(|row| bucket_of(keys.get(row), buckets) == bucket).collect();
+                Ok(Some(BucketRows { chunk: Chunk::read(question, &tables, extent(tally))?, keys, mine }))
             };
-            in_order(sample.groups(), threads, read, |_, (keys, hashed, chunk)| {
-                let mut slots = Vec::with_capacity(keys.rows());
-                for (row, of_row) in hashed.iter().enumerate() {
-                    slots.push(match (of_row, keys.get(row)) {
-                        (Some(of_row), Some(key)) if *of_row == bucket => sums.slot(key),
-                        (None, _) if bucket == 0 => Slot::Alone,
-                        _ => Slot::Elsewhere,
-                    });
-                }
-                let added = sums.add(question, tally, &mut found, &chunk, &slots);
-                added.map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
-            })?;
-            sums.into_residuals(question, &mut found);
+            all.push(OfBucket::sum_up(question, tally, sample.groups(), threads, read)?.sums);
         }
-        Ok(found)
+        Ok(Self { users: Some(users), ..Self::merged(all) })
     }
 
-    fn around(tally: &Tally, column: &'static str) -> Self {
+    /// Puts together what the buckets came to, in their order.
+    fn merged(buckets: impl IntoIterator<Item = Self>) -> Self {
+        let merge = |mut all: Self, more: Self| {
+            merge_residuals(&mut all.whole, more.whole);
+            merge_residuals(&mut all.clicks, more.clicks);
+            merge_residuals(&mut all.relative, more.relative);
+            merge_residuals(&mut all.latencies, more.latencies);
+            for (node, residuals) in more.nodes {
+                if let Some(all) = all.nodes.get_mut(&node) {
+                    merge_residuals(all, residuals);
+                }
+            }
+            all
+        };
+        buckets.into_iter().reduce(merge).unwrap_or_default()
+    }
+
+    /// Puts together what buckets came to that others summed up, in their order; nothing where no cluster repeats.
+    pub(super) fn of_buckets(buckets: Vec<OfBucket>) -> Self {
+        let users = buckets.iter().any(|bucket| bucket.users);
+        match buckets.iter().any(|bucket| bucket.repeats) {
+            true => Self { users: Some(users), ..Self::merged(buckets.into_iter().map(|bucket| bucket.sums)) },
+            false => Self::default(),
+        }
+    }
+
+    fn around(tally: &Tally) -> Self {
         let mean = |pair: &PairTally| ClusterResiduals::around(pair.deltas.mean().unwrap_or_default());
         let means = |pairs: &Vec<Vec<PairTally>>| -> Vec<Vec<ClusterResiduals>> {
             pairs.iter().map(|pairs| pairs.iter().map(mean).collect()).collect()
@@ -133,7 +153,7 @@ impl Clustered {
         let zero = || ClusterResiduals::around(0.0);
         let around = |deltas: &DeltaSums| ClusterResiduals::around(deltas.mean().unwrap_or_default());
         Self {
-            column: Some(column),
+            users: None,
             whole: means(&tally.whole.pairs),
             clicks: tally
                 .exposures
@@ -146,11 +166,25 @@ impl Clustered {
                 .iter()
                 .map(|pairs| vec![around(&pairs.deltas), around(&pairs.log_ratios)])
                 .collect(),
-            timed: tally.latencies.iter().any(|pairs| pairs.deltas.count() > 0),
+            timed: is_timed(tally),
             ratios: tally.whole.pairs.iter().map(|pairs| pairs.iter().map(ratio).collect()).collect(),
             nodes: tally.nodes.iter().map(|(node, group)| (node.clone(), means(&group.pairs))).collect(),
         }
     }
+}
+
+fn is_timed(tally: &Tally) -> bool {
+    tally.latencies.iter().any(|pairs| pairs.deltas.count() > 0)
+}
+
+/// How much of the sessions is read.
+pub(super) fn extent(tally: &Tally) -> Extent {
+    if is_timed(tally) { Extent::TimedPairs } else { Extent::Pairs }
+}
+
+fn merge_residuals(all: &mut [Vec<ClusterResiduals>], more: Vec<Vec<ClusterResiduals>>) {
+    let pairs = all.iter_mut().flatten().zip(more.into_iter().flatten());
+    pairs.for_each(|(all, more)| all.merge(more));
 }
 
 /// The relative change of the mean; 0 where the baseline's is 0.
@@ -159,8 +193,13 @@ fn ratio(pair: &PairTally) -> f64 {
     pair.deltas.mean().filter(|_| baseline != 0.0).map_or(0.0, |delta| delta / baseline)
 }
 
+/// Returns the bucket of a session with that key; sessions that stand alone are in the first.
+pub(super) fn bucket_of(key: Option<Key<'_>>, buckets: u64) -> u64 {
+    key.map_or(0, |key| key.hash() % buckets)
+}
+
 /// The number of buckets that keeps one of them within [`BUCKET_BYTES`], if no cluster repeated.
-fn buckets(question: &Question<'_>, tally: &Tally) -> u64 {
+pub(super) fn buckets(question: &Question<'_>, tally: &Tally) -> u64 {
     let (cell, node_cell) = (size_of::<Cell>() as u64, size_of::<NodeCell>() as u64);
     let candidates = question.candidates().len() as u64;
     let tests = per_candidate(question) as u64 * candidates;
@@ -208,6 +247,58 @@ struct NodeCell {
 impl NodeCell {
     fn whole(self) -> ClusterSum {
         ClusterSum { pairs: self.pairs.into(), sum: self.sum }
+    }
+}
+
+/// Sessions among which some are of a bucket.
+pub(super) struct BucketRows {
+    pub(super) keys: Keys,
+    pub(super) chunk: Chunk,
+    /// Whether a session is of the bucket, by row.
+    pub(super) mine: Vec<bool>,
+}
+
+/// What the clusters of one bucket come to.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OfBucket {
+    sums: Clustered,
+    /// Whether one of its clusters repeats.
+    repeats: bool,
+    /// Whether one of its sessions names its user.
+    users: bool,
+}
+
+impl OfBucket {
+    /// Sums up the clusters of a bucket, whose sessions `read` brings piece by piece; `None` for a piece without any.
+    pub(super) fn sum_up(
+        question: &Question<'_>,
+        tally: &Tally,
+        pieces: usize,
+        threads: NonZeroUsize,
+        read: impl Fn(usize) -> Result<Option<BucketRows>, StoreError> + Sync,
+    ) -> Result<Self, StoreError> {
+        let (mut sums, mut found) = (BucketSums::new(question, tally), Clustered::around(tally));
+        let (mut sessions, mut users) = (0, false);
+        in_order(pieces, threads, read, |_, rows| {
+            let Some(BucketRows { keys, chunk, mine }) = rows else { return Ok(()) };
+            let mut slots = Vec::with_capacity(keys.rows());
+            for (row, mine) in mine.into_iter().enumerate() {
+                slots.push(match (mine, keys.get(row)) {
+                    (false, _) => Slot::Elsewhere,
+                    (true, None) => Slot::Alone,
+                    (true, Some(key)) => {
+                        sessions += 1;
+                        users |= matches!(key, Key::User(_));
+                        sums.slot(key)
+                    }
+                });
+            }
+            let added = sums.add(question, tally, &mut found, &chunk, &slots);
+            added.map_err(|error| StoreError::table(layout::SESSIONS.as_ref(), error))
+        })?;
+        let repeats = sessions > u64::from(sums.clusters);
+        sums.into_residuals(question, &mut found);
+        Ok(Self { sums: found, repeats, users })
     }
 }
 

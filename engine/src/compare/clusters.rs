@@ -9,9 +9,10 @@ use datafusion::arrow::array::{Array, RecordBatch, StringArray};
 
 use super::columns::{Damaged, text_column};
 use super::fold::in_order;
+use super::tables::{OfChunk, Tables};
 use crate::benchmark::statistics::ClusterBy;
 use crate::schema::column;
-use crate::store::{RunDirectory, StoreError, TableReader, layout};
+use crate::store::{RunDirectory, StoreError, TableReader};
 
 /// Hashes that are sorted at once: 64 MiB of them.
 const HASHES_AT_ONCE: u64 = 1 << 23;
@@ -58,14 +59,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn read(
-        run: &RunDirectory,
-        sample: &TableReader,
-        chunk: usize,
-        by: ClusterBy,
-    ) -> Result<Self, StoreError> {
-        let batch = sample.group_columns(chunk, &[column::VISIT_ID, column::USER_ID])?;
-        Self::of(&batch, by).map_err(|error| StoreError::table(&run.path(layout::SESSIONS), error))
+    /// The columns of sessions that keys are made of.
+    pub(super) const COLUMNS: [&str; 2] = [column::VISIT_ID, column::USER_ID];
+
+    pub(super) fn read(tables: &impl Tables, by: ClusterBy) -> Result<Self, StoreError> {
+        let batch = tables.sessions(&Self::COLUMNS)?;
+        Self::of(&batch, by).map_err(|error| StoreError::table(&tables.sessions_path(), error))
     }
 
     fn of(batch: &RecordBatch, by: ClusterBy) -> Result<Self, Damaged> {
@@ -113,13 +112,13 @@ impl Numbers {
     }
 }
 
-/// Returns the column that clusters are named by in a run in which one repeats, or `None` where none does.
+/// Returns whether a session names its user in a run in which a cluster repeats, or `None` where none does.
 pub(super) fn repeated(
     run: &RunDirectory,
     sample: &TableReader,
     threads: NonZeroUsize,
     by: ClusterBy,
-) -> Result<Option<&'static str>, StoreError> {
+) -> Result<Option<bool>, StoreError> {
     if by == ClusterBy::Session {
         return Ok(None);
     }
@@ -128,7 +127,7 @@ pub(super) fn repeated(
     for bucket in 0..buckets {
         let mut hashes: Vec<u64> = Vec::new();
         let read = |chunk: usize| {
-            let keys = Keys::read(run, sample, chunk, by)?;
+            let keys = Keys::read(&OfChunk { run, sample, chunk }, by)?;
             let user = (0..keys.rows()).any(|row| matches!(keys.get(row), Some(Key::User(_))));
             let hashes = (0..keys.rows()).filter_map(|row| keys.get(row)).map(Key::hash);
             Ok::<_, StoreError>((user, hashes.filter(|hash| hash % buckets == bucket).collect::<Vec<u64>>()))
@@ -145,7 +144,7 @@ pub(super) fn repeated(
         drop(hashes);
         for suspects in suspects.chunks(SUSPECTS_AT_ONCE) {
             if any_twice(run, sample, suspects, by)? {
-                return Ok(Some(if users { column::USER_ID } else { column::VISIT_ID }));
+                return Ok(Some(users));
             }
         }
     }
@@ -157,7 +156,7 @@ fn any_twice(run: &RunDirectory, sample: &TableReader, suspects: &[u64], by: Clu
     let suspects: HashSet<u64> = suspects.iter().copied().collect();
     let mut numbers = Numbers::default();
     for chunk in 0..sample.groups() {
-        let keys = Keys::read(run, sample, chunk, by)?;
+        let keys = Keys::read(&OfChunk { run, sample, chunk }, by)?;
         let suspected = (0..keys.rows()).filter_map(|row| keys.get(row)).filter(|key| suspects.contains(&key.hash()));
         for key in suspected {
             if !numbers.of(key, 0).1 {

@@ -2,11 +2,8 @@
 
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryArray, ListArray, PrimitiveArray};
 use datafusion::arrow::array::{RecordBatch, StringArray, StructArray};
-use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
-
-use crate::store::{RunDirectory, StoreError, layout};
 
 /// A table that does not have the columns that its schema promises.
 pub(super) type Damaged = Box<dyn std::error::Error + Send + Sync>;
@@ -50,30 +47,4 @@ pub(super) fn as_numbers<'a, T: ArrowPrimitiveType>(
     name: &str,
 ) -> Result<&'a PrimitiveArray<T>, Damaged> {
     array.as_primitive_opt::<T>().ok_or_else(|| mismatch(name, array.data_type()))
-}
-
-/// Reads columns of the part of a work unit, which answers `rows` sessions.
-pub(super) fn part(
-    run: &RunDirectory,
-    arm: usize,
-    chunk: usize,
-    columns: &[&str],
-    rows: usize,
-) -> Result<RecordBatch, StoreError> {
-    let name = layout::part(arm, chunk);
-    let table = run.table(&name)?;
-    let damaged = |error: Damaged| StoreError::table(&run.path(&name), error);
-    let batch = if table.groups() == 1 {
-        table.group_columns(0, columns)?
-    } else {
-        let groups = (0..table.groups()).map(|group| table.group_columns(group, columns));
-        let groups = groups.collect::<Result<Vec<_>, _>>()?;
-        let first = groups.first().ok_or_else(|| damaged("it has no rows".into()))?;
-        concat_batches(&first.schema(), &groups).map_err(|error| damaged(error.into()))?
-    };
-    if batch.num_rows() != rows {
-        let reason = format!("it answers {} sessions, its chunk of the sample has {rows}", batch.num_rows());
-        return Err(damaged(reason.into()));
-    }
-    Ok(batch)
 }

@@ -4,7 +4,7 @@
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm, if nothing else is asked for)
 //! for the number of candidates.
 //!
-//! The parts are read chunk by chunk (`chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
+//! The parts are read chunk by chunk (`tables`, `chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
 //! of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
 //! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
 //! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
@@ -45,6 +45,7 @@ mod significance;
 mod similarity;
 mod stages;
 mod sums;
+mod tables;
 mod tally;
 mod taxonomy;
 #[cfg(test)]
@@ -60,13 +61,13 @@ use rematch_metrics::stats::{benjamini_hochberg, holm};
 
 pub use judged::{JudgeNext, judge_next};
 pub use outcome::Comparison;
-pub use sums::{ask_for_sums, sum_up_chunk};
+pub use sums::{Round, SumMaker, ask_for_sums};
 
 use crate::benchmark::Plan;
 use crate::benchmark::statistics::Correction;
 use crate::load::LoadError;
 use crate::score::{Measure, MeasureKind, ScoreError, ScoringContract};
-use crate::store::{RunDirectory, StoreError, layout};
+use crate::store::{RunDirectory, StoreError, TableReader, layout};
 use aggregation::Kept;
 use beyond::Beyond;
 use chunk::{Chunk, Extent};
@@ -74,8 +75,9 @@ use cluster_tests::Clustered;
 use judged::Bounds;
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
-use resampling::Resampled;
+use resampling::{Resampled, Source};
 use sums::Sums;
+use tables::OfChunk;
 use tally::Tally;
 
 /// Two-sided level of every test.
@@ -147,34 +149,57 @@ pub fn compare(
     let sample = run.sample()?;
     let mut sums = Sums::of(run)?;
     question.clicks = match &mut sums {
-        Some(sums) => sums.clicks(),
+        Some(sums) => sums.take_clicks(),
         None if question.relevance_decides() => exposure::survey(plan, run, &run.table(layout::SESSIONS)?, threads)?,
         None => None,
     };
-    let mut tally = Tally::default();
     let mut kept = Kept::new(&question, contract, sample.rows())?;
+    let mut sums = sums.filter(|_| !kept.keeps());
+    let tally = match sums.as_mut().and_then(Sums::take_whole) {
+        Some(tally) => tally,
+        None => sum_up_chunks(&question, run, &sample, threads, (sums.as_ref(), &mut kept))?,
+    };
+    let clustered = match sums.as_mut().and_then(Sums::take_clustered) {
+        Some(clustered) => clustered,
+        None => Clustered::read(&question, &tally, run, &sample, threads)?,
+    };
+    let source = Source { question: &question, run, sample: &sample, threads };
+    let resampled = Resampled::read(source, &tally, &clustered, |passes, pass| match &sums {
+        Some(sums) => sums.pass(passes, pass),
+        None => Ok(None),
+    })?;
+    kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
+    let bounds = sums.as_ref().map_or_else(|| Ok(Vec::new()), Sums::bounds)?;
+    let bounds = Bounds::read(&question, &tally, run, &sample, threads, bounds)?;
+    let beyond = Beyond::read(&question, run, &sample, threads)?;
+    let stopping = sequential::read(plan, run)?;
+    conclude(&question, contract, arms, &Summed { tally, clustered, resampled, kept, bounds, beyond, stopping })
+}
+
+/// Reads every chunk, but those whose sums others made.
+fn sum_up_chunks(
+    question: &Question<'_>,
+    run: &RunDirectory,
+    sample: &TableReader,
+    threads: NonZeroUsize,
+    (made, kept): (Option<&Sums<'_>>, &mut Kept),
+) -> Result<Tally, CompareError> {
     let keeps = kept.keeps();
-    let made = sums.filter(|_| !keeps);
     let read = |index: usize| {
-        if let Some(sums) = made.as_ref().map(|made| made.chunk(index)).transpose()?.flatten() {
+        if let Some(sums) = made.map(|made| made.chunk(index)).transpose()?.flatten() {
             return Ok((None, sums));
         }
-        let chunk = Chunk::read(&question, run, &sample, index, Extent::Whole)?;
-        let sums = Tally::of(&question, &chunk).map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
+        let chunk = Chunk::read(question, &OfChunk { run, sample, chunk: index }, Extent::Whole)?;
+        let sums = Tally::of(question, &chunk).map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
         Ok::<_, CompareError>((keeps.then_some(chunk), sums))
     };
+    let mut tally = Tally::default();
     fold::in_order(sample.groups(), threads, read, |_, (chunk, sums)| {
         chunk.iter().for_each(|chunk| kept.add(chunk, &sums));
         tally.merge(sums);
         Ok(())
     })?;
-    let clustered = Clustered::read(&question, &tally, run, &sample, threads)?;
-    let resampled = Resampled::read(&question, &tally, &clustered, run, &sample, threads)?;
-    kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
-    let bounds = Bounds::read(&question, &tally, run, &sample, threads)?;
-    let beyond = Beyond::read(&question, run, &sample, threads)?;
-    let stopping = sequential::read(plan, run)?;
-    conclude(&question, contract, arms, &Summed { tally, clustered, resampled, kept, bounds, beyond, stopping })
+    Ok(tally)
 }
 
 /// Everything that was summed up.

@@ -18,6 +18,7 @@ use super::clusters::{Keys, Numbers};
 use super::exposure::{self, CLICK_SIGNIFICANCE};
 use super::outcome::{CurveLook, MetricComparison, PipelineComparison, SequenceLook, Stopping, VerdictOutcome};
 use super::question::Question;
+use super::tables::OfChunk;
 use super::verdict::TOLERATED_FAILURES;
 use super::{CompareError, SIGNIFICANCE};
 use crate::benchmark::Plan;
@@ -64,7 +65,8 @@ impl<'a> Watch<'a> {
         }
         let mut clusters = 0;
         for chunk in 0..sample.groups() {
-            clusters += clusters_of(&Keys::read(run, &sample, chunk, plan.statistics.cluster_by)?);
+            let tables = OfChunk { run, sample: &sample, chunk };
+            clusters += clusters_of(&Keys::read(&tables, plan.statistics.cluster_by)?);
         }
         let significance = Proportion::new(SIGNIFICANCE).unwrap_or(Proportion::FIVE_PERCENT);
         let sequence = ConfidenceSequence::planned(significance, clusters);
@@ -81,8 +83,9 @@ impl<'a> Watch<'a> {
     ///
     /// Returns an error when the chunk's parts cannot be read.
     pub fn look(&mut self, chunk: usize) -> Result<bool, CompareError> {
-        let keys = Keys::read(self.run, &self.sample, chunk, self.question.plan.statistics.cluster_by)?;
-        let read = Chunk::read(&self.question, self.run, &self.sample, chunk, Extent::Pairs)?;
+        let tables = OfChunk { run: self.run, sample: &self.sample, chunk };
+        let keys = Keys::read(&tables, self.question.plan.statistics.cluster_by)?;
+        let read = Chunk::read(&self.question, &tables, Extent::Pairs)?;
         for (candidate, moments) in self.question.candidates().zip(&mut self.moments) {
             let found = cluster_sums(&self.question, &keys, &read, candidate);
             moments.resize(found.len(), ClusterMoments::default());

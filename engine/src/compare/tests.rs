@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{Arm, CompareError, Comparison, ask_for_sums, compare, oracle, sum_up_chunk};
+use super::{Arm, CompareError, Comparison, Round, SumMaker, ask_for_sums, compare, oracle};
 use crate::benchmark::{Plan, SpecSource};
 use crate::rows::{rankings_to_batch, scores_to_batch, sessions_to_batch};
 use crate::schema::{self, column};
@@ -312,23 +312,48 @@ fn sums_of_chunks_say_what_whole_lists_say() {
 fn sums_that_others_made_give_the_same_numbers_to_the_bit() {
     let case = Case::new();
     let threads = NonZeroUsize::MIN;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
+        proptest::test_runner::Config::with_cases(24),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
     let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
         let folder = tempfile::tempdir().expect("a folder");
         let directory = case.write(folder.path(), &run, rows_per_chunk);
         let compared = || compare(&case.plan, &case.contract, &case.arms, &directory, threads).expect("compared");
         let expected = json(&compared()).to_string();
         let sample = directory.table(layout::SESSIONS).expect("a sample");
-        let sum_up = |chunk| sum_up_chunk(&case.plan, &case.contract, case.arms.len(), &directory, &sample, chunk);
-        prop_assert!(matches!(sum_up(0), Err(CompareError::NotAsked)));
-        prop_assert!(ask_for_sums(&case.plan, &case.contract, case.arms.len(), &directory, threads).expect("asked"));
+        let ask = |round| {
+            ask_for_sums(&case.plan, &case.contract, case.arms.len(), &directory, threads, round).expect("asked")
+        };
+        let make = |round, piece| {
+            let maker = SumMaker::of(&directory, round).expect("asked for");
+            maker.make(&case.plan, &case.contract, &directory, &sample, piece).expect("made")
+        };
+        prop_assert!(matches!(SumMaker::of(&directory, Round::Chunks), Err(CompareError::NotAsked)));
+        let chunks = ask(Round::Chunks);
+        prop_assert_eq!(chunks, sample.groups());
+        prop_assert!(matches!(SumMaker::of(&directory, Round::Deal), Err(CompareError::NotAsked)));
         // Some are made, and the others are not.
-        let made = (0..sample.groups()).filter(|chunk| chunk % 3 != 1);
-        let sessions: u64 = made.clone().map(|chunk| sum_up(chunk).expect("sums")).sum();
+        let made = (0..chunks).filter(|chunk| chunk % 3 != 1);
+        let sessions: u64 = made.clone().map(|chunk| make(Round::Chunks, chunk)).sum();
         prop_assert_eq!(sessions, made.map(|chunk| sample.group_rows(chunk)).sum::<u64>());
-        prop_assert_eq!(json(&compared()).to_string(), expected);
+        prop_assert_eq!(json(&compared()).to_string(), expected.clone());
+        (0..chunks).filter(|chunk| chunk % 3 == 1).for_each(|chunk| drop(make(Round::Chunks, chunk)));
+        for round in [Round::Deal, Round::Clusters, Round::Resamples] {
+            let pieces = ask(round);
+            prop_assert!(pieces > 0, "{round:?}");
+            let sessions: u64 = (0..pieces).rev().map(|piece| make(round, piece)).sum();
+            prop_assert_eq!(sessions % sample.rows(), 0, "{:?}", round);
+            prop_assert_eq!(json(&compared()).to_string(), expected.clone(), "{:?}", round);
+        }
         // They are read: damaged ones end the comparison.
-        directory.write_bytes(layout::sums(0), b"no sums").expect("written");
+        for damaged in [layout::sums(Round::Deal.number(), 0), layout::sums(Round::Resamples.number(), 0)] {
+            let piece = directory.read_bytes(&damaged).expect("a piece");
+            directory.write_bytes(&damaged, b"no sums").expect("written");
+            prop_assert!(compare(&case.plan, &case.contract, &case.arms, &directory, threads).is_err());
+            directory.write_bytes(&damaged, &piece).expect("written");
+        }
+        directory.write_bytes(layout::SUMS_ASKED, b"no sums").expect("written");
         prop_assert!(compare(&case.plan, &case.contract, &case.arms, &directory, threads).is_err());
         Ok(())
     });

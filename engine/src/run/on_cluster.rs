@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::{Run, RunError, Tally};
 use crate::benchmark::{ClusterAddress, ClusterAddressError};
+#[cfg(feature = "cluster")]
+use crate::compare::Round;
 use crate::store::layout;
 #[cfg(feature = "cluster")]
 use crate::unit::Task;
@@ -79,20 +81,23 @@ impl Run {
         Ok(driver.drive(Task::RetryErrors, units, |done| again.add(self, done)).await?)
     }
 
-    /// Has the chunks of a run whose parts are all there summed up where they were made, so that whoever compares reads sums.
+    /// Has a run whose parts are all there summed up where they were made, round by round, so that whoever compares reads sums.
     #[cfg(feature = "cluster")]
     pub(super) async fn sum_up_on_cluster(&self) -> Result<Ended, RunError> {
         let Some(address) = self.cluster() else { return Ok(Ended::Done) };
-        let (plan, contract, run) = (Arc::clone(&self.plan), Arc::clone(&self.contract), self.directory.clone());
-        let threads = self.surroundings.workers();
-        let arms = plan.pipelines.len();
-        let ask = move || crate::compare::ask_for_sums(&plan, &contract, arms, &run, threads);
-        if !tokio::task::spawn_blocking(ask).await?? {
-            return Ok(Ended::Done);
+        for round in Round::ALL {
+            let (plan, contract, run) = (Arc::clone(&self.plan), Arc::clone(&self.contract), self.directory.clone());
+            let (arms, threads) = (plan.pipelines.len(), self.surroundings.workers());
+            let ask = move || crate::compare::ask_for_sums(&plan, &contract, arms, &run, threads, round);
+            let pieces = tokio::task::spawn_blocking(ask).await??;
+            let units: Vec<WorkUnit> =
+                (0..pieces).map(|piece| WorkUnit { pipeline: round.number(), chunk: piece }).collect();
+            match self.cluster_driver(address).drive(Task::SumUp, &units, |_| ()).await? {
+                Ended::Done => {}
+                ended => return Ok(ended),
+            }
         }
-        let chunks = self.directory.table(layout::SESSIONS)?.groups();
-        let units: Vec<WorkUnit> = (0..chunks).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
-        Ok(self.cluster_driver(address).drive(Task::SumUp, &units, |_| ()).await?)
+        Ok(Ended::Done)
     }
 
     /// Nobody else makes sums in this build.

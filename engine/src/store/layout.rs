@@ -55,7 +55,7 @@ pub const LOADED: &str = "loaded.parquet";
 pub const SHIPPED: &str = "cluster.json";
 /// Folder of what the executors of a cluster read, by content.
 pub const INPUTS: &str = "inputs";
-/// Folder of the sums of chunks that executors of a cluster made; removed when the run is compared.
+/// Folder of the sums that executors of a cluster made; removed when the run is compared.
 pub const SUMS: &str = "sums";
 /// What the sums depend on; they are of no use without it.
 pub const SUMS_ASKED: &str = "sums/asked.json.gz";
@@ -68,15 +68,28 @@ pub fn part(pipeline: usize, chunk: usize) -> PathBuf {
     PathBuf::from(PARTS).join(format!("{pipeline:03}-{chunk:06}.parquet"))
 }
 
-/// Returns the name of a chunk's sums.
+/// Returns the name of a piece of a round of sums; both count from 0.
 #[must_use]
-pub fn sums(chunk: usize) -> PathBuf {
-    PathBuf::from(SUMS).join(format!("{chunk:06}.json.gz"))
+pub fn sums(round: usize, piece: usize) -> PathBuf {
+    PathBuf::from(SUMS).join(format!("{round}-{piece:06}.json.gz"))
 }
 
-/// Returns the chunk of a file name of sums.
+/// Returns round and piece of a file name of sums.
 #[must_use]
-pub fn chunk_of_sums(name: &str) -> Option<usize> {
-    let chunk = name.strip_suffix(".json.gz")?.parse().ok()?;
-    (sums(chunk).file_name()? == name).then_some(chunk)
+pub fn piece_of_sums(name: &str) -> Option<(usize, usize)> {
+    let (round, piece) = name.strip_suffix(".json.gz")?.split_once('-')?;
+    let (round, piece) = (round.parse().ok()?, piece.parse().ok()?);
+    (sums(round, piece).file_name()? == name).then_some((round, piece))
+}
+
+/// Returns the name of the sessions of a range of chunks that were dealt out by user or visit.
+#[must_use]
+pub fn dealt_sessions(range: usize) -> PathBuf {
+    PathBuf::from(SUMS).join(format!("dealt-{range:06}.parquet"))
+}
+
+/// Returns the name of what a pipeline made of them.
+#[must_use]
+pub fn dealt_arm(range: usize, pipeline: usize) -> PathBuf {
+    PathBuf::from(SUMS).join(format!("dealt-{range:06}-{pipeline:03}.parquet"))
 }

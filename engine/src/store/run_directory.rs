@@ -348,6 +348,26 @@ impl RunDirectory {
         self.write_table_as(name.as_ref(), schema, batches, SESSIONS_PER_CHUNK, Put::Replace)
     }
 
+    /// Writes a table of which every batch is a row group. What has the name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a batch is one, or when the table cannot be written.
+    pub fn write_groups(
+        &self,
+        name: impl AsRef<Path>,
+        schema: SchemaRef,
+        groups: impl Iterator<Item = Result<RecordBatch, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let mut writer = TableWriter::create(&self.path(name), schema, usize::MAX)?;
+        for group in groups {
+            writer.write(&group?)?;
+            writer.end_group()?;
+        }
+        self.check_lock()?;
+        self.or_lost(writer.finish_as(Put::Replace))
+    }
+
     /// Writes the part of a work unit. In an object store a part that is there stays as it is: whoever wrote it wrote the
     /// same.
     ///

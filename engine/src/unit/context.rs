@@ -85,13 +85,14 @@ pub trait UnitHost: Send + Sync {
         Ok(())
     }
 
-    /// Sums up a chunk of a run whose parts are all there, and returns its number of sessions. Blocks.
+    /// Makes a piece of a round of sums of a run whose parts are all there, and returns the number of sessions that it was made of.
+    /// Blocks.
     ///
     /// # Errors
     ///
     /// Returns an error when the parts cannot be read, or this process makes no sums.
-    fn sum_up(&self, context: &UnitContext, chunk: usize) -> Result<u64, UnitError> {
-        let _ = chunk;
+    fn sum_up(&self, context: &UnitContext, round: usize, piece: usize) -> Result<u64, UnitError> {
+        let _ = (round, piece);
         let reason = "this process does units and makes no sums".to_owned();
         Err(UnitError::Elsewhere { run: context.run.root().display().to_string(), reason })
     }

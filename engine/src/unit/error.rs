@@ -48,11 +48,13 @@ pub enum UnitError {
         /// The session.
         session: String,
     },
-    /// The sums of a chunk cannot be made.
-    #[error("chunk {chunk} cannot be summed up")]
+    /// A piece of the sums of a run cannot be made.
+    #[error("piece {piece} of round {round} of the sums cannot be made")]
     Sums {
-        /// The chunk's number.
-        chunk: usize,
+        /// The round's number.
+        round: usize,
+        /// The piece's number.
+        piece: usize,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

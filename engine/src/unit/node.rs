@@ -54,7 +54,8 @@ pub enum Task {
     DoMissing,
     /// Its part is there; the sessions that failed are tried again.
     RetryErrors,
-    /// The parts of all pipelines are there for its chunk: they are summed up. The unit's pipeline is 0.
+    /// The parts of all units are there: they are summed up. The unit's pipeline is the number of a round of sums, and its chunk a
+    /// piece of that round.
     SumUp,
 }
 
@@ -264,7 +265,9 @@ impl Partition {
             None => {
                 let (contexts, order) = (Arc::clone(&self.contexts), self.order.clone());
                 let context = tokio::task::spawn_blocking(move || contexts.open(&order)).await??;
-                let answerer = Answerer::of(&context, unit.pipeline)?;
+                // Nobody is asked for sums.
+                let pipeline = if self.task == Task::SumUp { 0 } else { unit.pipeline };
+                let answerer = Answerer::of(&context, pipeline)?;
                 (unit.pipeline, context, answerer)
             }
         };
@@ -284,7 +287,7 @@ impl Partition {
             Task::RetryErrors => retry_unit(context, answerer, unit).await?,
             Task::SumUp => {
                 let (contexts, opened) = (Arc::clone(&self.contexts), Arc::clone(context));
-                let sum_up = move || contexts.host().sum_up(&opened, unit.chunk);
+                let sum_up = move || contexts.host().sum_up(&opened, unit.pipeline, unit.chunk);
                 UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 }
             }
         };

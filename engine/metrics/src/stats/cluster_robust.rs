@@ -1,5 +1,7 @@
 //! The t-test for sessions that come in clusters, such as those of one user.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Moments, TStatistic, Untestable};
 use crate::sum::{CompensatedSum, count, sum, whole};
 
@@ -93,7 +95,7 @@ pub fn cluster_robust_t_of_sums(clusters: &[ClusterSum]) -> Result<ClusterRobust
 }
 
 /// The residuals of clusters that come one by one, when the mean of all deltas is known beforehand.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClusterResiduals {
     estimate: f64,
     pairs: u64,
@@ -122,6 +124,15 @@ impl ClusterResiduals {
         self.squares.add(residual * residual);
         self.sums_squared.add(cluster.sum * cluster.sum);
         self.largest = self.largest.max(cluster.sum.abs());
+    }
+
+    /// Adds other clusters, whose residuals are around the same mean.
+    pub fn merge(&mut self, other: Self) {
+        self.pairs += other.pairs;
+        self.clusters += other.clusters;
+        self.squares.merge(other.squares);
+        self.sums_squared.merge(other.sums_squared);
+        self.largest = self.largest.max(other.largest);
     }
 
     /// Returns the number of clusters that have pairs.
@@ -220,6 +231,22 @@ mod tests {
                 prop_assert!((test.statistic.t() - expected.statistic.t()).abs() < 1e-9 * expected.statistic.t().abs().max(1.0));
                 prop_assert_eq!(test.statistic.degrees_of_freedom, expected.statistic.degrees_of_freedom);
             }
+        }
+
+        #[test]
+        fn residuals_of_other_clusters_merge(sums in prop::collection::vec((1_u64..4, -8_i32..8), 2..40), at in 0_usize..40) {
+            let sums: Vec<ClusterSum> =
+                sums.into_iter().map(|(pairs, sum)| ClusterSum { pairs, sum: f64::from(sum) }).collect();
+            let of = |sums: &[ClusterSum]| {
+                let mut residuals = ClusterResiduals::around(0.25);
+                sums.iter().for_each(|sum| residuals.add(*sum));
+                residuals
+            };
+            let (one, other) = sums.split_at(at.min(sums.len()));
+            let mut merged = of(one);
+            merged.merge(of(other));
+            // Sixteenths add up without rounding.
+            prop_assert_eq!(merged, of(&sums));
         }
 
         #[test]

@@ -7,6 +7,7 @@
 //!   [`cluster_robust_t`] as soon as sessions share a user or visit, since repeated users make the plain test cry wolf.
 //! - [`Randomisation`] is the check without assumptions, and adjusts for several metrics at once (MaxT);
 //!   [`StreamedRandomisation`] makes it of deltas that come in parts, in memory that does not grow with them.
+//! - [`bootstrap_interval`] resamples clusters that are all in memory, [`PoissonBootstrap`] those that come in parts.
 //! - [`wilcoxon`] and [`sign_test`] answer another question (the median, the sign) and reject a true null about the mean
 //!   when deltas are skewed; they are for those who ask for them.
 //! - [`ConfidenceSequence`] may be looked at at any time: for stopping as soon as the answer is clear.
@@ -29,6 +30,7 @@ mod multiple_testing;
 mod noncentral_t;
 pub(crate) mod normal;
 mod paired_t;
+mod poisson_bootstrap;
 mod power;
 mod quantile;
 mod randomisation;
@@ -51,6 +53,7 @@ pub use moments::Moments;
 pub use multiple_testing::{benjamini_hochberg, benjamini_yekutieli, bonferroni, holm};
 pub use noncentral_t::{noncentral_t_lower_tail, noncentral_t_upper_tail};
 pub use paired_t::{PairedT, TStatistic, paired_t, paired_t_of_moments};
+pub use poisson_bootstrap::{PoissonBootstrap, PoissonMeans};
 pub use power::{minimum_detectable_effect, power, sessions_to_settle};
 pub use quantile::{QuantileMethod, quantile, quantile_of_sorted};
 pub use randomisation::{Randomisation, RandomisationCounts};

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::counter_random::bits;
 use super::randomisation::{LANES, ROUNDING, RandomisationCounts};
 use crate::sum::whole;
@@ -52,7 +54,7 @@ impl SignBatch {
 /// The sums of several tests' deltas under the random signs of [`super::Randomisation`].
 ///
 /// Parts that were made alike merge, in any order, into the same sums.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamedRandomisation {
     seed: u64,
     resamples: Range<u64>,
@@ -60,11 +62,32 @@ pub struct StreamedRandomisation {
     scales: Vec<f64>,
     totals: Vec<Total>,
     /// By block of resamples, then by test: the sums of what has the other sign.
+    #[serde(with = "lanes")]
     flipped: Vec<[i64; LANES]>,
 }
 
+/// Blocks of sums in a row: serde knows no arrays of that length.
+mod lanes {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::LANES;
+
+    pub(super) fn serialize<S: Serializer>(blocks: &[[i64; LANES]], serializer: S) -> Result<S::Ok, S::Error> {
+        blocks.as_flattened().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[i64; LANES]>, D::Error> {
+        let sums = Vec::<i64>::deserialize(deserializer)?;
+        match sums.as_chunks() {
+            (blocks, []) => Ok(blocks.to_vec()),
+            _ => Err(D::Error::invalid_length(sums.len(), &"whole blocks of sums")),
+        }
+    }
+}
+
 /// What a test's deltas add up to as they are, in quanta.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Total {
     sum: i64,
     absolute: i64,
@@ -235,12 +258,12 @@ fn count_resample(
     clippy::cast_precision_loss,
     reason = "the last bits of a sum of 2^61 quanta are far below the slack of a comparison"
 )]
-fn quanta(number: i64) -> f64 {
+pub(super) fn quanta(number: i64) -> f64 {
     number as f64
 }
 
-/// Returns the quanta per unit with which the deltas of a test can be added up, a power of two.
-fn scale(extent: &Extent) -> f64 {
+/// Returns the quanta per unit with which the deltas of a test can be added up, a power of two; 0 where there is nothing to add.
+pub(super) fn scale(extent: &Extent) -> f64 {
     let most = whole(extent.deltas) * extent.largest;
     if !(most > 0.0 && most.is_finite()) {
         return 0.0;

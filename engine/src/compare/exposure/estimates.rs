@@ -34,7 +34,7 @@ pub(super) const FIRST_CURVE: usize = 5;
 pub(super) const RATIOS: usize = 4;
 
 /// How likely users were to look.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(in crate::compare) struct Examination {
     pub(super) source: PropensitySource,
     pub(super) curve: ExaminationCurve,

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use rematch_metrics::sum::CompensatedSum;
+use serde::{Deserialize, Serialize};
 
 use super::read::{JudgedChunk, highest_grade};
 use super::what_if::{Range, WhatIf};
@@ -24,7 +25,7 @@ pub(in crate::compare) enum Bounds {
 }
 
 /// The sums of one candidate's sessions.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(in crate::compare) struct Sums {
     sessions: u64,
     with_unjudged: u64,
@@ -35,9 +36,19 @@ pub(in crate::compare) struct Sums {
     all: CompensatedSum,
 }
 
-impl Bounds {
-    /// Reads the judgments of a run, where it has any, and the top items again.
-    pub(in crate::compare) fn read(
+/// What is asked of the unjudged items.
+pub(in crate::compare) enum Ask {
+    /// Nothing: no session has judgments.
+    Unjudged,
+    /// Nothing, as it could not be found.
+    Unknown(String),
+    /// What they could do if the highest grade is this one.
+    Whether { max_grade: f64 },
+}
+
+impl Ask {
+    /// Finds out what can be asked.
+    pub(in crate::compare) fn of(
         question: &Question<'_>,
         tally: &Tally,
         run: &RunDirectory,
@@ -48,20 +59,39 @@ impl Bounds {
             return Ok(Self::Unjudged);
         }
         let plan = question.plan;
-        let max_grade = max_grade(run, sample, threads)?;
-        let (Some(what_if), Some(max_grade)) = (max_grade.and_then(|grade| WhatIf::new(plan, grade)), max_grade) else {
-            return Ok(Self::Unknown(why_not(plan, max_grade)));
+        Ok(match max_grade(run, sample, threads)? {
+            Some(max_grade) if WhatIf::new(plan, max_grade).is_some() => Self::Whether { max_grade },
+            max_grade => Self::Unknown(why_not(plan, max_grade)),
+        })
+    }
+}
+
+impl Bounds {
+    /// Reads the judgments of a run, where it has any, and the top items again. `made` knows the sums of chunks that others made.
+    pub(in crate::compare) fn read(
+        question: &Question<'_>,
+        tally: &Tally,
+        run: &RunDirectory,
+        sample: &TableReader,
+        threads: NonZeroUsize,
+        mut made: Vec<Vec<Sums>>,
+    ) -> Result<Self, StoreError> {
+        let max_grade = match Ask::of(question, tally, run, sample, threads)? {
+            Ask::Unjudged => return Ok(Self::Unjudged),
+            Ask::Unknown(why) => return Ok(Self::Unknown(why)),
+            Ask::Whether { max_grade } => max_grade,
         };
+        let Some(what_if) = WhatIf::new(question.plan, max_grade) else { return Ok(Self::Unjudged) };
+        if made.len() != sample.groups() {
+            made.clear();
+            let sum_up = |index: usize| Sums::of_chunk(question, run, sample, index, max_grade);
+            in_order(sample.groups(), threads, sum_up, |_, sums| {
+                made.push(sums);
+                Ok::<_, StoreError>(())
+            })?;
+        }
         let mut candidates: Vec<Sums> = Vec::new();
-        let sum_up = |index: usize| {
-            let chunk = JudgedChunk::read(plan, run, sample, index)?;
-            let Some(mut what_if) = WhatIf::new(plan, max_grade) else { return Ok(Vec::new()) };
-            Ok::<_, StoreError>(question.candidates().map(|arm| Sums::of(&chunk, arm, &mut what_if)).collect())
-        };
-        in_order(sample.groups(), threads, sum_up, |_, sums: Vec<Sums>| {
-            merge_each(&mut candidates, sums, Sums::merge);
-            Ok(())
-        })?;
+        made.into_iter().for_each(|sums| merge_each(&mut candidates, sums, Sums::merge));
         Ok(Self::Known { max_grade, k: what_if.cutoff(), candidates })
     }
 
@@ -101,6 +131,19 @@ impl Bounds {
 }
 
 impl Sums {
+    /// Returns the sums of a chunk, by candidate.
+    pub(in crate::compare) fn of_chunk(
+        question: &Question<'_>,
+        run: &RunDirectory,
+        sample: &TableReader,
+        chunk: usize,
+        max_grade: f64,
+    ) -> Result<Vec<Self>, StoreError> {
+        let chunk = JudgedChunk::read(question.plan, run, sample, chunk)?;
+        let Some(mut what_if) = WhatIf::new(question.plan, max_grade) else { return Ok(Vec::new()) };
+        Ok(question.candidates().map(|arm| Self::of(&chunk, arm, &mut what_if)).collect())
+    }
+
     fn of(chunk: &JudgedChunk, arm: usize, what_if: &mut WhatIf) -> Self {
         let mut found = Self::default();
         for (session, lists) in chunk.pairs(arm) {

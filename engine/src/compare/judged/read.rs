@@ -4,7 +4,8 @@ use datafusion::arrow::array::{Array as _, BinaryArray, Float64Array, ListArray}
 use datafusion::arrow::datatypes::Float32Type;
 
 use crate::benchmark::Plan;
-use crate::compare::columns::{Damaged, as_numbers, binaries, field, list, numbers, part, text_column, texts};
+use crate::compare::columns::{Damaged, as_numbers, binaries, field, list, numbers, text_column, texts};
+use crate::compare::tables::part;
 use crate::compare::touched::structs;
 use crate::rows::{item_key, list_range, top_keys};
 use crate::schema::column;

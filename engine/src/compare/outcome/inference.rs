@@ -18,11 +18,12 @@ pub struct RelativeChange {
 pub struct BootstrapInterval {
     /// The 95 % interval.
     pub ci95: [f64; 2],
-    /// How it is read off the resampled means: `BCa` (bias-corrected and accelerated, Efron 1987).
+    /// How it is read off the resampled means: `BCa` (bias-corrected and accelerated, Efron 1987), or `Poisson percentile` where the
+    /// clusters' sums would not fit in memory and every cluster counts as often as a Poisson number says.
     pub method: String,
     /// Standard deviation of the resampled means.
     pub standard_error: f64,
-    /// Resamples, each of as many whole clusters as there are.
+    /// Resamples, each of as many whole clusters as there are, or about as many where they are weighted.
     pub resamples: u64,
     /// Clusters that were resampled.
     pub clusters: u64,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use rematch_metrics::stats::{Extent, RandomisationCounts, SignBatch, StreamedRandomisation};
+use rematch_metrics::stats::{Extent, PoissonBootstrap, RandomisationCounts, SignBatch, StreamedRandomisation};
 
 use crate::compare::chunk::Chunk;
 use crate::compare::cluster_tests::{Clustered, Columns};
@@ -92,6 +92,23 @@ impl Family {
             nodes.iter().for_each(|test| batch.delta(*test, delta));
         }
         sums.add(&batch);
+    }
+
+    /// Starts the weighted sums of the measures, over a range of resamples.
+    pub(super) fn start_weighted(&self, seed: u64, resamples: Range<u64>) -> PoissonBootstrap {
+        PoissonBootstrap::new(seed, resamples, self.extents.get(..self.measures).unwrap_or_default())
+    }
+
+    /// Adds a chunk's deltas; `keys` are what counts as a whole, by row.
+    pub(super) fn add_weighted(&self, chunk: &Chunk, keys: &[u64], sums: &mut PoissonBootstrap) {
+        let columns: Vec<_> = (0..self.measures).map(|measure| Columns::of(chunk, self.candidate, measure)).collect();
+        let mut deltas = Vec::with_capacity(self.measures);
+        for (row, key) in keys.iter().enumerate() {
+            deltas.clear();
+            let of_row = |columns: &Option<Columns<'_>>| columns.as_ref()?.delta(row);
+            deltas.extend(columns.iter().enumerate().filter_map(|(test, columns)| Some((test, of_row(columns)?))));
+            sums.add(*key, &deltas);
+        }
     }
 
     /// Returns what the sums of a range of resamples say.

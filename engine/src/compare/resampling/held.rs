@@ -14,8 +14,8 @@ use crate::compare::question::Question;
 use crate::compare::significance::independence;
 use crate::compare::tally::Tally;
 
-/// Bytes that are held at most.
-pub(super) const MOST_BYTES: u64 = 256 << 20;
+/// Bytes that are held at most. Beyond, the bootstrap weights clusters instead of drawing them, and there is no Wilcoxon's test.
+pub(in crate::compare) const MOST_BYTES: u64 = 256 << 20;
 
 /// Bytes that a cluster's key takes, about.
 const KEY_BYTES: u64 = 96;
@@ -71,6 +71,7 @@ pub(super) struct Held {
     wanted: Wanted,
     numbers: Numbers,
     clusters: u32,
+    chunks: usize,
     tests: Vec<HeldTest>,
 }
 
@@ -85,11 +86,12 @@ impl Held {
     pub(super) fn new(question: &Question<'_>, wanted: Wanted) -> Self {
         let tests = question.measures.len() * question.candidates().len();
         let tests = (0..tests).map(|_| HeldTest::default()).collect();
-        Self { wanted, numbers: Numbers::default(), clusters: 0, tests }
+        Self { wanted, numbers: Numbers::default(), clusters: 0, chunks: 0, tests }
     }
 
     /// Adds the chunk that follows.
     pub(super) fn add(&mut self, question: &Question<'_>, keys: &Keys, chunk: &Chunk) {
+        self.chunks += 1;
         let mut slots = Vec::new();
         if self.wanted.units && self.wanted.clustered {
             for row in 0..chunk.rows {
@@ -116,6 +118,11 @@ impl Held {
                 }
             }
         }
+    }
+
+    /// Returns whether nothing was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks == 0
     }
 
     /// Returns the number of tests: candidates x measures.

@@ -2,30 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
-use rematch_metrics::stats::{RandomisationCounts, StreamedRandomisation};
+use rematch_metrics::Proportion;
+use rematch_metrics::stats::{PoissonMeans, RandomisationCounts};
 
 use super::amount::{DRAWS, SIGNS, choose};
-use super::family::Family;
-use super::held::{Held, MOST_BYTES, Wanted, not_done};
+use super::held::{Held, LEAST_CLUSTERS, MOST_BYTES, Wanted, not_done};
+use super::passes::{PassSums, Passes, Streamed};
 use crate::benchmark::statistics::FurtherTest;
-use crate::compare::chunk::{Chunk, Extent};
 use crate::compare::cluster_tests::Clustered;
-use crate::compare::clusters::{Keys, session_hash};
-use crate::compare::columns::text_column;
 use crate::compare::fold::in_order;
 use crate::compare::outcome::{
     BootstrapInterval, MetricComparison, NodeComparison, OtherTest, RandomisationTest, Resampling,
 };
 use crate::compare::question::Question;
+use crate::compare::tables::OfChunk;
 use crate::compare::tally::Tally;
 use crate::compare::verdict::thousands;
-use crate::schema::column;
-use crate::store::{RunDirectory, StoreError, TableReader, layout};
-
-/// Bytes of sums that one thread holds of one chunk; more resamples take further readings of the parts, as they do in tests.
-const SUMS_BYTES: u64 = if cfg!(test) { 1 << 12 } else { 16 << 20 };
+use crate::store::{RunDirectory, StoreError, TableReader};
 
 /// Everything that resampling found.
 #[derive(Default)]
@@ -41,60 +35,102 @@ pub(in crate::compare) struct Resampled {
     measures: usize,
 }
 
-/// Where to read.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    question: &'a Question<'a>,
-    clustered: &'a Clustered,
-    run: &'a RunDirectory,
-    sample: &'a TableReader,
-    threads: NonZeroUsize,
+/// What is resampled, and how often.
+pub(in crate::compare) struct Amounts {
+    done: Resampling,
+    wanted: Wanted,
+    /// Why Wilcoxon's test is not made, where it is asked for and cannot be.
+    refused: Option<String>,
+    /// What is resampled over sums that merge.
+    pub(in crate::compare) streamed: Streamed,
 }
 
-impl Resampled {
-    /// Resamples as often as was asked for, or is cheap.
-    pub(in crate::compare) fn read(
+impl Amounts {
+    /// Chooses what was asked for, or is cheap; no more than `most_bytes` of deltas or clusters' sums are held at once.
+    pub(in crate::compare) fn choose(
         question: &Question<'_>,
         tally: &Tally,
         clustered: &Clustered,
-        run: &RunDirectory,
-        sample: &TableReader,
-        threads: NonZeroUsize,
-    ) -> Result<Self, StoreError> {
-        let source = Source { question, clustered, run, sample, threads };
-        let statistics = &question.plan.statistics;
-        let family = |candidate| Family::of(question, tally, clustered, candidate);
-        let families: Vec<Family> = question.candidates().map(family).collect();
-        let pairs = families.iter().map(Family::pairs).sum();
-        let signs = choose(&SIGNS, statistics.resamples, pairs, question.plan.seed);
-        let mut draws = choose(&DRAWS, statistics.bootstrap, clusters(question, tally, clustered), question.plan.seed);
-        let mut wanted = Wanted {
-            units: draws.resamples > 0,
-            deltas: statistics.also.contains(&FurtherTest::Wilcoxon),
-            clustered: clustered.repeats(),
-        };
+        most_bytes: u64,
+    ) -> Self {
+        let (statistics, seed) = (&question.plan.statistics, question.plan.seed);
+        let repeats = clustered.repeats();
+        let none = Streamed { signs: 0, weights: 0, repeats };
+        let pairs = Passes::new(question, tally, clustered, none).pairs();
+        let randomisation = choose(&SIGNS, statistics.resamples, pairs, seed);
+        let mut bootstrap = choose(&DRAWS, statistics.bootstrap, clusters(question, tally, clustered), seed);
+        let wilcoxon = statistics.also.contains(&FurtherTest::Wilcoxon);
+        let mut wanted = Wanted { units: bootstrap.resamples > 0, deltas: wilcoxon, clustered: repeats };
         let bytes = wanted.bytes(question, tally, clustered);
-        let too_much = bytes > MOST_BYTES;
-        if too_much {
-            let (bytes, most) = (thousands(bytes), thousands(MOST_BYTES));
-            draws.note =
-                format!("not done: it would take about {bytes} bytes, more than {most}; draw a smaller sample");
-            draws.resamples = 0;
+        let (mut weights, mut refused) = (0, None);
+        if bytes > most_bytes {
+            let amount = format!("about {} bytes, more than {}", thousands(bytes), thousands(most_bytes));
+            refused = wilcoxon.then(|| format!("not done: it would take {amount}; draw a smaller sample"));
+            weights = bootstrap.resamples;
+            if weights > 0 {
+                bootstrap.note = format!(
+                    "{}; clusters are weighted by Poisson numbers, as drawing them would take {amount}",
+                    bootstrap.note
+                );
+            }
             (wanted.units, wanted.deltas) = (false, false);
         }
-        let refused = (too_much && statistics.also.contains(&FurtherTest::Wilcoxon)).then(|| draws.note.clone());
+        let streamed = Streamed { signs: randomisation.resamples, weights, repeats };
+        Self { done: Resampling { randomisation, bootstrap }, wanted, refused, streamed }
+    }
+}
+
+/// Where to read.
+#[derive(Clone, Copy)]
+pub(in crate::compare) struct Source<'a> {
+    pub(in crate::compare) question: &'a Question<'a>,
+    pub(in crate::compare) run: &'a RunDirectory,
+    pub(in crate::compare) sample: &'a TableReader,
+    pub(in crate::compare) threads: NonZeroUsize,
+}
+
+impl Resampled {
+    /// Resamples as often as was asked for, or is cheap. `made` knows the sums of readings that others made.
+    pub(in crate::compare) fn read(
+        source: Source<'_>,
+        tally: &Tally,
+        clustered: &Clustered,
+        made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let amounts = Amounts::choose(source.question, tally, clustered, MOST_BYTES);
+        Self::as_chosen(source, tally, clustered, amounts, made)
+    }
+
+    /// Resamples as often as was chosen.
+    pub(in crate::compare) fn as_chosen(
+        source: Source<'_>,
+        tally: &Tally,
+        clustered: &Clustered,
+        amounts: Amounts,
+        made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let Amounts { done, wanted, refused, streamed } = amounts;
+        let question = source.question;
         let mut held = Held::new(question, wanted);
         let mut found = Self { measures: question.measures.len(), ..Self::default() };
-        source.randomise(&families, signs.resamples, &mut held, wanted, &mut found)?;
-        let bootstrap = |test: usize| Ok::<_, StoreError>(held.bootstrap(test, draws.seed, draws.resamples));
-        let tests = if draws.resamples > 0 { held.tests() } else { 0 };
-        in_order(tests, threads, bootstrap, |_, interval| {
-            found.bootstrap.push(interval);
-            Ok(())
-        })?;
+        let passes = Passes::new(question, tally, clustered, streamed);
+        let means = source.all(&passes, &mut held, wanted, made, &mut found)?;
+        let (seed, resamples) = (done.bootstrap.seed, done.bootstrap.resamples);
+        if streamed.weights > 0 {
+            let clusters = places(question).map(|(candidate, measure)| units(tally, clustered, candidate, measure));
+            let interval = |(means, clusters): (PoissonMeans, u64)| weighted(means, clusters, seed);
+            found.bootstrap = means.into_iter().zip(clusters).map(interval).collect();
+        } else {
+            let bootstrap = |test: usize| Ok::<_, StoreError>(held.bootstrap(test, seed, resamples));
+            let tests = if resamples > 0 { held.tests() } else { 0 };
+            in_order(tests, source.threads, bootstrap, |_, interval| {
+                found.bootstrap.push(interval);
+                Ok(())
+            })?;
+        }
         let wilcoxon = |test: usize| held.wilcoxon(test).or_else(|| refused.as_deref().map(not_done));
         found.wilcoxon = (0..held.tests()).map(wilcoxon).collect();
-        found.done = Resampling { randomisation: signs, bootstrap: draws };
+        found.done = done;
         Ok(found)
     }
 
@@ -121,97 +157,96 @@ impl Resampled {
     }
 }
 
+/// The candidates and measures, in the order of the list that holds both.
+fn places(question: &Question<'_>) -> impl Iterator<Item = (usize, usize)> {
+    let measures = question.measures.len();
+    question.candidates().flat_map(move |candidate| (0..measures).map(move |measure| (candidate, measure)))
+}
+
+/// What is resampled as a whole: the clusters of a measure's pairs, or the pairs where none repeats.
+fn units(tally: &Tally, clustered: &Clustered, candidate: usize, measure: usize) -> u64 {
+    let pairs = candidate.checked_sub(1).and_then(|place| tally.whole.pairs.get(place)?.get(measure));
+    let clusters = clustered.whole(candidate, measure).map(|clusters| clusters.clusters() as u64);
+    clusters.unwrap_or_else(|| pairs.map_or(0, |pairs| pairs.deltas.count()))
+}
+
 /// Clusters of all measures and candidates.
 fn clusters(question: &Question<'_>, tally: &Tally, clustered: &Clustered) -> u64 {
-    let of = |candidate: usize| {
-        let pairs = candidate.checked_sub(1).and_then(|place| tally.whole.pairs.get(place));
-        pairs.into_iter().flatten().enumerate().map(move |(measure, pairs)| {
-            let clusters = clustered.whole(candidate, measure);
-            clusters.map_or(pairs.deltas.count(), |clusters| clusters.clusters() as u64)
-        })
-    };
-    question.candidates().flat_map(of).sum()
+    places(question).map(|(candidate, measure)| units(tally, clustered, candidate, measure)).sum()
+}
+
+/// Returns the interval of weighted means; `None` with fewer than ten clusters, or where they do not vary.
+fn weighted(means: PoissonMeans, clusters: u64, seed: u64) -> Option<BootstrapInterval> {
+    let found = means.interval(Proportion::NINETY_FIVE_PERCENT).ok().filter(|_| clusters >= LEAST_CLUSTERS as u64)?;
+    Some(BootstrapInterval {
+        ci95: [found.low, found.high],
+        method: "Poisson percentile".to_owned(),
+        standard_error: found.standard_error,
+        resamples: found.resamples as u64,
+        clusters,
+        seed,
+    })
 }
 
 impl Source<'_> {
-    /// Reads the parts as often as the sums of the resamples need it, and once where only deltas are kept.
-    fn randomise(
+    /// Reads the parts as often as the sums of the resamples need it, and once where only deltas are kept. Returns the weighted
+    /// means by candidate and measure.
+    fn all(
         self,
-        families: &[Family],
-        resamples: u64,
+        passes: &Passes<'_>,
         held: &mut Held,
         wanted: Wanted,
+        made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
         found: &mut Resampled,
-    ) -> Result<(), StoreError> {
-        let tests = families.iter().map(Family::tests).sum::<u64>().max(1);
-        let block = StreamedRandomisation::bytes_per_test(1) * tests;
-        let at_once = 64 * (SUMS_BYTES / block).max(1);
+    ) -> Result<Vec<PoissonMeans>, StoreError> {
         let mut counts: Vec<RandomisationCounts> = Vec::new();
-        let mut last: Vec<StreamedRandomisation> = Vec::new();
-        let mut start = 0;
-        while start < resamples || (start == 0 && wanted.any()) {
-            let range = start..resamples.min(start + at_once);
-            let keep = (start == 0 && wanted.any()).then_some(&mut *held);
-            last = self.pass(families, &range, keep)?;
-            let counted = families.iter().zip(&last).map(|(family, sums)| family.count(sums));
+        let mut means = vec![PoissonMeans::default(); places(self.question).count()];
+        let mut last = PassSums::default();
+        for pass in 0..passes.count() {
+            last = match made(passes, pass)? {
+                Some(sums) => sums,
+                None => self.pass(passes, pass, (pass == 0 && wanted.any()).then_some(&mut *held))?,
+            };
+            let counted = passes.families.iter().zip(&last.signs).map(|(family, sums)| family.count(sums));
             if counts.is_empty() {
                 counts = counted.collect();
             } else {
                 counts.iter_mut().zip(counted).for_each(|(all, more)| all.merge(&more));
             }
-            start = range.end.max(1);
+            for ((candidate, measure), means) in places(self.question).zip(&mut means) {
+                let sums = candidate.checked_sub(1).and_then(|place| last.weights.get(place));
+                sums.into_iter().for_each(|sums| sums.means(measure, means));
+            }
+        }
+        if wanted.any() && held.is_empty() {
+            // Others made the sums, or there are none: they keep no deltas.
+            self.pass(passes, passes.count(), Some(held))?;
         }
         let seed = self.question.plan.seed;
-        for ((family, sums), counts) in families.iter().zip(&last).zip(&counts) {
+        for ((family, sums), counts) in passes.families.iter().zip(&last.signs).zip(&counts) {
             let (tests, nodes) = family.conclude(seed, sums, counts);
             found.randomisation.push(tests);
             found.nodes.push(nodes);
         }
-        Ok(())
+        Ok(means)
     }
 
-    /// Reads the parts once, for a range of resamples.
-    fn pass(
-        self,
-        families: &[Family],
-        resamples: &Range<u64>,
-        mut keep: Option<&mut Held>,
-    ) -> Result<Vec<StreamedRandomisation>, StoreError> {
-        let seed = self.question.plan.seed;
-        let started = || families.iter().map(|family| family.start(seed, resamples.clone())).collect::<Vec<_>>();
-        let read = |index: usize| {
-            let by = self.question.plan.statistics.cluster_by;
-            let keys = Keys::read(self.run, self.sample, index, by)?;
-            let chunk = Chunk::read(self.question, self.run, self.sample, index, Extent::Pairs)?;
-            let mut sums = started();
-            if !resamples.is_empty() {
-                let flipped = self.flipped(index, &keys)?;
-                for (family, sums) in families.iter().zip(&mut sums) {
-                    family.add(self.question, &chunk, &flipped, sums);
-                }
-            }
+    /// Reads the parts once.
+    fn pass(self, passes: &Passes<'_>, pass: usize, mut keep: Option<&mut Held>) -> Result<PassSums, StoreError> {
+        let read = |chunk: usize| {
+            let tables = OfChunk { run: self.run, sample: self.sample, chunk };
+            let (keys, chunk) = passes.read(&tables)?;
+            let sums = passes.sum_up(pass, &tables, (&keys, &chunk))?;
             Ok::<_, StoreError>((keys, chunk, sums))
         };
-        let mut whole = started();
+        let mut whole = passes.start(pass);
         in_order(self.sample.groups(), self.threads, read, |_, (keys, chunk, sums)| {
-            whole.iter_mut().zip(&sums).for_each(|(whole, sums)| whole.merge(sums));
+            whole.merge(&sums);
             if let Some(held) = &mut keep {
                 held.add(self.question, &keys, &chunk);
             }
             Ok(())
         })?;
         Ok(whole)
-    }
-
-    /// Returns by row what flips as a whole: the cluster where clusters repeat, else the session.
-    fn flipped(self, chunk: usize, keys: &Keys) -> Result<Vec<u64>, StoreError> {
-        let batch = self.sample.group_columns(chunk, &[column::SESSION_ID])?;
-        let ids = text_column(&batch, column::SESSION_ID);
-        let ids = ids.map_err(|error| StoreError::table(&self.run.path(layout::SESSIONS), error))?;
-        let key = |row: usize| {
-            let cluster = if self.clustered.repeats() { keys.get(row) } else { None };
-            cluster.map_or_else(|| session_hash(ids.value(row)), |cluster| cluster.hash())
-        };
-        Ok((0..keys.rows()).map(key).collect())
     }
 }
