@@ -10,7 +10,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{Arm, CompareError, Comparison, Round, SumMaker, ask_for_sums, compare, oracle};
+use super::aggregation::Kept;
+use super::cluster_tests::Clustered;
+use super::outcome::{BootstrapInterval, MetricComparison};
+use super::question::Question;
+use super::resampling::{Amounts, Resampled, Source};
+use super::{Arm, CompareError, Comparison, Round, SumMaker, ask_for_sums, compare, oracle, sum_up_chunks};
 use crate::benchmark::{Plan, SpecSource};
 use crate::rows::{rankings_to_batch, scores_to_batch, sessions_to_batch};
 use crate::schema::{self, column};
@@ -360,6 +365,58 @@ fn sums_that_others_made_give_the_same_numbers_to_the_bit() {
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The intervals of every candidate and measure where no more than `most_bytes` may be held.
+fn intervals(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> Vec<Option<BootstrapInterval>> {
+    let (folder, threads) = (tempfile::tempdir().expect("a folder"), NonZeroUsize::MIN);
+    let directory = case.write(folder.path(), run, rows_per_chunk);
+    let (question, sample) = (Question::new(&case.plan, &case.contract, 3), directory.sample().expect("a sample"));
+    let made = (None, &mut Kept::default());
+    let tally = sum_up_chunks(&question, &directory, &sample, threads, made).expect("sums");
+    let clustered = Clustered::read(&question, &tally, &directory, &sample, threads).expect("clusters");
+    let amounts = Amounts::choose(&question, &tally, &clustered, most_bytes);
+    let source = Source { question: &question, run: &directory, sample: &sample, threads };
+    let found = Resampled::as_chosen(source, &tally, &clustered, amounts, |_, _| Ok(None)).expect("resampled");
+    let weighted = found.done().bootstrap.note.contains("Poisson");
+    assert_eq!(weighted, most_bytes == 0, "{}", found.done().bootstrap.note);
+    let places = (1..3).flat_map(|candidate| (0..question.measures.len()).map(move |measure| (candidate, measure)));
+    let interval = |(candidate, measure)| {
+        let mut test = MetricComparison::default();
+        found.fill(candidate, measure, &mut test);
+        let no_wilcoxon = test.other_tests.iter().all(|test| test.p.is_none());
+        assert!(no_wilcoxon || most_bytes > 0, "{:?}", test.other_tests);
+        test.ci95_bootstrap
+    };
+    places.map(interval).collect()
+}
+
+#[test]
+fn a_bootstrap_that_does_not_fit_in_memory_weights_clusters_whatever_the_chunks() {
+    let case = Case::new();
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
+        proptest::test_runner::Config::with_cases(8),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let compared = std::cell::Cell::new(0);
+    let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+        let weighted = intervals(&case, &run, rows_per_chunk, 0);
+        prop_assert_eq!(&weighted, &intervals(&case, &run, 7, 0));
+        for (weighted, drawn) in weighted.iter().zip(intervals(&case, &run, rows_per_chunk, u64::MAX)) {
+            let Some((weighted, drawn)) = weighted.as_ref().zip(drawn.filter(|drawn| drawn.clusters >= 20)) else {
+                continue;
+            };
+            prop_assert_eq!(weighted.method.as_str(), "Poisson percentile");
+            prop_assert_eq!((weighted.clusters, weighted.resamples), (drawn.clusters, drawn.resamples));
+            // Thirty resamples tell a standard error to some 13 %.
+            let ratio = weighted.standard_error / drawn.standard_error;
+            prop_assert!((0.4..2.5).contains(&ratio), "{weighted:?} {drawn:?}");
+            compared.set(compared.get() + 1);
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(compared.get() > 0, "no run had twenty clusters");
 }
 
 #[test]
