@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use datafusion::arrow::array::{RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 
-use super::make::dealt;
+use super::{Dealt, Round, piece};
 use crate::compare::chunk::{Extent, arm_columns, session_columns};
 use crate::compare::cluster_tests::bucket_of;
 use crate::compare::clusters::Keys;
@@ -70,8 +70,9 @@ pub(super) struct OfBucketInRange {
 impl OfBucketInRange {
     /// Opens them; `None` where there are none.
     pub(super) fn open(run: &RunDirectory, range: usize, bucket: u64, arms: usize) -> Result<Option<Self>, StoreError> {
-        let Some(dealt) = dealt(run, range)? else {
-            return Err(StoreError::io(&run.path(layout::sums(1, range)), std::io::ErrorKind::NotFound.into()));
+        let Some(dealt) = piece::<Dealt>(run, Round::Deal, range)? else {
+            let missing = run.path(layout::sums(Round::Deal.number(), range));
+            return Err(StoreError::io(&missing, std::io::ErrorKind::NotFound.into()));
         };
         let Ok(group) = dealt.buckets.binary_search(&bucket) else { return Ok(None) };
         let sessions = run.table(layout::dealt_sessions(range))?;

@@ -1,9 +1,10 @@
 //! Whoever makes a piece of the sums that were asked for.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::deal::{OfBucketInRange, deal};
-use super::{Asked, Dealt, Round, Whole, asked, piece, write};
+use super::{Asked, Dealt, Round, Whole, asked, write};
 use crate::benchmark::Plan;
 use crate::compare::chunk::{Chunk, Extent};
 use crate::compare::cluster_tests::{BucketRows, Clustered, OfBucket, extent};
@@ -114,14 +115,14 @@ impl Run<'_> {
 
     fn bucket(&self, whole: &Whole, bucket: usize) -> Result<u64, CompareError> {
         let by = self.question.plan.statistics.cluster_by;
-        let sessions = std::sync::atomic::AtomicU64::new(0);
+        let sessions = AtomicU64::new(0);
         let read = |range: usize| {
             let Some(tables) = OfBucketInRange::open(self.run, range, bucket as u64, self.question.arms)? else {
                 return Ok(None);
             };
             let keys = Keys::read(&tables, by)?;
             let chunk = Chunk::read(&self.question, &tables, extent(&whole.tally))?;
-            sessions.fetch_add(chunk.rows as u64, std::sync::atomic::Ordering::Relaxed);
+            sessions.fetch_add(chunk.rows as u64, Ordering::Relaxed);
             let mine = vec![true; chunk.rows];
             Ok(Some(BucketRows { keys, chunk, mine }))
         };
@@ -147,9 +148,4 @@ impl Run<'_> {
         write(self.run, &layout::sums(Round::Resamples.number(), piece), &sums)?;
         Ok(sessions)
     }
-}
-
-/// Returns what a range was dealt into; `None` where it was not.
-pub(super) fn dealt(run: &RunDirectory, range: usize) -> Result<Option<Dealt>, StoreError> {
-    piece(run, Round::Deal, range)
 }
