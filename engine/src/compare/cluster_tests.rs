@@ -25,7 +25,7 @@ use crate::schema::column;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
 
 /// Bytes of sums that are held at once; tests have several buckets, too.
-const BUCKET_BYTES: u64 = if cfg!(test) { 1 << 15 } else { 192 << 20 };
+const BUCKET_BYTES: u64 = if cfg!(test) { 1 << 17 } else { 192 << 20 };
 
 /// Tests of a candidate's latency: the difference and the ratio.
 const LATENCIES: usize = 2;
