@@ -5,6 +5,7 @@ import math
 import random
 
 from cluster import LOOK_GETS, Cluster, Work
+from comparing import OPEN_GETS, PIECE_GETS, comparing, comparing_alone, merging
 from tasks import Run
 from totals import simulate
 from world import CHANGES, HOUR, World
@@ -144,12 +145,7 @@ def check_run(expect, costs: dict) -> None:
     parts = whole.chunks * len(small.pipelines)
     result = simulate(whole, 10)
     phase = {phase.name: phase for phase in result.phases}
-    expect(
-        "the driver does not wait for executors while it compares, s",
-        simulate(whole, 100).phases[3].wall,
-        phase["compare"].wall,
-    )
-    expect("passes over the parts", phase["compare"].notes["passes over the parts"], 2 + whole.buckets())
+    check_comparison(expect, small, costs)
     expect(
         "publishing asks for every column of every part, twice",
         phase["publish"].gets,
@@ -166,9 +162,54 @@ def check_run(expect, costs: dict) -> None:
     expect(
         "executors' money is machine hours times the price, $",
         money["executors"],
-        10 * phase["do the units"].wall / HOUR * small.machine_hour,
+        10 * (phase["do the units"].wall + phase["compare"].wall - merging(whole).wall) / HOUR * small.machine_hour,
     )
     today = simulate(whole, 100).wall
     for change in CHANGES:
         changed = simulate(Run(dataclasses.replace(small, changes=(change,)), costs), 100).wall
         expect(f"`{change}` makes nothing slower, h", changed / HOUR, 0, today / HOUR * 1.02)
+
+
+def check_comparison(expect, world: World, costs: dict) -> None:
+    """The rounds of sums ask for what the code asks for: every table of every range, once for every bucket."""
+    run = Run(world, costs)
+    tables, buckets = run.arms + 1, run.buckets()
+    alone = comparing_alone(run)
+    expect("a driver without a cluster reads the parts per bucket", alone.notes["passes over the parts"], 2 + buckets)
+    size = min(math.ceil(buckets * 1024 / 4096), 64)
+    ranges = math.ceil(math.ceil(world.sessions / 4096) / size)
+    expect("ranges of chunks", run.ranges(), ranges)
+    # Tables are long enough to be read ahead of in one request, and the rows of a bucket short enough.
+    opened = buckets * ranges * (tables * (OPEN_GETS + 1) + PIECE_GETS)
+    ten, hundred = comparing(run, 10, 1), comparing(run, 100, 1)
+    merged = PIECE_GETS * (run.chunks + buckets + ranges) + OPEN_GETS * 5
+    arms = {whole: run.chunks * run.arms * (OPEN_GETS + pieces) for whole, pieces in ((True, 2), (False, 1))}
+    sessions = 3 * run.sample / world.read_ahead
+    asked = PIECE_GETS * (run.chunks + ranges + buckets)
+    expect(
+        "requests of the comparison: sums, dealing, buckets x ranges x tables, merging",
+        ten.gets,
+        opened + merged + arms[True] + 2 * arms[False] + sessions + asked,
+    )
+    entry = costs["sample_footer_bytes_per_group"] / costs["sample_columns"]
+    footers = ranges * buckets * (3 + run.arms * (world.measures + 2)) * entry
+    small = costs["part_bytes_per_session"] * (1 - costs["part_hits_share"]) / (costs["part_columns"] - 2)
+    rows = costs["sample_bytes_per_session"] + run.arms * (world.measures + 2) * small
+    expect("bytes that are dealt: rows once, and footers", ten.notes["dealt"], world.sessions * rows + footers)
+    expect("every bucket reads every footer, bytes", ten.read, buckets * footers, math.inf)
+    expect("one PUT for each table and piece", ten.puts, run.chunks + buckets + ranges * (tables + 1) + 4)
+    expect("more executors do not ask for more", hundred.gets, ten.gets)
+    driver = merging(run).wall
+    expect("nor do they merge, s", hundred.notes["driver s"], driver)
+    expect("but for that, they are faster, s", hundred.wall - driver, 0, (ten.wall - driver) / 2)
+    # Where it takes all executors longer than the slots of one task each: a tenfold cluster takes at least a tenth.
+    expect("though no faster than there are more of them, s", hundred.wall - driver, (ten.wall - driver) / 10, math.inf)
+    twice = comparing(Run(dataclasses.replace(world, changes=("deal-twice",)), costs), 10, 1)
+    fan = math.ceil(math.sqrt(buckets))
+    group = math.ceil(ranges / fan)
+    opened = (ranges * fan + buckets * group) * (tables * (OPEN_GETS + 1) + PIECE_GETS)
+    expect(
+        "dealt out twice, a bucket asks for its group's ranges only",
+        twice.gets,
+        opened + merged + arms[True] + 2 * arms[False] + sessions + asked,
+    )

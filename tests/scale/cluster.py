@@ -68,6 +68,8 @@ class Cluster:
         look_read_s: float,
         seed: int,
         jobs_at_once: bool = False,
+        opened: bool = False,
+        there: int = 0,
     ):
         self.world, self.executors, self.tasks = world, executors, tasks
         self.opening_step = opening.part_of(1 / OPENING_STEPS)
@@ -81,7 +83,7 @@ class Cluster:
         self.pending: deque = deque()
         self.free = [world.cores] * executors
         self.generation = [0] * executors
-        self.opened = [False] * executors
+        self.opened = [opened] * executors
         self.opens_left = [0] * executors
         self.waiting: list[list[int]] = [[] for _ in range(executors)]
         self.running: list[dict[int, tuple[float, float]]] = [{} for _ in range(executors)]
@@ -91,6 +93,8 @@ class Cluster:
         self.scheduler_free = self.scheduler_busy = 0.0
         self.busy = self.opening_time = self.between = 0.0
         self.parts = self.told = self.deaths = self.redone = 0
+        # Names that lie where the driver looks, beside those of the tasks.
+        self.there = there
         self.look_gets = self.look_lists = 0.0
         self.read = self.written = self.cpu = 0.0
         self.job, self.job_left, self.look_ends, self.end = -1, 0, 0.0, 0.0
@@ -148,7 +152,7 @@ class Cluster:
 
     def look_takes(self) -> float:
         new = self.parts - self.told
-        lists = max(1, math.ceil(self.parts / 1000))
+        lists = max(1, math.ceil((self.parts + self.there) / 1000))
         self.look_lists += lists
         self.told = self.parts
         if self.look_read_s > 0:
@@ -309,15 +313,23 @@ PLAYED: dict[tuple, Cluster] = {}
 
 
 def played(
-    world: World, executors: int, tasks: list[Work], opening: Work, look_read_s: float, jobs_at_once: bool, seed: int
+    world: World,
+    executors: int,
+    tasks: list[Work],
+    opening: Work,
+    look_read_s: float,
+    jobs_at_once: bool,
+    seed: int,
+    opened: bool,
+    there: int,
 ) -> Cluster:
     """Returns the cluster after all tasks are done. What differs only in what a driver does alone is played once."""
     cluster_only = dataclasses.replace(world, changes=(), driver_threads=1)
     alike = (list(same) for _, same in itertools.groupby(tasks, key=id))
     alike = tuple((dataclasses.astuple(same[0]), len(same)) for same in alike)
-    key = (cluster_only, executors, alike, dataclasses.astuple(opening), look_read_s, jobs_at_once, seed)
+    key = (cluster_only, executors, alike, dataclasses.astuple(opening), look_read_s, jobs_at_once, seed, opened, there)
     if key not in PLAYED:
-        cluster = Cluster(world, executors, tasks, opening, look_read_s, seed, jobs_at_once)
+        cluster = Cluster(world, executors, tasks, opening, look_read_s, seed, jobs_at_once, opened, there)
         cluster.run()
         PLAYED[key] = cluster
     return PLAYED[key]

@@ -6,26 +6,24 @@ import math
 import sys
 from pathlib import Path
 
-from phases import comparing
+from comparing import comparing, comparing_alone
 from tasks import Run
 from totals import Result, limits, memory, simulate, storage
 from wording import count, dollars, percent, rows, size, took
 from world import CHANGES, DEPTH, World
 
-# Dollars for a GB from one zone to another, to whoever sends and to whoever receives.
-ZONE_GB = 0.01
 PAGE = Path(__file__).resolve().parents[2] / "engine" / "SCALE.md"
 # Executors of the clusters on the page.
 SIZES = (10, 100, 1000)
-# All changes, in the order in which each helps most after those before it.
+# All changes, each of which takes most off the product of the times of those clusters, after those before it.
 LADDER = (
-    "cluster-compare",
+    "large-chunks",
+    "deal-twice",
+    "trust-tags",
     "parts-as-tables",
     "trust-tasks",
-    "trust-tags",
     "index-once",
     "cluster-sample",
-    "large-chunks",
     "jobs-at-once",
 )
 
@@ -136,8 +134,9 @@ class Page:
             ", ".join(f"{took(result.wall)} on {executors:,}" for executors, result in results.items())
             + " executors; with any of them "
         )
-        driver = {phase.name: took(phase.wall) for phase in results[10].phases if phase.where == "driver"}
-        return text + f"the driver compares for {driver['compare']} of it and publishes for {driver['publish']}."
+        publishes = {phase.name: took(phase.wall) for phase in results[10].phases if phase.where == "driver"}["publish"]
+        compares = ", ".join(took(result.phases[3].wall) for result in results.values())
+        return text + f"the driver publishes for {publishes} of it.\nComparing takes {compares}."
 
     def phases(self) -> str:
         names = [phase.name for phase in self.results[10].phases]
@@ -207,7 +206,7 @@ class Page:
             ("users come back (five sessions each)", self.today),
             ("no user comes back, or none is named", alone),
         ):
-            phase = comparing(run, 10, 1)
+            phase = comparing_alone(run)
             notes = phase.notes
             lines.append(
                 [
@@ -229,9 +228,39 @@ class Page:
             ]
         )
         return rows(
-            ["of a billion sessions", "passes over the parts", "passes over the sample", "comparing takes", "bound by"],
+            [
+                "of a billion sessions, without a cluster",
+                "passes over the parts",
+                "passes over the sample",
+                "comparing takes",
+                "bound by",
+            ],
             lines,
         )
+
+    def rounds(self) -> str:
+        body = []
+        twice = Run(dataclasses.replace(self.world, changes=("deal-twice",)), self.costs)
+        compared = {
+            "as it is": {executors: result.phases[3] for executors, result in self.results.items()},
+            "with `deal-twice` alone": {executors: comparing(twice, executors, 1) for executors in SIZES},
+        }
+        for which, phases in compared.items():
+            places = [[(*name.split(": "), wall) for name, wall in phases[size].notes["rounds"].items()] for size in SIZES]
+            for same in zip(*places):
+                cells = [f"{took(wall)}{': ' + bound[0] if bound else ''}" for _, *bound, wall in same]
+                body.append([f"{which}: {same[0][0]}", *cells])
+        run = self.today
+        text = rows(["comparing"] + [f"{executors:,} executors" for executors in SIZES], body)
+        phase = compared["as it is"][10]
+        rows_of = self.world.sessions / run.ranges() / run.buckets()
+        text += f"\n\nThere are {run.ranges():,} ranges of {run.range_size()} chunks and {run.buckets():,} buckets, "
+        text += f"so that a range has {rows_of:.0f} rows of a bucket.\nWhat is dealt out is {size(phase.notes['dealt'])}, of it "
+        footers = sum(run.dealt_footers())
+        text += f"{size(run.ranges() * footers)} footers ({size(run.dealt_footers()[-1])} of an arm's table); "
+        text += f"the comparison asks {count(phase.gets)}\ntimes and reads {size(phase.read)}, "
+        text += f"{size(run.buckets() * run.ranges() * footers)} of it footers."
+        return text
 
     def firsts(self) -> str:
         body = []
@@ -285,13 +314,9 @@ class Page:
         body.append(["executors busy with units, share of that phase"] + [percent(share) for share in busy])
         broken = [name for name, needed, most, _ in limits(self.best) if needed > most]
         text = rows(["with all changes"] + [f"{executors:,} executors" for executors in SIZES], body)
-        shuffled = self.steps[10][-1].phases[3].notes["shuffled"]
-        text += f"\n\nLimits that are still broken then: {', '.join(broken) or 'none'}. The shuffle moves {size(shuffled)} "
-        zones = dollars(shuffled * 2 / 3 / 1e9 * 2 * ZONE_GB)
-        text += (
-            f"of sums by user; between\nexecutors in three zones that costs {zones} at ${ZONE_GB} a GB in each direction, "
-        )
-        return text + "which is not in the table of money."
+        dealt = size(self.steps[10][-1].phases[3].notes["dealt"])
+        text += f"\n\nLimits that are still broken then: {', '.join(broken) or 'none'}. "
+        return text + f"Dealt out is {dealt} then, both times together."
 
     def sensitivity(self) -> str:
         lines = [
@@ -317,6 +342,7 @@ class Page:
         "walls",
         "firsts",
         "phases",
+        "rounds",
         "passes",
         "bills",
         "storage",

@@ -7,7 +7,6 @@ from cluster import LOOK_GETS, Work, played
 from tasks import Run
 from world import HOUR
 
-HASHES_AT_ONCE = 1 << 23
 DISK_RATE = 125e6
 
 
@@ -74,77 +73,6 @@ def drawing(run: Run, executors: int, seed: int) -> Phase:
     return alone("draw the sample", parts, cpu=cpu, gets=gets, puts=puts, read=read, written=run.sample)
 
 
-def comparing(run: Run, executors: int, seed: int) -> Phase:
-    """The driver reads all parts, as often as the sums by user do not fit into its memory."""
-    world, costs = run.world, run.costs
-    million = world.sessions / 1e6
-    # What was measured has one pass for the sums by user in it.
-    compared = costs["compare_s_per_million"]["fixed"] + run.arms * costs["compare_s_per_million"]["arm"]
-    users_cpu = costs["cluster_pass_s_per_million"] * million
-    sums_cpu = max(0.0, compared * million - users_cpu)
-    small = run.part * (1 - costs["part_hits_share"])
-    # With a scorer the ids are read, which stand before the hits: what is read ahead of them is hits.
-    whole = min(run.part, min(world.read_ahead, run.part) * world.wasm + small)
-    sample = costs["sample_bytes_per_session"] * world.chunk
-    if world.has("cluster-compare"):
-        return comparing_in_cluster(run, executors, seed, sums_cpu + users_cpu, whole, sample)
-    passes = [(whole, 1 + world.wasm, sums_cpu), (small, 1, 0.0)] + [(small, 1, users_cpu)] * (1 if run.buckets() else 0)
-    times = [1, 1, run.buckets()]
-    phase = Phase("compare", "driver")
-    wheres: dict[str, float] = {}
-
-    def add(times: float, gets: float, read: float, cpu: float) -> None:
-        # Every thread waits for its own requests; the machine's network and the store's rate hold for all of them.
-        threads = world.driver_threads
-        waits = {
-            "requests, one after the other on each thread": gets * world.get_s / threads,
-            "one stream of the store": read / world.stream / threads,
-            "cores": cpu / min(threads, world.cores),
-        }
-        limits = {"the driver's network": read / world.nic, "requests to the run's prefix": gets / world.prefix_gets}
-        limit = max(limits, key=limits.get)
-        took = waits if sum(waits.values()) >= limits[limit] else {limit: limits[limit]}
-        for name, seconds in took.items():
-            wheres[name] = wheres.get(name, 0.0) + times * seconds
-        phase.wall += times * sum(took.values())
-        phase.gets, phase.read, phase.cpu = phase.gets + times * gets, phase.read + times * read, phase.cpu + times * cpu
-
-    for (part, pieces, cpu), count in zip(passes, times):
-        gets = run.chunks * (run.arms * (3 + max(pieces, math.ceil(part / world.read_ahead))) + sample / world.read_ahead)
-        add(count, gets, run.chunks * (run.arms * part + sample), cpu)
-    surveys = 1 if world.repeat else math.ceil(world.sessions / HASHES_AT_ONCE)
-    add(surveys, run.sample / world.read_ahead, run.sample, 0.0)
-    phase.bound = max(wheres, key=wheres.get)
-    phase.notes = {"passes over the parts": 2 + run.buckets(), "passes over the sample": surveys}
-    return phase
-
-
-def comparing_in_cluster(run: Run, executors: int, seed: int, cpu: float, part: float, sample: float) -> Phase:
-    """Sums by chunk, and sums by user, which Ballista's shuffle deals out to tasks that hold them in memory."""
-    world = run.world
-    count = math.ceil(run.chunks / world.chunks_per_task)
-    size = world.chunks_per_task
-    gets = size * run.arms * (3 + math.ceil(part / world.read_ahead)) + run.sample_gets(size * sample)
-    dealt = world.sessions * run.cell_bytes() / count if world.repeat else 0.0
-    work = Work(cpu=cpu / count, gets=gets, read=size * (run.arms * part + sample), puts=1, written=dealt)
-    opening = Work(gets=8, read=run.sample_footer, own=run.sample_footer / world.stream + 8 * world.get_s)
-    phase = in_cluster(run, "compare", executors, [work] * count, opening, -1.0, seed)
-    if world.repeat:
-        merges = math.ceil(count * dealt / (1 << 30))
-        # Every one takes a piece from what each of the first tasks left on its executor's disk.
-        merge = Work(cpu=cpu / merges / 4, wait=count * world.rtt_s, read=count * dealt / merges, puts=1)
-        second = in_cluster(run, "compare", executors, [merge] * merges, Work(own=0.0), -1.0, seed + 1)
-        for name in ("wall", "cpu", "gets", "puts", "lists", "read", "written"):
-            setattr(phase, name, getattr(phase, name) + getattr(second, name))
-        if second.wall > phase.wall / 2:
-            phase.bound = f"{second.bound} (merging)"
-        # The shuffle lies on executors' disks, not in the store.
-        shuffled = count * dealt
-        phase.read, phase.written = phase.read - shuffled, phase.written - shuffled
-        phase.notes["shuffled"] = shuffled
-    return phase
-
-
 def publishing(run: Run) -> Phase:
     """The driver copies the parts into the published tables."""
     world, costs = run.world, run.costs
@@ -169,11 +97,19 @@ def publishing(run: Run) -> Phase:
 
 
 def in_cluster(
-    run: Run, name: str, executors: int, tasks: list[Work], opening: Work, look_read_s: float, seed: int
+    run: Run,
+    name: str,
+    executors: int,
+    tasks: list[Work],
+    opening: Work,
+    look_read_s: float,
+    seed: int,
+    opened: bool = False,
+    there: int = 0,
 ) -> Phase:
     """Tasks of a phase are played in the cluster; what its slots spend most time with is what bounds it."""
     world = run.world
-    cluster = played(world, executors, tasks, opening, look_read_s, world.has("jobs-at-once"), seed)
+    cluster = played(world, executors, tasks, opening, look_read_s, world.has("jobs-at-once"), seed, opened, there)
     phase = Phase(name, "cluster", wall=cluster.end)
     phase.gets = cluster.run_prefix[0].count + cluster.input_prefix.count + cluster.look_gets
     phase.puts, phase.lists = cluster.run_prefix[1].count, cluster.look_lists

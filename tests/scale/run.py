@@ -8,14 +8,14 @@
 
 `simulate` plays a run on a cluster event by event, as engine/src/cluster and engine/src/unit work: the driver hashes
 the inputs, draws the sample, sends jobs one after the other and looks for parts; executors ask the scheduler for tasks,
-open the run once, and read, replay, score and write; the driver then reads the parts as often as the comparison does,
-and copies them into the published tables. What one machine does alone is added up, the cluster is simulated. All is
+open the run once, and read, replay, score and write; they then sum up, round by round, what the driver merges, and the
+driver copies the parts into the published tables. What one machine does alone is added up, the cluster is simulated. All is
 seeded: equal arguments give equal figures.
 Python 3.11, standard library only.
 
 measure.py runs what workload.py makes, reads footer.py of what was written, and writes costs.json. world.py says what is
-assumed. tasks.py, cluster.py, phases.py and totals.py are the simulation, from what a task asks for to what a run comes to;
-checks.py holds it against known sums; page.py writes the tables, with figures as wording.py words them.
+assumed. tasks.py, cluster.py, phases.py, comparing.py and totals.py are the simulation, from what a task asks for to what a run
+comes to; checks.py holds it against known sums; page.py writes the tables, with figures as wording.py words them.
 """
 
 import argparse
@@ -52,7 +52,6 @@ def world_of(given: argparse.Namespace) -> World:
         **changed,
         pipelines=tuple(given.pipelines),
         wasm=not given.no_wasm,
-        repeat=not given.users_alone,
         changes=tuple(given.change),
         seed=given.seed,
     )
@@ -121,7 +120,6 @@ def main() -> None:
     one.add_argument("--change", type=names, default=[], help=f"some of {', '.join(CHANGES)}")
     one.add_argument("--pipelines", type=names, default=["recorded", "recorded", "bm25"])
     one.add_argument("--no-wasm", action="store_true")
-    one.add_argument("--users-alone", action="store_true", help="nobody comes twice")
     one.add_argument(
         "--set",
         action="append",

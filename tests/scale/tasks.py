@@ -10,6 +10,8 @@ from world import DEPTH, World
 KEY_BYTES, CELL_BYTES, NODE_CELL_BYTES, TESTS_AT_NODES = 96, 32, 16, 8
 # A session is under its node and the one above.
 MEMBERSHIPS = 2
+# Columns that are dealt out (compare/chunk.rs), of an arm those beside the measures, and those of a part's hits.
+DEALT_OF_SESSIONS, DEALT_OF_ARMS, HIT_COLUMNS = 3, 2, 2
 BLOCK_HITS = 1 << 16
 INDEX_ENTRY = 64
 DOCUMENT_BYTES = 250
@@ -20,7 +22,7 @@ class Run:
 
     def __init__(self, world: World, costs: dict):
         if world.has("large-chunks"):
-            world = dataclasses.replace(world, chunk=65_536, chunks_per_task=1)
+            world = dataclasses.replace(world, chunk=65_536, chunks_per_task=1, range_chunks=4)
         self.world, self.costs = world, costs
         self.chunks = math.ceil(world.sessions / world.chunk)
         self.arms = len(world.pipelines)
@@ -100,4 +102,33 @@ class Run:
         return KEY_BYTES + tests * CELL_BYTES + MEMBERSHIPS * (KEY_BYTES + candidates * TESTS_AT_NODES * NODE_CELL_BYTES)
 
     def buckets(self) -> int:
-        return math.ceil(self.world.sessions * self.cell_bytes() / self.world.bucket_bytes) if self.world.repeat else 0
+        return math.ceil(self.world.sessions * self.cell_bytes() / self.world.bucket_bytes)
+
+    # What is dealt out by user: a range of chunks is written anew, as a table of sessions and one of each arm.
+
+    def range_size(self) -> int:
+        """Chunks of a range (`put_together` in sums/ask.rs)."""
+        wanted = math.ceil(self.buckets() * self.world.bucket_rows / self.world.chunk)
+        return max(1, min(wanted, self.world.range_chunks))
+
+    def ranges(self) -> int:
+        return math.ceil(self.chunks / self.range_size())
+
+    def fan(self) -> int:
+        """Row groups of a dealt table."""
+        return math.ceil(math.sqrt(self.buckets())) if self.world.has("deal-twice") else self.buckets()
+
+    def dealt_columns(self) -> list[int]:
+        """Columns of the dealt tables: of sessions (taxonomy, visit, user), and of every arm."""
+        return [DEALT_OF_SESSIONS] + [self.world.measures + DEALT_OF_ARMS] * self.arms
+
+    def dealt_footers(self) -> list[float]:
+        """Bytes of the footers of a range's dealt tables: an entry is as long as one of the sample."""
+        entry = self.costs["sample_footer_bytes_per_group"] / self.costs["sample_columns"]
+        return [self.fan() * columns * entry for columns in self.dealt_columns()]
+
+    def dealt_rows(self) -> list[float]:
+        """Bytes of a session in the dealt tables: the sample's row at most, and of an arm its columns' share of a part."""
+        costs = self.costs
+        small = costs["part_bytes_per_session"] * (1 - costs["part_hits_share"]) / (costs["part_columns"] - HIT_COLUMNS)
+        return [costs["sample_bytes_per_session"]] + [small * columns for columns in self.dealt_columns()[1:]]

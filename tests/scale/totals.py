@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from cluster import LOOK_GETS
-from phases import Phase, comparing, drawing, hashing, in_cluster, publishing
+from comparing import comparing
+from phases import Phase, drawing, hashing, in_cluster, publishing
 from tasks import Run
 from world import HOUR
 
@@ -47,7 +48,7 @@ def figures(run: Run, phases: list[Phase], executors: int) -> dict:
     """Time, requests, bytes and dollars of all phases together."""
     world = run.world
     wall = sum(phase.wall for phase in phases)
-    dealt = sum(phase.wall for phase in phases if phase.where == "cluster")
+    dealt = sum(phase.wall - phase.notes.get("driver s", 0.0) for phase in phases if phase.where == "cluster")
     gets, puts = sum(phase.gets for phase in phases), sum(phase.puts + phase.lists for phase in phases)
     spooled = storage(run)["published rankings"]
     hours = {
@@ -96,12 +97,15 @@ def memory(run: Run) -> dict[str, float]:
     searches = max(0.0, costs["bm25_process_mb"] - costs["process_mb"]) * ("bm25" in world.pipelines)
     copies = not world.has("parts-as-tables")
     tables = copies * run.chunks * run.arms * costs["rankings_columns"] * world.column_memory / 1e6
-    merge = 1074.0 * world.cores if world.has("cluster-compare") and world.repeat else 0.0
     slots = world.cores * costs["slot_mb"] * scale
-    compares = 0.0 if world.has("cluster-compare") else world.bucket_bytes / 1e6 + slots
+    # A range is held as it was read and as it is written; a bucket's sums beside the footers and what is read ahead.
+    numbers = 8 * sum(run.dealt_columns()[1:]) + costs["sample_bytes_per_session"]
+    deals = 2 * run.range_size() * world.chunk * numbers / 1e6
+    opened = run.fan() * sum(run.dealt_columns()) * world.column_memory + (run.arms + 1) * world.read_ahead
+    sums = world.cores * max(deals, (world.bucket_bytes + opened) / 1e6)
     return {
-        "executor": costs["process_mb"] + max(slots, merge) + footer + index + searches,
-        "driver": costs["process_mb"] + footer + max(tables, compares),
+        "executor": costs["process_mb"] + max(slots, sums) + footer + index + searches,
+        "driver": costs["process_mb"] + footer + tables,
         "of them the sample's footer": footer,
     }
 

@@ -31,8 +31,12 @@ class World:
     piece: int = assumed(8 * MIB, "bytes", "`PIECE` in storage/remote.rs, four in flight")
     single_put: int = assumed(32 * MIB, "bytes", "`SINGLE_PUT`: more goes up in pieces")
     bucket_bytes: int = assumed(
-        192 * MIB, "bytes", "`BUCKET_BYTES` in compare/cluster_tests.rs: one pass over the parts per bucket"
+        192 * MIB, "bytes", "`BUCKET_BYTES` in compare/cluster_tests.rs: sums by user that are held at once"
     )
+    bucket_rows: int = assumed(1024, "rows", "`ROWS_OF_A_BUCKET` in sums/ask.rs: as many of a bucket should a range have")
+    range_chunks: int = assumed(64, "chunks a range at most", "`MOST_CHUNKS` in sums/ask.rs")
+    tasks_at_least: int = assumed(64, "tasks", "`TASKS_AT_LEAST` in cluster/drive.rs, where pieces are few")
+    sums_bytes: float = assumed(20e3, "bytes", "a piece of sums, packed; " + GUESS)
     measures: int = assumed(13, "measures", "eleven metrics, a scorer, the scenario score: each a test of every candidate")
     documents: int = assumed(1_000_000, "documents", "the corpus of the text search")
     group_sessions: int = assumed(65_536, "sessions a row group", "of the recordings, which somebody else wrote")
@@ -74,9 +78,9 @@ CHANGES = {
     "trust-tasks": "the driver believes what finished tasks say and reads no part; it lists them once, at the end of a job",
     "trust-tags": "a remote input is known by its entity tag, and nobody reads it only to hash it",
     "index-once": "the index of a recording is made once and shipped, not by every executor",
-    "cluster-compare": "sums, and sums by user, are made in the cluster, dealt out by Ballista's shuffle, and merged there",
+    "deal-twice": "sessions are dealt out to groups of buckets, then within each to its buckets: few row groups a table",
     "parts-as-tables": "the published tables are the parts and a list of them; nothing is copied",
-    "large-chunks": "65,536 sessions a chunk, one chunk a task",
+    "large-chunks": "65,536 sessions a chunk, one chunk a task, four chunks a range",
     "cluster-sample": "the sample is drawn by tasks, each a file of it",
     "jobs-at-once": "all tasks are in one job; no executor waits for the last one of a job",
 }
