@@ -103,7 +103,9 @@ pub(super) fn add_library(folder: &Path, scratch: &Path) -> Result<(), Failure> 
     cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", &target);
     // So that projects can be optimised together with the library.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Cembed-bitcode=yes");
-    call(&mut cargo)?;
+    call(&mut cargo).inspect_err(|_| {
+        say("where cargo is too new for the compiler that apt knows, `apt-get update` as root finds a newer one; then do this again");
+    })?;
     let library = library(&compiler.root);
     std::fs::create_dir_all(&library)?;
     let built = target.join(TARGET).join("release/deps");
