@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::plan::{Plan, ScorerSource};
 use super::spec::SessionsPath;
-use super::stages::{StageKind, StagePlan, Used};
+use super::stages::{StagePlan, Used};
 use crate::storage::Location;
 
 /// How deep a folder that is read as a whole is searched for links that lead out of it.
@@ -148,9 +148,6 @@ fn split_at_glob(path: &Path) -> (PathBuf, Vec<OsString>) {
 
 /// Returns the files that a stage reads, and those of stages inside of it.
 fn used(stage: &StagePlan) -> Vec<PathBuf> {
-    if let StageKind::Fuse(plan) = &stage.does {
-        return plan.branches.iter().flat_map(|branch| &branch.stages).flat_map(used).collect();
-    }
     let mut does = stage.does.clone();
     let path = |used: Used<'_>| match used {
         Used::File { path, .. } => path.clone(),

@@ -143,6 +143,7 @@ impl Relevance {
     }
 
     /// Returns whether any item has a positive gain.
+    #[cfg(test)]
     #[must_use]
     pub fn any_relevant(&self) -> bool {
         self.gains.iter().any(|(_, grade)| *grade > 0.0)

@@ -14,6 +14,24 @@ use crate::session::{Hit, Ranking, Session};
 
 pub use built_in::documents;
 
+/// Fields of the made-up documents that a component is shown, where nobody names others.
+pub const ITEM_FIELDS: [&str; 6] = ["title", "description", "category", "brand", "price", "date"];
+
+/// The column of their ids.
+pub const ITEM_ID: &str = "item_id";
+
+/// Returns the made-up documents with those fields as JSON lines, a table that a component's plan can name.
+#[must_use]
+pub fn document_lines(fields: &[String]) -> String {
+    let lines = documents(fields).into_iter().map(|document| {
+        let mut object = serde_json::Map::new();
+        object.insert(ITEM_ID.to_owned(), document.id.into());
+        object.extend(fields.iter().cloned().zip(document.fields.into_iter().map(Into::into)));
+        serde_json::Value::Object(object).to_string() + "\n"
+    });
+    lines.collect()
+}
+
 /// Sessions, each with a ranking and its gains: what [`Case`]s borrow.
 #[derive(Debug, Clone, Default)]
 pub struct SampleCases {

@@ -128,10 +128,4 @@ impl Job {
     pub fn asked<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         T::deserialize(&self.request).map_err(ApiError::internal)
     }
-
-    /// Returns why it failed, in words.
-    #[must_use]
-    pub fn failure_message(&self) -> Option<&str> {
-        self.failure.as_ref()?.get("message")?.as_str()
-    }
 }

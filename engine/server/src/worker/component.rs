@@ -23,12 +23,6 @@ pub struct ComponentOrder {
     pub path: PathBuf,
 }
 
-/// Fields of the made-up documents that a component is shown that asks for fields.
-const FIELDS: [&str; 6] = ["title", "description", "category", "brand", "price", "date"];
-
-/// The column of their ids.
-const ID: &str = "item_id";
-
 pub(super) fn describe(order: &ComponentOrder, plugins: &Arc<PluginHost>) -> Result<Value, Failure> {
     let refused = |reason: String| Failure::new("unusable_component", reason.replace(&folder_of(&order.path), ""));
     let bytes = std::fs::read(&order.path).map_err(|error| Failure::new("internal", error))?;
@@ -38,11 +32,12 @@ pub(super) fn describe(order: &ComponentOrder, plugins: &Arc<PluginHost>) -> Res
         return Err(refused(reason.to_owned()));
     }
     let documents = made_up_documents().map_err(|error| Failure::new("internal", error))?;
-    let corpus = CorpusPlan { name: "items".to_owned(), path: documents.path().to_owned(), id: ID.to_owned() };
+    let corpus =
+        CorpusPlan { name: "items".to_owned(), path: documents.path().to_owned(), id: samples::ITEM_ID.to_owned() };
     let wasi = inspection.imports.iter().any(|import| import.provision == Provision::InertWasi);
     let plan = PluginPlan {
         wasi: if wasi { Wasi::Inert } else { Wasi::Refuse },
-        items: Some(ItemsPlan { corpus, fields: FIELDS.map(str::to_owned).to_vec() }),
+        items: Some(ItemsPlan { corpus, fields: samples::ITEM_FIELDS.map(str::to_owned).to_vec() }),
         ..PluginPlan::of(order.path.clone())
     };
     let stage = StageDescription::load(&inspection.exports, &plan, plugins);
@@ -70,13 +65,8 @@ fn folder_of(path: &Path) -> String {
 
 fn made_up_documents() -> std::io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
-    let fields = FIELDS.map(str::to_owned);
-    for document in samples::documents(&fields) {
-        let mut object = serde_json::Map::new();
-        object.insert(ID.to_owned(), document.id.into());
-        object.extend(fields.iter().cloned().zip(document.fields.into_iter().map(Into::into)));
-        writeln!(file, "{}", Value::Object(object))?;
-    }
+    let fields = samples::ITEM_FIELDS.map(str::to_owned);
+    file.write_all(samples::document_lines(&fields).as_bytes())?;
     file.flush()?;
     Ok(file)
 }

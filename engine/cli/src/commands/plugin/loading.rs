@@ -16,12 +16,6 @@ use crate::exit::{Exit, Failure};
 use crate::plugin_arguments::LoadArguments;
 use crate::plugin_host;
 
-/// Fields of the made-up documents, where the command line names none.
-const FIELDS: [&str; 6] = ["title", "description", "category", "brand", "price", "date"];
-
-/// The column of their ids.
-const ID: &str = "item_id";
-
 /// How components are loaded by one command. What they log while they are loaded is not shown, unless it is asked for.
 pub(super) struct Loading {
     host: Arc<PluginHost>,
@@ -55,13 +49,13 @@ impl Loading {
             return Self::of(arguments);
         }
         let fields = match arguments.fields.as_slice() {
-            [] => FIELDS.map(str::to_owned).to_vec(),
+            [] => samples::ITEM_FIELDS.map(str::to_owned).to_vec(),
             fields => fields.to_vec(),
         };
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let path = folder.path().join("items.jsonl");
-        std::fs::write(&path, lines(&fields)).context("cannot write the sample items")?;
-        Self::with(arguments, Some(items(&path, ID, fields)), Some(folder))
+        std::fs::write(&path, samples::document_lines(&fields)).context("cannot write the sample items")?;
+        Self::with(arguments, Some(items(&path, samples::ITEM_ID, fields)), Some(folder))
     }
 
     /// Shows on stderr what components log.
@@ -145,17 +139,6 @@ fn name_of(path: &Path) -> String {
 fn items(path: &Path, id: &str, fields: Vec<String>) -> ItemsPlan {
     let corpus = CorpusPlan { name: "items".to_owned(), path: path.to_owned(), id: id.to_owned() };
     ItemsPlan { corpus, fields }
-}
-
-/// Returns the made-up documents as JSON lines.
-fn lines(fields: &[String]) -> String {
-    let documents = samples::documents(fields).into_iter().map(|document| {
-        let mut object = serde_json::Map::new();
-        object.insert(ID.to_owned(), document.id.into());
-        object.extend(fields.iter().cloned().zip(document.fields.into_iter().map(Into::into)));
-        serde_json::Value::Object(object).to_string() + "\n"
-    });
-    documents.collect()
 }
 
 /// A benchmark's parameters are always an object; here they are text, so that it is checked.

@@ -112,6 +112,7 @@ impl CorpusIndex {
     }
 
     /// Returns whether the field was indexed.
+    #[cfg(test)]
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         self.fields.contains_key(name)

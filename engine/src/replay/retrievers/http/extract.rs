@@ -130,12 +130,6 @@ impl Extraction {
     pub fn timings(&self, answer: &Value) -> Vec<Timing> {
         self.timings.iter().filter_map(|timing| timing.read(answer)).collect()
     }
-
-    /// Returns whether the body's timings are worth looking for.
-    #[must_use]
-    pub fn has_timings(&self) -> bool {
-        !self.timings.is_empty()
-    }
 }
 
 const SCORES_FIX: &str = "is `scores` right for these answers? `scores = \"\"` leaves them out";

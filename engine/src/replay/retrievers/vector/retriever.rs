@@ -91,6 +91,7 @@ impl VectorRetriever {
     }
 
     /// Sets the number of threads that answer a chunk.
+    #[cfg(test)]
     #[must_use]
     pub fn with_threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = threads;
