@@ -203,11 +203,12 @@ def compare(cluster: Cluster, bench: Path, rounds: int) -> None:
     cluster.execute(0)
     cluster.execute(1)
     taken: dict[str, list[float]] = {}
-    for _ in range(rounds):
+    for number in range(rounds):
         one_process = cluster.timed(bench, "embedded", "--threads", "2", before=cores(2))
         taken.setdefault("one process, two cores", []).append(one_process)
-        taken.setdefault("two executors", []).append(cluster.timed(bench, "two", *on_cluster, before=cores(2)))
-        same(cluster, "two")
+        out = f"two-{number}"
+        taken.setdefault("two executors", []).append(cluster.timed(bench, out, *on_cluster, before=cores(2)))
+        same(cluster, out)
     parts = cluster.parts("embedded")
 
     run = cluster.halfway(bench, "lost-executor", parts)
@@ -226,11 +227,12 @@ def compare(cluster: Cluster, bench: Path, rounds: int) -> None:
     print("the scheduler killed after half of them, and started again: the same run")
 
     cluster.lose(1)
-    for _ in range(rounds):
+    for number in range(rounds):
         one_process = cluster.timed(bench, "embedded", "--threads", "1", before=cores(1))
         taken.setdefault("one process, one core", []).append(one_process)
-        taken.setdefault("one executor", []).append(cluster.timed(bench, "one", *on_cluster, before=cores(1)))
-        same(cluster, "one")
+        out = f"one-{number}"
+        taken.setdefault("one executor", []).append(cluster.timed(bench, out, *on_cluster, before=cores(1)))
+        same(cluster, out)
     medians = {name: statistics.median(times) for name, times in taken.items()}
     whole = medians["one process, two cores"]
     print(f"\nmedian of {rounds} rounds in turns\n\n| | wall s | to one process on two cores |\n|---|---|---|")

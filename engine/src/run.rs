@@ -361,7 +361,7 @@ impl Run {
             run: self.directory.clone(),
             sample: self.directory.table(layout::SESSIONS)?,
             recent: RecentChunks::default(),
-            guard: None,
+            scratch: None,
         }))
     }
 

@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 use crate::live_servers::free_port;
 use crate::rematch::{binary, call, command, workspace};
-use crate::reproducible::{assert_same_run, assert_same_run_but_requests};
+use crate::reproducible::{assert_same_run, assert_same_run_but_requests, timeless};
 use crate::s3_server::{S3Server, url};
 use crate::sample;
 use crate::search_server::SearchServer;
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, count, json, result};
 
 mod network;
 
@@ -257,6 +257,11 @@ fn a_run_in_an_object_store_takes_its_inputs_along() {
     for left in ["inputs", "sums", "cluster.json"] {
         assert_eq!(files_below(&store.path("runs/there").join(left)), 0, "`{left}` is of no use any more");
     }
+    // The next night's run lies at the same place, and its inputs are newer: what executors remember of this one is no hindrance.
+    std::fs::remove_dir_all(store.path("runs/there")).expect("removed");
+    std::thread::sleep(Duration::from_millis(1100));
+    call(&mut cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &run])).exits(0);
+    assert_same_run(&bench.path("here"), &store.path("runs/there"));
     for executor in 0..2 {
         let cache = cluster.folder.path().join(format!("cache-{executor}/objects"));
         assert!(cache.is_dir(), "executor {executor} fetched its inputs from the store:\n{}", cluster.logs());
@@ -297,6 +302,43 @@ fn a_run_that_is_interrupted_on_a_cluster_goes_on_anywhere() {
 }
 
 #[test]
+fn sessions_that_failed_are_tried_again_on_a_cluster() {
+    let Some(cluster) = Cluster::start(2, &[]) else { return };
+    let server = SearchServer::over(&sample::products());
+    let bench = asking_bench(&server, "rate = 300.0\nbreaker = 100000\nretries = 0");
+    bench.run_into("here", &["--quiet", "--no-cache"]).exits(0);
+    let there = bench.path("there");
+    server.break_down(true);
+    let mut start = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), &there]);
+    let mut run = start.stderr(Stdio::inherit()).spawn().expect("the binary runs");
+    wait_for_parts(&there, 8, &mut run);
+    server.break_down(false);
+    assert!(run.wait().expect("ended").success(), "{}", cluster.logs());
+    let failed = |run: &str| count(&result(&json(&bench.path(run).join("report.json")), "asked")["failed_sessions"]);
+    assert!(failed("there") > failed("here"), "{} sessions failed", failed("there"));
+    call(&mut cluster.call(&[Path::new("resume"), &there, Path::new("--retry-errors")])).exits(0);
+    // Sessions that are refused for good keep what was said of them first.
+    assert_eq!(failed("there"), failed("here"));
+    assert_eq!(timeless(&there)["comparison"], timeless(&bench.path("here"))["comparison"]);
+}
+
+#[test]
+fn shards_that_a_cluster_did_merge_to_the_run_of_one_process() {
+    let Some(cluster) = Cluster::start(2, &[]) else { return };
+    let bench = bench();
+    bench.run_into("here", &["--quiet"]).exits(0);
+    let shards = ["1/3", "2/3", "3/3"].map(|shard| (shard, bench.path(format!("shard-{}", &shard[..1]))));
+    for (shard, out) in &shards {
+        let mut run = cluster.call(&[Path::new("run"), &bench.path("bench.toml"), Path::new("--out"), out]);
+        call(run.args(["--shard", shard])).exits(0);
+    }
+    let mut merge = command();
+    merge.arg("merge").args(shards.iter().map(|(_, out)| out)).arg("--out").arg(bench.path("merged"));
+    call(merge.arg("--quiet")).exits(0);
+    assert_same_run(&bench.path("here"), &bench.path("merged"));
+}
+
+#[test]
 fn a_scheduler_that_is_not_there_is_named_with_what_to_do() {
     let Some(mut cluster) = Cluster::start(0, &[]) else { return };
     cluster.kill_scheduler();
@@ -308,6 +350,21 @@ fn a_scheduler_that_is_not_there_is_named_with_what_to_do() {
         &bench.path("there"),
     ]));
     outcome.exits(5).complains(&[&cluster.address, "cannot be reached", "rematch scheduler"]);
+}
+
+#[test]
+fn a_port_that_is_taken_and_a_scheduler_that_does_not_come_end_a_process_with_what_to_do() {
+    let Some(mut cluster) = Cluster::start(0, &[]) else { return };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let address = format!("df://{}", cluster.address);
+    call(command().args(["executor", "--port", &port, "--scheduler", &address])).exits(2).complains(&["--port", &port]);
+    let listen = format!("127.0.0.1:{port}");
+    call(command().args(["scheduler", "--listen", &listen])).exits(2).complains(&["--listen", &listen]);
+    cluster.kill_scheduler();
+    let mut late = command();
+    late.args(["executor", "--port", &free_port().to_string(), "--scheduler", &address, "--connect-timeout", "1"]);
+    call(&mut late).exits(5).complains(&[&address, "for 1 s", "rematch scheduler", "--connect-timeout"]);
 }
 
 #[test]

@@ -191,6 +191,9 @@ fn code(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<ReplayError>() {
         return code_of_replay(error);
     }
+    if let Some(error) = error.downcast_ref::<ClusterError>() {
+        return code_of_cluster(error);
+    }
     if error.is::<PackError>() {
         return Exit::Plugin;
     }
@@ -252,14 +255,18 @@ fn code_of_run(error: &RunError) -> Exit {
         RunError::OtherRun { .. } | RunError::NothingToMerge | RunError::ShardedStop => Exit::Usage,
         RunError::Missing { .. } | RunError::RetrieverDead { .. } => Exit::Incomplete,
         RunError::ClusterStop => Exit::Usage,
-        RunError::Cluster(error) => match error {
-            ClusterError::NotBuilt(_) => Exit::Usage,
-            ClusterError::Load(_) => Exit::Input,
-            ClusterError::Store(error) => code_of_store(error),
-            _ => Exit::Incomplete,
-        },
+        RunError::Cluster(error) => code_of_cluster(error),
         RunError::Interrupted { .. } => Exit::Interrupted,
         _ => Exit::Internal,
+    }
+}
+
+fn code_of_cluster(error: &ClusterError) -> Exit {
+    match error {
+        ClusterError::NotBuilt(_) | ClusterError::Setting(_) => Exit::Usage,
+        ClusterError::Load(_) => Exit::Input,
+        ClusterError::Store(error) => code_of_store(error),
+        _ => Exit::Incomplete,
     }
 }
 

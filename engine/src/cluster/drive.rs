@@ -9,8 +9,8 @@ use tokio::task::spawn_blocking;
 
 use super::ClusterError;
 use super::job::{Client, JobState, Trouble, message_of};
-use super::shipping::{ship, withdraw};
-use crate::benchmark::{ClusterAddress, Plan};
+use super::shipping::ship;
+use crate::benchmark::{ClusterAddress, PipelinePlan, Plan};
 use crate::outbound::Outbound;
 use crate::store::{RunDirectory, layout};
 use crate::unit::{Ended, Order, Task, UnitDone, UnitError, UnitRange, WorkUnit, WorkUnitsExec, part_done};
@@ -36,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one that was never there may be.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long no part may appear until what is missing is sent again: a message that is lost between executor and scheduler leaves a
-/// task under way for ever.
+/// How long no part may appear, at least, until what is missing is sent again: a message that is lost between executor and scheduler
+/// leaves a task under way for ever. Nobody is asked again before a unit can have taken that long ([`longest_unit`]).
 const STALL: Duration = Duration::from_secs(900);
 
 /// How long a job may be under way when all of it is there: executors note what servers were asked.
@@ -71,6 +71,8 @@ struct Job<'a> {
     order: Order,
     ranges: &'a [UnitRange],
     wanted: BTreeSet<WorkUnit>,
+    /// Sessions of a unit.
+    sessions: u64,
 }
 
 impl Job<'_> {
@@ -122,18 +124,23 @@ impl ClusterDriver {
         let order = Order { run: self.run.root().display().to_string(), id: self.run_id.clone(), drive };
         let (run, plan, hashes) = (self.run.clone(), Arc::clone(&self.plan), self.pipeline_hashes.clone());
         let (components, whose, outbound) = (self.component_hashes.clone(), order.drive.clone(), self.outbound.clone());
-        spawn_blocking(move || ship(&run, &whose, &plan, &hashes, &components, &outbound)).await??;
+        let prepare = move || {
+            ship(&run, &whose, &plan, &hashes, &components, &outbound)?;
+            // Only the last chunk has fewer than the first.
+            Ok::<_, ClusterError>(run.sample()?.group_rows(0))
+        };
+        let sessions = spawn_blocking(prepare).await??;
         let mut scheduler = Scheduler::new(self.address.clone());
         let mut told = BTreeSet::new();
         for ranges in tasks(units).chunks(TASKS_PER_JOB) {
             let wanted = ranges.iter().flat_map(units_of).collect();
-            let job = Job { task, order: order.clone(), ranges, wanted };
+            let job = Job { task, order: order.clone(), ranges, wanted, sessions };
             let mut id = None;
             let ended = self.drive_job(&mut scheduler, &job, &mut id, &mut told, &mut tell).await;
             if !matches!(ended, Ok(Ended::Done)) {
                 let run = self.run.clone();
                 // What ended it is what is told of.
-                let _ = spawn_blocking(move || withdraw(&run)).await;
+                let _ = spawn_blocking(move || run.withdraw_orders()).await;
                 if let Some(id) = id {
                     scheduler.cancel(&id).await;
                 }
@@ -152,6 +159,7 @@ impl ClusterDriver {
         tell: &mut impl FnMut(UnitDone),
     ) -> Result<Ended, ClusterError> {
         let mut message = job.message(job.ranges)?;
+        let stall = STALL.max(longest_unit(&self.plan, job.sessions));
         let (mut look, mut seen) = (Look::default(), Instant::now());
         loop {
             if self.stop.load(Ordering::Relaxed) {
@@ -178,7 +186,7 @@ impl ClusterDriver {
                     }
                     return Ok(Ended::Done);
                 }
-                if seen.elapsed() > STALL && matches!(state, JobState::Underway) {
+                if seen.elapsed() > stall && matches!(state, JobState::Underway) {
                     if let Some(id) = id.as_ref() {
                         scheduler.cancel(id).await;
                     }
@@ -343,6 +351,18 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// Returns how long a unit of so many sessions takes where every answer takes as long as it may, and the rate is what is allowed.
+fn longest_unit(plan: &Plan, sessions: u64) -> Duration {
+    let sessions = u32::try_from(sessions).unwrap_or(u32::MAX);
+    let of_pipeline = |pipeline: &PipelinePlan| {
+        let at_once = u32::try_from(pipeline.concurrency.get()).unwrap_or(u32::MAX);
+        let asked = pipeline.longest_timeout().unwrap_or_default().saturating_mul(sessions.div_ceil(at_once));
+        let rate = pipeline.policy().and_then(|policy| policy.rate).unwrap_or(f64::INFINITY);
+        asked.max(Duration::try_from_secs_f64(f64::from(sessions) / rate).unwrap_or(Duration::MAX))
+    };
+    plan.pipelines.iter().map(of_pipeline).max().unwrap_or_default()
 }
 
 /// Deals units out to tasks: neighbours of one pipeline together.

@@ -8,6 +8,12 @@ use crate::load::LoadError;
 use crate::store::StoreError;
 use crate::unit::UnitError;
 
+/// Says that a process cannot listen at an address, which a flag sets.
+#[cfg(feature = "cluster")]
+pub(super) fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error, flag: &str) -> ClusterError {
+    ClusterError::Setting(format!("cannot listen at {address}: {error}; `{flag}` sets another address"))
+}
+
 /// Why a cluster did not do what it was asked for. Parts that are written stay: the run can be resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

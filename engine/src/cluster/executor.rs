@@ -1,26 +1,33 @@
 //! Ballista's executor, which opens runs and does their units.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::extension::SessionConfigExt;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use datafusion::prelude::SessionConfig;
+use tokio::net::TcpListener;
 
 use super::ClusterError;
 use super::codec::Codec;
-use super::shipping::{Shipped, is_ordered_by, read_shipped};
+use super::error::cannot_listen;
+use super::job::{Client, Trouble};
+use super::shipping::{Shipped, read_shipped};
 use crate::benchmark::{ClusterAddress, Plan, check_below};
 use crate::compare::{CompareError, Round, SumMaker};
 use crate::replay::remote::no_secrets;
 use crate::replay::{Requests, Workspace};
 use crate::score::wasm::PluginHost;
-use crate::storage::Location;
+use crate::storage::{Location, OneReading};
 use crate::store::{RunDirectory, host_name, layout, random_id};
 use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
+
+/// Pause until a scheduler that is not there is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How an executor is run.
 pub struct ExecutorSettings {
@@ -45,13 +52,37 @@ pub struct ExecutorSettings {
     pub plugins: Arc<PluginHost>,
 }
 
+/// Waits until the scheduler takes connections: Ballista's own executor would ask for ever.
+async fn wait_for_scheduler(address: &ClusterAddress, patience: Duration) -> Result<(), ClusterError> {
+    let began = Instant::now();
+    loop {
+        let reason = match Client::connect(address).await {
+            Ok(_) => return Ok(()),
+            Err(Trouble::Away(reason) | Trouble::Refused(reason)) => reason,
+        };
+        if began.elapsed() >= patience {
+            let waited = patience.as_secs();
+            let reason = format!(
+                "the scheduler at `{address}` could not be reached for {waited} s ({reason}); is `rematch scheduler` running there, and \
+                 the port open from this machine? (`--connect-timeout` waits longer.)"
+            );
+            return Err(ClusterError::Process { process: "executor", reason });
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
 /// Runs an executor until it is told to stop, or fails.
 ///
 /// # Errors
 ///
-/// Returns an error when the scheduler cannot be reached, the port is taken, or Ballista's service ends.
+/// Returns an error when the scheduler cannot be reached in time, the port is taken, or Ballista's service ends.
 pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterError> {
     let failed = |reason: String| ClusterError::Process { process: "executor", reason };
+    let listen = SocketAddr::new(settings.listen, settings.port);
+    // Ballista's service would end without a word where the port is taken.
+    drop(TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error, "--port"))?);
+    wait_for_scheduler(&settings.scheduler, Duration::from_secs(settings.connect_seconds.into())).await?;
     let shuffles = settings.work_folder.join("ballista");
     std::fs::create_dir_all(&shuffles)
         .map_err(|error| failed(format!("cannot make `{}`: {error}", shuffles.display())))?;
@@ -59,7 +90,7 @@ pub async fn serve_executor(settings: ExecutorSettings) -> Result<(), ClusterErr
     let name = format!("{}:{}", host_name().unwrap_or_else(|| settings.listen.to_string()), settings.port);
     let unheard = Arc::new(settings.plugins.unheard().map_err(|error| failed(error.to_string()))?);
     let asked = Asked::default();
-    let this = Host { settings: Arc::clone(&settings), unheard, asked, maker: Mutex::default() };
+    let this = Host { settings: Arc::clone(&settings), unheard, asked, makers: Mutex::default() };
     let contexts = Arc::new(UnitContexts::of(Box::new(this)).named(name));
     let config = ExecutorProcessConfig {
         bind_host: settings.listen.to_string(),
@@ -109,23 +140,21 @@ impl Asked {
         if !requests.any() {
             return Ok(());
         }
-        let opened = Arc::downgrade(&context.plan);
+        // What was asked was asked, whoever ordered it.
+        let (opened, run) = (Arc::downgrade(&context.plan), context.run.without_order());
         if let Some(known) = noted.iter_mut().find(|noted| noted.opened.ptr_eq(&opened)) {
             if known.requests != requests {
-                context.run.write_json(&known.name, &requests)?;
+                run.write_json(&known.name, &requests)?;
                 known.requests = requests;
             }
             return Ok(());
         }
         let name = Path::new(layout::ASKED).join(format!("{}.json", random_id()));
-        context.run.write_json(&name, &requests)?;
+        run.write_json(&name, &requests)?;
         noted.push(Noted { opened, name, requests });
         Ok(())
     }
 }
-
-/// Why an order is not done any more.
-const WITHDRAWN: &str = "whoever ordered its units is gone, or ordered them anew";
 
 fn elsewhere(order: &Order, reason: String) -> UnitError {
     UnitError::Elsewhere { run: order.run.clone(), reason }
@@ -137,8 +166,8 @@ struct Host {
     /// Runs the components of strangers.
     unheard: Arc<PluginHost>,
     asked: Asked,
-    /// Who made the last piece of a run's sums, with the plan that the run was opened with.
-    maker: Mutex<Option<(Weak<Plan>, Arc<SumMaker>)>>,
+    /// Who makes the sums of the runs that are open, with the plan that each was opened with.
+    makers: Mutex<Vec<(Weak<Plan>, Arc<SumMaker>)>>,
 }
 
 impl Host {
@@ -183,20 +212,21 @@ impl UnitHost for Host {
     fn open(&self, order: &Order) -> Result<UnitContext, UnitError> {
         let different = |reason: String| elsewhere(order, reason);
         self.check_place(order)?;
+        // An executor outlives many runs, and what lies at a URL is another night's for the next one.
+        let _reading = OneReading::begin();
         let (run, manifest, _) = RunDirectory::view(Path::new(&order.run))?;
         if manifest.run_id != order.id {
             return Err(different(format!("it holds run {} here, and run {} was meant", manifest.run_id, order.id)));
         }
+        let run = run.ordered_by(&order.drive);
+        run.check_order()?;
         let shipped = read_shipped(&run)?;
-        if shipped.drive != order.drive {
-            return Err(different(WITHDRAWN.to_owned()));
-        }
         let folder = self.settings.work_folder.join("runs");
         let scratch = std::fs::create_dir_all(&folder)
             .and_then(|()| tempfile::Builder::new().prefix("run-").tempdir_in(&folder))
             .map_err(|error| different(format!("cannot make a folder in `{}`: {error}", folder.display())))?;
         let (workspace, plugins) = self.surroundings(&shipped, &run, scratch.path())?;
-        let mut context = UnitContext::open(run.clone(), shipped.plan, plugins, &workspace)?;
+        let mut context = UnitContext::open(run, shipped.plan, plugins, &workspace)?;
         for scorer in context.contract.scorers() {
             if scorer.content_hash() != shipped.component_hashes.get(scorer.name()).map(String::as_str) {
                 let name = scorer.name();
@@ -212,15 +242,7 @@ impl UnitHost for Host {
                 )));
             }
         }
-        let order = order.clone();
-        context.guard = Some(Box::new(move || {
-            // What the run leaves on this machine goes with it.
-            let _scratch = &scratch;
-            match is_ordered_by(&run, &order.drive)? {
-                true => Ok(()),
-                false => Err(elsewhere(&order, WITHDRAWN.to_owned())),
-            }
-        }));
+        context.scratch = Some(scratch);
         Ok(context)
     }
 
@@ -243,14 +265,14 @@ impl Host {
     fn maker(&self, context: &UnitContext, round: usize) -> Result<Arc<SumMaker>, CompareError> {
         let round = Round::of(round).ok_or(CompareError::NotAsked)?;
         // Held while it is read: whoever comes meanwhile waits for it.
-        let mut known = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut makers = self.makers.lock().unwrap_or_else(PoisonError::into_inner);
         let of_run = Arc::downgrade(&context.plan);
-        if let Some((_, maker)) = known.as_ref().filter(|(plan, maker)| plan.ptr_eq(&of_run) && maker.round() == round)
-        {
+        makers.retain(|(plan, maker)| plan.strong_count() > 0 && (!plan.ptr_eq(&of_run) || maker.round() == round));
+        if let Some((_, maker)) = makers.iter().find(|(plan, _)| plan.ptr_eq(&of_run)) {
             return Ok(Arc::clone(maker));
         }
         let maker = Arc::new(SumMaker::of(&context.run, round)?);
-        *known = Some((of_run, Arc::clone(&maker)));
+        makers.push((of_run, Arc::clone(&maker)));
         Ok(maker)
     }
 }

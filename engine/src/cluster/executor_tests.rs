@@ -27,7 +27,7 @@ fn host(folder: &Path) -> Host {
         workspace: Workspace { secrets, ..Workspace::default() },
         plugins: plugins(),
     };
-    Host { settings: Arc::new(settings), unheard: plugins(), asked: Asked::default(), maker: Mutex::default() }
+    Host { settings: Arc::new(settings), unheard: plugins(), asked: Asked::default(), makers: Mutex::default() }
 }
 
 /// A run in that folder.

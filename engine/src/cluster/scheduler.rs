@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use super::ClusterError;
 use super::codec::Codec;
+use super::error::cannot_listen;
 
 /// How a scheduler is run.
 #[derive(Debug, Clone)]
@@ -35,9 +36,8 @@ pub async fn serve_scheduler(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ClusterError> {
     let failed = |reason: String| ClusterError::Process { process: "scheduler", reason };
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|error| failed(format!("cannot listen at {}: {error}", settings.listen)))?;
+    let listener =
+        TcpListener::bind(settings.listen).await.map_err(|error| cannot_listen(settings.listen, &error, "--listen"))?;
     let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
     let timeout = settings.executor_timeout.as_secs().max(10);
     let config = SchedulerConfig {

@@ -49,7 +49,7 @@ pub(super) fn ship(
     component_hashes: &BTreeMap<String, String>,
     outbound: &Outbound,
 ) -> Result<(), ClusterError> {
-    if is_ordered_by(run, drive)? {
+    if run.is_ordered_by(drive)? {
         return Ok(());
     }
     let takes_all = outbound.is_restricted();
@@ -132,20 +132,6 @@ fn upload(file: &Path, target: &Path) -> io::Result<()> {
     let pending = PendingFile::create(target)?;
     io::copy(&mut File::open(file)?, &mut pending.writer())?;
     pending.publish_as(Put::Once)
-}
-
-/// Returns whether a run is still worked on by that order.
-pub(super) fn is_ordered_by(run: &RunDirectory, drive: &str) -> Result<bool, UnitError> {
-    #[derive(Deserialize)]
-    struct Whose {
-        drive: String,
-    }
-    Ok(run.holds(layout::SHIPPED)? && run.read_json::<Whose>(layout::SHIPPED)?.drive == drive)
-}
-
-/// Takes back what was ordered: whoever still works on it ends before he writes.
-pub(super) fn withdraw(run: &RunDirectory) -> Result<(), StoreError> {
-    run.remove(layout::SHIPPED)
 }
 
 /// Reads what was shipped with a run.

@@ -142,8 +142,9 @@ impl Run {
 
     /// Removes what was put into the run directory for executors.
     pub(super) fn tidy_after_cluster(&self) -> Result<(), RunError> {
+        // First of all: whoever still works on it writes nothing more.
+        self.directory.withdraw_orders()?;
         self.directory.remove_folder(layout::SUMS)?;
-        self.directory.remove_folder(layout::INPUTS)?;
-        Ok(self.directory.remove(layout::SHIPPED)?)
+        Ok(self.directory.remove_folder(layout::INPUTS)?)
     }
 }

@@ -46,12 +46,44 @@ struct Object {
     pieces: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
-/// The versions of the objects that this process has opened by [`Blob::open`].
-static OPENED: Mutex<BTreeMap<String, Version>> = Mutex::new(BTreeMap::new());
+/// What this process has opened by [`Blob::open`].
+static OPENED: Mutex<Opened> = Mutex::new(Opened { versions: BTreeMap::new(), readings: 0 });
+
+struct Opened {
+    /// The version of each object.
+    versions: BTreeMap<String, Version>,
+    /// Values of [`OneReading`].
+    readings: usize,
+}
+
+/// The inputs of one run, as they are opened by a process that outlives it: an object has one version from the first to the last of
+/// them, and may have another one for the next run. While several runs are opened at once, they see one version.
+#[derive(Debug)]
+pub struct OneReading(());
+
+impl OneReading {
+    /// Begins to open the inputs of a run.
+    #[must_use]
+    pub fn begin() -> Self {
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.readings == 0 {
+            opened.versions.clear();
+            super::fetch::look_again();
+        }
+        opened.readings += 1;
+        Self(())
+    }
+}
+
+impl Drop for OneReading {
+    fn drop(&mut self) {
+        OPENED.lock().unwrap_or_else(PoisonError::into_inner).readings -= 1;
+    }
+}
 
 impl Blob {
     /// Opens an input: a file, or the object that a URL names. A process reads one version of an object: what was hashed
-    /// is what is read.
+    /// is what is read ([`OneReading`]).
     ///
     /// # Errors
     ///
@@ -61,7 +93,7 @@ impl Blob {
         let Some(remote) = Remote::at(&location)? else { return Self::open_file(path) };
         let version = remote.head()?;
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = opened.entry(location.to_string()).or_insert_with(|| version.clone());
+        let first = opened.versions.entry(location.to_string()).or_insert_with(|| version.clone());
         if *first != version {
             return Err(changed(remote.url()));
         }

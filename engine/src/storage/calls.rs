@@ -208,6 +208,31 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a file a name that nothing has yet; returns `false`, and leaves everything as it is, where something has it.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
+    let renamed = call(Call::Rename, || link_and_remove(from, to))?;
+    #[cfg(test)]
+    if renamed {
+        recording::note(to, || Change::Rename(from.to_owned(), to.to_owned()));
+    }
+    Ok(renamed)
+}
+
+/// A link is made by all or nobody, on network file systems too, which know no renaming under a condition.
+fn link_and_remove(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {
+            // Best effort: a leftover is removed when the run goes on.
+            let _ = fs::remove_file(from);
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        // A file system without links: who looks first wins, but for a moment.
+        Err(_) if fs::exists(to)? => Ok(false),
+        Err(_) => fs::rename(from, to).map(|()| true),
+    }
+}
+
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     call(Call::Remove, || fs::remove_file(path))?;
     #[cfg(test)]

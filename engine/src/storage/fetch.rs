@@ -80,6 +80,11 @@ pub fn fetch(location: &Location) -> io::Result<PathBuf> {
     Ok(fetched.files.entry(url).or_insert(path).clone())
 }
 
+/// Has what is fetched from now on be of the version that is there then.
+pub(super) fn look_again() {
+    fetched().files.clear();
+}
+
 /// Returns the files that a URL or a glob over URLs names, sorted by URL and fetched; `None` for a path of this machine.
 ///
 /// # Errors

@@ -25,7 +25,7 @@ mod tests;
 mod waiting;
 mod write;
 
-pub use blob::{Blob, BlobReader};
+pub use blob::{Blob, BlobReader, OneReading};
 pub use calls::Call;
 pub use client::connect_within;
 #[cfg(test)]

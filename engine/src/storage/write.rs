@@ -1,16 +1,20 @@
 //! Writing a file so that it is complete or absent, whatever kills the process.
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use super::calls;
 use super::location::Location;
 use super::remote::{Put, Remote};
 
 static CREATED: AtomicU64 = AtomicU64::new(0);
+
+/// A random number that this process has, and no other.
+static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
 
 /// How the name of a file under way ends; it begins with a dot.
 pub(crate) const TEMPORARY_ENDING: &str = ".tmp";
@@ -66,9 +70,9 @@ impl PendingFile {
         let folder = folder_of(path).to_owned();
         calls::create_folder_durably(&folder)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // No two writers share a temporary file, whatever process they are in.
+        // No two writers share a temporary file, whatever process and machine they are in: containers have the same numbers.
         let number = CREATED.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{name}.{}-{number}{TEMPORARY_ENDING}", std::process::id()));
+        let temporary = folder.join(format!(".{name}.{:x}-{number}{TEMPORARY_ENDING}", *PROCESS));
         let file = calls::create(&temporary)?;
         Ok((Target::Local { folder, temporary }, file))
     }
@@ -110,7 +114,7 @@ impl PendingFile {
         self.publish_as(Put::Replace)
     }
 
-    /// Publishes the file; [`Put::Once`] leaves an object that is there as it is.
+    /// Publishes the file; [`Put::Once`] leaves what has the name as it is.
     ///
     /// # Errors
     ///
@@ -119,8 +123,10 @@ impl PendingFile {
         match &self.target {
             Target::Local { folder, temporary } => {
                 calls::sync(&self.file)?;
-                calls::rename(temporary, &self.path)?;
-                self.published = true;
+                self.published = match put {
+                    Put::Replace => calls::rename(temporary, &self.path).map(|()| true)?,
+                    Put::Once => calls::rename_new(temporary, &self.path)?,
+                };
                 calls::sync_folder(folder)
             }
             Target::Object(remote) => {
@@ -180,5 +186,18 @@ mod tests {
         drop(pending);
         assert_eq!(fs::read(&path).expect("content"), b"old");
         assert_eq!(fs::read_dir(folder.path()).expect("entries").count(), 1);
+    }
+
+    #[test]
+    fn what_is_written_once_is_not_replaced_by_whoever_comes_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.json");
+        for content in ["first", "second"] {
+            let pending = PendingFile::create(&path).expect("created");
+            pending.writer().write_all(content.as_bytes()).expect("written");
+            pending.publish_as(Put::Once).expect("published");
+        }
+        assert_eq!(fs::read(&path).expect("content"), b"first");
+        assert_eq!(fs::read_dir(folder.path()).expect("entries").count(), 1, "nothing is left of the second");
     }
 }

@@ -106,6 +106,12 @@ pub enum StoreError {
         /// Who, where the lock says so.
         holder: Option<String>,
     },
+    /// Whoever ordered work in the directory is gone, or ordered it anew.
+    #[error("run `{path}` cannot be worked on here: whoever ordered it is gone, or ordered it anew", path = path.display())]
+    OrderGone {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another process took the directory over.
     #[error(
         "`{path}` was taken over by {by}, since this process was not heard of for too long; nothing more is published here, \

@@ -16,6 +16,7 @@ mod holder;
 pub mod layout;
 mod lease;
 mod manifest;
+mod orders;
 #[cfg(test)]
 pub(crate) mod power_cut;
 #[cfg(test)]

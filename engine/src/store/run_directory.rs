@@ -64,6 +64,8 @@ pub struct RunDirectory {
     lock: Option<Arc<Lock>>,
     /// Says whether the lease of the process, if it has one, still is its.
     guard: Option<Guard>,
+    /// By whose order the process works here, where another one holds the directory.
+    pub(super) order: Option<Arc<str>>,
     /// Where an object store cannot be sorted in.
     scratch: Arc<Mutex<Option<TempDir>>>,
 }
@@ -138,7 +140,7 @@ impl RunDirectory {
         Self::at(root)?.lock()
     }
 
-    fn at(root: &Path) -> Result<Self, StoreError> {
+    pub(super) fn at(root: &Path) -> Result<Self, StoreError> {
         let location = Location::of(root).map_err(|error| StoreError::io(root, error.into()))?;
         let remote = Remote::at(&location).map_err(|source| StoreError::io(root, source))?;
         if remote.is_some_and(|remote| !remote.is_a_store()) {
@@ -147,7 +149,7 @@ impl RunDirectory {
             return Err(StoreError::io(root, io::Error::new(io::ErrorKind::InvalidInput, message)));
         }
         let guard = Guard::of(&location);
-        Ok(Self { root: location.to_path(), location, lock: None, guard, scratch: Arc::default() })
+        Ok(Self { root: location.to_path(), location, lock: None, guard, order: None, scratch: Arc::default() })
     }
 
     fn described(self) -> Result<(Self, Manifest, Opened), StoreError> {
@@ -204,9 +206,10 @@ impl RunDirectory {
         })
     }
 
-    /// Makes sure that nobody has taken the directory over.
+    /// Makes sure that nobody has taken the directory over, and that what is done here was ordered.
     fn check_lock(&self) -> Result<(), StoreError> {
-        self.guard.as_ref().map_or(Ok(()), Guard::check)
+        self.guard.as_ref().map_or(Ok(()), Guard::check)?;
+        self.check_order()
     }
 
     /// Returns the directory's path, or its URL as a path.
@@ -368,8 +371,7 @@ impl RunDirectory {
         self.or_lost(writer.finish_as(Put::Replace))
     }
 
-    /// Writes the part of a work unit. In an object store a part that is there stays as it is: whoever wrote it wrote the
-    /// same.
+    /// Writes the part of a work unit. A part that is there stays as it is: what was read of it must not change.
     ///
     /// # Errors
     ///

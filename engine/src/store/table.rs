@@ -179,7 +179,7 @@ impl TableWriter {
         self.finish_as(Put::Replace)
     }
 
-    /// Finishes the table; [`Put::Once`] leaves an object that is there as it is.
+    /// Finishes the table; [`Put::Once`] leaves what has the name as it is.
     ///
     /// # Errors
     ///

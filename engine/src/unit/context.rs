@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tempfile::TempDir;
+
 use super::node::Order;
 use super::{BorrowedRankings, RecentChunks, UnitError};
 use crate::benchmark::Plan;
@@ -27,18 +29,14 @@ pub struct UnitContext {
     pub sample: TableReader,
     /// Chunks of it that several retrievers answer.
     pub recent: RecentChunks,
-    /// Says whether this process may still work on the run; `None` where it holds the run itself.
-    pub guard: Option<Guard>,
+    /// What the run leaves on this machine, and what goes with it.
+    pub scratch: Option<TempDir>,
 }
 
-/// Returns an error where a run is not worked on by the order of whoever asks any more. Blocks.
-pub type Guard = Box<dyn Fn() -> Result<(), UnitError> + Send + Sync>;
-
 impl UnitContext {
-    /// Returns an error where somebody else works on the run by now, or nobody. Asked before a unit and before its part is
-    /// written: what lies in the run's directory might be another run's. Blocks.
-    pub(super) fn check(&self) -> Result<(), UnitError> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard())
+    /// Returns how many retrievers answer a chunk in this process, as far as is known: on a cluster the others may be anywhere.
+    pub(super) fn readers(&self) -> usize {
+        if self.run.is_ordered() { 1 } else { self.plan.pipelines.len() }
     }
 
     /// Opens a run for a process that was not there when it began; `plan` is the run's, its inputs where this process finds
@@ -62,7 +60,7 @@ impl UnitContext {
         };
         let sample = run.table(layout::SESSIONS)?;
         let (plan, contract, recent) = (Arc::new(plan), Arc::new(contract), RecentChunks::default());
-        Ok(Self { plan, contract, pipelines, borrowed, run, sample, recent, guard: None })
+        Ok(Self { plan, contract, pipelines, borrowed, run, sample, recent, scratch: None })
     }
 }
 

@@ -84,6 +84,7 @@ impl UnitError {
         }
         let text = format!("{}executor {who}: {text}{}", Self::SAID, Self::END);
         match self {
+            Self::Store(StoreError::OrderGone { .. }) => DataFusionError::Execution(text),
             Self::Store(_) | Self::Replay(ReplayError::Dead { .. }) => {
                 DataFusionError::IoError(std::io::Error::other(text))
             }

@@ -23,7 +23,7 @@ mod tests;
 mod work;
 
 pub use borrow::BorrowedRankings;
-pub use context::{Guard, UnitContext, UnitContexts, UnitHost};
+pub use context::{UnitContext, UnitContexts, UnitHost};
 pub use driver::{Driver, Ended};
 pub use error::UnitError;
 pub use node::{Order, Task, UnitRange, WorkUnitsExec};

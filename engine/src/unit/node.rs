@@ -274,7 +274,7 @@ impl Partition {
         // Kept while the unit is done: where that fails, it is told of as well.
         let (_, context, answerer) = self.open.insert((unit.pipeline, context, answerer));
         let guarded = Arc::clone(context);
-        tokio::task::spawn_blocking(move || guarded.check()).await??;
+        tokio::task::spawn_blocking(move || guarded.run.check_order()).await??;
         let done = match self.task {
             Task::Do => do_unit(context, answerer, unit).await?,
             Task::DoMissing => {

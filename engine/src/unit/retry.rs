@@ -31,20 +31,26 @@ pub(super) async fn retry_unit(
 ) -> Result<UnitDone, UnitError> {
     let part = layout::part(unit.pipeline, unit.chunk);
     let failed = |error: ArrowError| StoreError::table(&part, error);
-    let table = context.run.table(&part)?;
-    // Most parts have nothing to try again, and their hits need not be read to know that.
-    let before =
-        fared(&table.group_columns(0, &[column::STAGES, column::ERROR_KIND, column::SCORERS])?).map_err(failed)?;
+    let (reading, name) = (Arc::clone(context), part.clone());
+    let look = move || {
+        let table = reading.run.table(name)?;
+        // Most parts have nothing to try again, and their hits need not be read to know that.
+        let states = table.group_columns(0, &[column::STAGES, column::ERROR_KIND, column::SCORERS])?;
+        Ok::<_, UnitError>((table, states))
+    };
+    let (table, states) = tokio::task::spawn_blocking(look).await??;
+    let before = fared(&states).map_err(failed)?;
     let tried: Vec<usize> = (0..before.len()).filter(|row| before.get(*row) > Some(&Fared::Well)).collect();
     let mut after = before.clone();
     if !tried.is_empty() {
-        let sessions = read_sessions(context, unit.chunk)?;
+        let reading = Arc::clone(context);
+        let sessions = tokio::task::spawn_blocking(move || read_sessions(&reading, unit.chunk)).await??;
         let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
         let answers = answerer.answers(context, unit, &again).await?;
         let (scorer, name) = (Arc::clone(context), part.clone());
         let score = move || part_batch(&scorer, &name, &again, &answers);
         let new = tokio::task::spawn_blocking(score).await??;
-        let old = table.group(0)?;
+        let old = tokio::task::spawn_blocking(move || table.group(0)).await??;
         let mut picked: Vec<(usize, usize)> = (0..old.num_rows()).map(|row| (0, row)).collect();
         for ((place, row), now) in tried.iter().enumerate().zip(fared(&new).map_err(failed)?) {
             if let (Some(slot), Some(state)) = (picked.get_mut(*row), after.get_mut(*row))
@@ -56,11 +62,7 @@ pub(super) async fn retry_unit(
         if after != before {
             let merged = interleave_record_batch(&[&old, &new], &picked).map_err(failed)?;
             let writing = Arc::clone(context);
-            let write = move || {
-                writing.check()?;
-                Ok::<(), UnitError>(writing.run.replace_part(&part, &merged)?)
-            };
-            tokio::task::spawn_blocking(write).await??;
+            tokio::task::spawn_blocking(move || writing.run.replace_part(&part, &merged)).await??;
         }
     }
     let failed = after.iter().filter(|state| **state == Fared::RetrieverFailed).count();

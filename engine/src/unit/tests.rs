@@ -62,7 +62,7 @@ fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
     let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
     let sample = run.table(layout::SESSIONS).expect("the sample");
     let recent = super::RecentChunks::default();
-    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, recent, guard: None }
+    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, recent, scratch: None }
 }
 
 fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {

@@ -20,15 +20,18 @@ pub(super) async fn do_unit(
     answerer: &Answerer,
     unit: WorkUnit,
 ) -> Result<UnitDone, UnitError> {
-    let read = || read_sessions(context, unit.chunk);
-    let sessions = context.recent.get(unit.chunk, context.plan.pipelines.len(), read)?;
+    let reading = Arc::clone(context);
+    let read = move || {
+        let read = || read_sessions(&reading, unit.chunk);
+        reading.recent.get(unit.chunk, reading.readers(), read)
+    };
+    let sessions = tokio::task::spawn_blocking(read).await??;
     let answers = answerer.answers(context, unit, &sessions).await?;
     let done = UnitDone { unit, sessions: sessions.len() as u64, failed: answers.failures() as u64 };
     let context = Arc::clone(context);
     let write = move || {
         let part = layout::part(unit.pipeline, unit.chunk);
         let batch = part_batch(&context, &part, &sessions, &answers)?;
-        context.check()?;
         context.run.write_part(&part, &batch)?;
         Ok::<(), UnitError>(())
     };

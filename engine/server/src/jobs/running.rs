@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use rematch_engine::store::layout;
+use rematch_engine::store::RunDirectory;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -265,11 +265,9 @@ impl Jobs {
 /// Takes back what a worker ordered of a cluster: one that was killed did not, and executors would go on. Where nothing was
 /// ordered, there is nothing to take back.
 async fn withdraw(run: &Path) {
-    match tokio::fs::remove_file(run.join(layout::SHIPPED)).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, "executors of the cluster may go on with a run that has ended");
-        }
-        _ => {}
+    let run = run.to_owned();
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || RunDirectory::withdraw_orders_in(&run)).await {
+        tracing::warn!(%error, "executors of the cluster may go on with a run that has ended");
     }
 }
 
