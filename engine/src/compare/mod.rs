@@ -75,7 +75,7 @@ use cluster_tests::Clustered;
 use judged::Bounds;
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
-use resampling::{Resampled, Source};
+use resampling::{MOST_BYTES, Resampled, Source};
 use sums::Sums;
 use tables::OfChunk;
 use tally::Tally;
@@ -145,6 +145,18 @@ pub fn compare(
     run: &RunDirectory,
     threads: NonZeroUsize,
 ) -> Result<Comparison, CompareError> {
+    compare_within(plan, contract, arms, run, threads, MOST_BYTES)
+}
+
+/// Compares as [`compare`] does, and holds no more than `most_bytes` for resampling.
+fn compare_within(
+    plan: &Plan,
+    contract: &ScoringContract,
+    arms: &[Arm],
+    run: &RunDirectory,
+    threads: NonZeroUsize,
+    most_bytes: u64,
+) -> Result<Comparison, CompareError> {
     let mut question = Question::new(plan, contract, arms.len());
     let sample = run.sample()?;
     let mut sums = Sums::of(run)?;
@@ -164,7 +176,7 @@ pub fn compare(
         None => Clustered::read(&question, &tally, run, &sample, threads)?,
     };
     let source = Source { question: &question, run, sample: &sample, threads };
-    let resampled = Resampled::read(source, &tally, &clustered, |passes, pass| match &sums {
+    let resampled = Resampled::read(source, &tally, &clustered, most_bytes, |passes, pass| match &sums {
         Some(sums) => sums.pass(passes, pass),
         None => Ok(None),
     })?;

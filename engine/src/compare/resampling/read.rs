@@ -7,7 +7,7 @@ use rematch_metrics::Proportion;
 use rematch_metrics::stats::{PoissonMeans, RandomisationCounts};
 
 use super::amount::{DRAWS, SIGNS, choose};
-use super::held::{Held, LEAST_CLUSTERS, MOST_BYTES, Wanted, not_done};
+use super::held::{Held, LEAST_CLUSTERS, Wanted, not_done};
 use super::passes::{PassSums, Passes, Streamed};
 use crate::benchmark::statistics::FurtherTest;
 use crate::compare::cluster_tests::Clustered;
@@ -90,27 +90,17 @@ pub(in crate::compare) struct Source<'a> {
 }
 
 impl Resampled {
-    /// Resamples as often as was asked for, or is cheap. `made` knows the sums of readings that others made.
+    /// Resamples as often as was asked for, or is cheap, and holds no more than `most_bytes` at once. `made` knows the sums of
+    /// readings that others made, within the same bound.
     pub(in crate::compare) fn read(
         source: Source<'_>,
         tally: &Tally,
         clustered: &Clustered,
+        most_bytes: u64,
         made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
     ) -> Result<Self, StoreError> {
-        let amounts = Amounts::choose(source.question, tally, clustered, MOST_BYTES);
-        Self::as_chosen(source, tally, clustered, amounts, made)
-    }
-
-    /// Resamples as often as was chosen.
-    pub(in crate::compare) fn as_chosen(
-        source: Source<'_>,
-        tally: &Tally,
-        clustered: &Clustered,
-        amounts: Amounts,
-        made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
-    ) -> Result<Self, StoreError> {
-        let Amounts { done, wanted, refused, streamed } = amounts;
         let question = source.question;
+        let Amounts { done, wanted, refused, streamed } = Amounts::choose(question, tally, clustered, most_bytes);
         let mut held = Held::new(question, wanted);
         let mut found = Self { measures: question.measures.len(), ..Self::default() };
         let passes = Passes::new(question, tally, clustered, streamed);

@@ -28,6 +28,8 @@ use super::tally::Tally;
 use crate::store::{RunDirectory, StoreError, layout};
 
 pub use ask::ask_for_sums;
+#[cfg(test)]
+pub(super) use ask::ask_within;
 pub use make::SumMaker;
 
 /// Bytes that a piece may take when it is unpacked.
