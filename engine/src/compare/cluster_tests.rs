@@ -46,9 +46,11 @@ pub(super) struct Clustered {
     relative: Vec<Vec<ClusterResiduals>>,
     /// By candidate, then difference and logarithm of the ratio.
     latencies: Vec<Vec<ClusterResiduals>>,
-    /// Whether any latency is paired.
+    /// Whether any latency is paired. Nobody asks once the clusters are summed up.
+    #[serde(skip)]
     timed: bool,
-    /// The relative changes, by candidate, then by measure.
+    /// The relative changes, by candidate, then by measure. Likewise.
+    #[serde(skip)]
     ratios: Vec<Vec<f64>>,
     /// By node, candidate, and in the order of [`Question::at_nodes`].
     nodes: BTreeMap<String, Vec<Vec<ClusterResiduals>>>,

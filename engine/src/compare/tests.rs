@@ -402,6 +402,27 @@ fn sums_of_weighted_clusters_that_others_made_give_the_same_numbers_to_the_bit()
     assert!(intervals.get() > 0, "no run had ten clusters");
 }
 
+#[test]
+fn sums_that_are_not_finite_come_back_from_others_as_they_are() {
+    let case = Case::new();
+    let refused = std::cell::Cell::new(0);
+    let runs = (run(case.contract.columns().len()), 1_usize..80, select(&[1e200, -1e308][..]));
+    let checked = some_runs(24).run(&runs, |(mut run, rows_per_chunk, large)| {
+        // The square of one is infinite, and the difference of two of the other.
+        for (of_arm, sign) in run.scores.iter_mut().zip([1.0, -1.0, 1.0]) {
+            for value in of_arm.iter_mut().step_by(3).flat_map(|row| row.measures.iter_mut().flatten()) {
+                *value = sign * large;
+            }
+        }
+        let found = made_by_others(&case, &run, rows_per_chunk, MOST_BYTES)?;
+        let tests = found.comparison.comparisons.iter().flat_map(|comparison| comparison.metrics.values());
+        refused.set(refused.get() + tests.filter(|test| test.n > 1 && test.p.is_none()).count());
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(refused.get() > 0, "every difference could be tested");
+}
+
 /// What resampling finds of every candidate and measure where no more than `most_bytes` may be held.
 fn resample(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> (Resampling, Vec<MetricComparison>) {
     let (folder, threads) = (tempfile::tempdir().expect("a folder"), NonZeroUsize::MIN);
