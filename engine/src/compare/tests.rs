@@ -454,6 +454,44 @@ fn intervals(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> 
 }
 
 #[test]
+fn another_test_that_is_asked_for_changes_no_bootstrap_whatever_fits_in_memory() {
+    let asking = Case::new();
+    let not_asking = Case::of(&BENCHMARK.replace(r#"also = ["sign", "wilcoxon"]"#, ""));
+    let (drawn_alone, both) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let runs = (run_of(50..70, asking.contract.columns().len()), prop::option::of(Just(12)));
+    let checked = some_runs(4).run(&runs, |(mut run, users)| {
+        for (row, session) in run.sessions.iter_mut().enumerate() {
+            // Few users, or sessions that all stand alone.
+            (session.visit_id, session.user_id) = (None, users.map(|users| format!("u{}", row % users)));
+        }
+        for most_bytes in (8..16).map(|power| 1 << power) {
+            let (done, with) = resample(&asking, &run, 7, most_bytes);
+            let (expected, without) = resample(&not_asking, &run, 7, most_bytes);
+            prop_assert_eq!(&done.bootstrap.note, &expected.bootstrap.note);
+            let drawn = !done.bootstrap.note.contains("Poisson");
+            for (with, without) in with.iter().zip(&without) {
+                prop_assert_eq!(&with.ci95_bootstrap, &without.ci95_bootstrap);
+                prop_assert_eq!(without.other_tests.len(), 0);
+                let [wilcoxon] = with.other_tests.as_slice() else {
+                    return Err(TestCaseError::fail(format!("{:?}", with.other_tests)));
+                };
+                let refused = wilcoxon.note.contains("not done");
+                let beside = format!("more than {} beside", super::verdict::thousands(most_bytes));
+                prop_assert!(!wilcoxon.note.contains(&beside), "what drawing takes is not left: {}", wilcoxon.note);
+                prop_assert_eq!(refused && drawn, wilcoxon.note.contains("beside the bootstrap's"));
+                // Where no session shares a user, both tests are made of the same deltas.
+                prop_assert!(users.is_some() || refused != drawn, "{} {}", wilcoxon.note, done.bootstrap.note);
+                drawn_alone.set(drawn_alone.get() + u32::from(drawn && refused));
+                both.set(both.get() + u32::from(drawn && !refused));
+            }
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(drawn_alone.get() > 0 && both.get() > 0, "{} {}", drawn_alone.get(), both.get());
+}
+
+#[test]
 fn a_bootstrap_that_does_not_fit_in_memory_weights_clusters_whatever_the_chunks() {
     let case = Case::new();
     let compared = std::cell::Cell::new(0);

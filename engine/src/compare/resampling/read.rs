@@ -60,24 +60,35 @@ impl Amounts {
         let randomisation = choose(&SIGNS, statistics.resamples, pairs, seed);
         let mut bootstrap = choose(&DRAWS, statistics.bootstrap, clusters(question, tally, clustered), seed);
         let wilcoxon = statistics.also.contains(&FurtherTest::Wilcoxon);
-        let mut wanted = Wanted { units: bootstrap.resamples > 0, deltas: wilcoxon, clustered: repeats };
-        let bytes = wanted.bytes(question, tally, clustered);
+        let bytes = |wanted: Wanted| wanted.bytes(question, tally, clustered);
+        let mut wanted = Wanted { units: bootstrap.resamples > 0, deltas: false, clustered: repeats };
         let (mut weights, mut refused) = (0, None);
-        if bytes > most_bytes {
-            let amount = format!("about {} bytes, more than {}", thousands(bytes), thousands(most_bytes));
-            refused = wilcoxon.then(|| format!("not done: it would take {amount}; draw a smaller sample"));
+        let of_units = bytes(wanted);
+        if of_units > most_bytes {
             weights = bootstrap.resamples;
-            if weights > 0 {
-                bootstrap.note = format!(
-                    "{}; clusters are weighted by Poisson numbers, as drawing them would take {amount}",
-                    bootstrap.note
-                );
-            }
-            (wanted.units, wanted.deltas) = (false, false);
+            bootstrap.note = format!(
+                "{}; clusters are weighted by Poisson numbers, as drawing them would take {}",
+                bootstrap.note,
+                too_much(of_units, most_bytes)
+            );
+            wanted.units = false;
+        }
+        // What else is wanted never changes how the bootstrap is made: it has what drawing leaves.
+        let held = bytes(wanted);
+        let of_deltas = bytes(Wanted { deltas: wilcoxon, ..wanted }) - held;
+        wanted.deltas = wilcoxon && of_deltas <= most_bytes - held;
+        if wilcoxon && !wanted.deltas {
+            let amount = too_much(of_deltas, most_bytes - held);
+            let beside = if held > 0 { " beside the bootstrap's" } else { "" };
+            refused = Some(format!("not done: it would take {amount}{beside}; draw a smaller sample"));
         }
         let streamed = Streamed { signs: randomisation.resamples, weights, repeats };
         Self { done: Resampling { randomisation, bootstrap }, wanted, refused, streamed }
     }
+}
+
+fn too_much(bytes: u64, most: u64) -> String {
+    format!("about {} bytes, more than {}", thousands(bytes), thousands(most))
 }
 
 /// Where to read.
