@@ -195,20 +195,57 @@ fn piece<T: DeserializeOwned>(run: &RunDirectory, round: Round, piece: usize) ->
 }
 
 fn write(run: &RunDirectory, name: &PathBuf, value: &impl Serialize) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Json { path: run.path(name), source };
-    let text = serde_json::to_vec(value).map_err(failed)?;
+    run.write_bytes(name, &pack(value, &run.path(name), MOST_BYTES)?)
+}
+
+fn read<T: DeserializeOwned>(run: &RunDirectory, name: &Path) -> Result<T, StoreError> {
+    unpack(&run.read_bytes(name)?, &run.path(name), MOST_BYTES)
+}
+
+/// Packs what takes at most `most` bytes, for the file at `path`.
+fn pack(value: &impl Serialize, path: &Path, most: u64) -> Result<Vec<u8>, StoreError> {
+    let text = serde_json::to_vec(value).map_err(|source| StoreError::Json { path: path.to_owned(), source })?;
+    if text.len() as u64 > most {
+        return Err(StoreError::SumsTooLarge { path: path.to_owned(), most });
+    }
     let packed = || {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         packer.write_all(&text)?;
         packer.finish()
     };
-    run.write_bytes(name, &packed().map_err(|source| StoreError::io(&run.path(name), source))?)
+    packed().map_err(|source| StoreError::io(path, source))
 }
 
-fn read<T: DeserializeOwned>(run: &RunDirectory, name: &Path) -> Result<T, StoreError> {
-    let packed = run.read_bytes(name)?;
+/// Unpacks what [`pack`] made.
+fn unpack<T: DeserializeOwned>(packed: &[u8], path: &Path, most: u64) -> Result<T, StoreError> {
     let mut text = Vec::new();
-    let unpacked = GzDecoder::new(packed.as_slice()).take(MOST_BYTES).read_to_end(&mut text);
-    unpacked.map_err(|source| StoreError::io(&run.path(name), source))?;
-    serde_json::from_slice(&text).map_err(|source| StoreError::Json { path: run.path(name), source })
+    // One byte more tells what is cut from what ends there.
+    let unpacked = GzDecoder::new(packed).take(most.saturating_add(1)).read_to_end(&mut text);
+    unpacked.map_err(|source| StoreError::io(path, source))?;
+    if text.len() as u64 > most {
+        return Err(StoreError::SumsTooLarge { path: path.to_owned(), most });
+    }
+    serde_json::from_slice(&text).map_err(|source| StoreError::Json { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_above_the_limit_are_refused_and_not_cut() {
+        let (path, sums) = (Path::new("runs/a/sums/0-000001.json.gz"), vec![1.5; 100]);
+        let length = serde_json::to_vec(&sums).expect("JSON").len() as u64;
+        let packed = pack(&sums, path, length).expect("packed");
+        assert_eq!(unpack::<Vec<f64>>(&packed, path, length).expect("unpacked"), sums);
+        let refused = [pack(&sums, path, length - 1).err(), unpack::<Vec<f64>>(&packed, path, length - 1).err()];
+        for error in refused {
+            assert_eq!(
+                error.expect("an error").to_string(),
+                "the sums in `runs/a/sums/0-000001.json.gz` take more than 400 bytes unpacked, the most that processes of a cluster \
+                 hand to one another; compare fewer retrievers, metrics or taxonomy nodes, or remove the folder of that file and \
+                 resume the run with `--cluster here`, which hands on none"
+            );
+        }
+    }
 }
