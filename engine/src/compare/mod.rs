@@ -181,7 +181,7 @@ fn compare_within(
         None => Ok(None),
     })?;
     kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
-    let bounds = sums.as_ref().map_or_else(|| Ok(Vec::new()), Sums::bounds)?;
+    let bounds = sums.as_ref().map_or(Ok(None), Sums::bounds)?;
     let bounds = Bounds::read(&question, &tally, run, &sample, threads, bounds)?;
     let beyond = Beyond::read(&question, run, &sample, threads)?;
     let stopping = sequential::read(plan, run)?;

@@ -1,4 +1,8 @@
-//! The sums of a run, made elsewhere: whoever compares then reads sums, and no session.
+//! The sums of a run, made elsewhere: whoever compares then reads them in place of the sessions.
+//!
+//! What needs many sessions at once is read by whoever compares all the same: a bootstrap that draws clusters and Wilcoxon's test
+//! (`resampling`), and the lists and visits of `beyond`. How clicks were read is found by whoever asks, and a run that stops early
+//! (`sequential`) is looked at, chunk by chunk, by whoever drives it. Nothing is summed up for a component that sums up runs itself.
 //!
 //! They are made in rounds, each of many pieces that do not know of one another: whoever drives the run asks for a round (`ask`),
 //! executors make its pieces from the run's tables and lay them down beside the parts (`make`), and whoever compares finds them
@@ -156,15 +160,16 @@ impl<'a> Sums<'a> {
         self.asked.clustered.take()
     }
 
-    /// Returns what unjudged items could do, by chunk and candidate; of fewer chunks than there are where not all were summed up.
-    pub(super) fn bounds(&self) -> Result<Vec<Vec<judged::BoundSums>>, StoreError> {
-        let Some(whole) = &self.asked.whole else { return Ok(Vec::new()) };
-        let mut bounds = Vec::new();
+    /// Returns what unjudged items could do; `None` where that was not asked, or not all of it was summed up.
+    pub(super) fn bounds(&self) -> Result<Option<judged::MadeBounds>, StoreError> {
+        let Some(whole) = &self.asked.whole else { return Ok(None) };
+        let Some(max_grade) = whole.max_grade else { return Ok(None) };
+        let mut chunks = Vec::new();
         for range in 0..whole.ranges.count() {
-            let Some(dealt) = piece::<Dealt>(self.run, Round::Deal, range)? else { return Ok(Vec::new()) };
-            bounds.extend(dealt.bounds);
+            let Some(dealt) = piece::<Dealt>(self.run, Round::Deal, range)? else { return Ok(None) };
+            chunks.extend(dealt.bounds);
         }
-        Ok(bounds)
+        Ok(Some(judged::MadeBounds { max_grade, chunks }))
     }
 
     /// Returns the sums of a reading for resampling; `None` where not all pieces of it were made.
