@@ -57,6 +57,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use rematch_metrics::Proportion;
 use rematch_metrics::stats::{benjamini_hochberg, holm};
 
 pub use judged::{JudgeNext, judge_next};
@@ -82,6 +83,9 @@ use tally::Tally;
 
 /// Two-sided level of every test.
 pub const SIGNIFICANCE: f64 = 0.05;
+
+/// Confidence of every interval.
+const CONFIDENCE: Proportion = Proportion::NINETY_FIVE_PERCENT;
 
 /// One replayed pipeline, as the comparison needs it.
 #[derive(Debug, Clone)]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use rematch_metrics::Proportion;
 use rematch_metrics::stats::{PoissonMeans, RandomisationCounts};
 
 use super::amount::{DRAWS, SIGNS, choose};
-use super::held::{Held, LEAST_CLUSTERS, Wanted, not_done};
+use super::held::{Held, Wanted, not_done};
 use super::passes::{PassSums, Passes, Streamed};
 use crate::benchmark::statistics::FurtherTest;
+use crate::compare::CONFIDENCE;
 use crate::compare::cluster_tests::Clustered;
+use crate::compare::clusters::LEAST_CLUSTERS;
 use crate::compare::fold::in_order;
 use crate::compare::outcome::{
     BootstrapInterval, MetricComparison, NodeComparison, OtherTest, RandomisationTest, Resampling,
@@ -178,7 +179,7 @@ fn clusters(question: &Question<'_>, tally: &Tally, clustered: &Clustered) -> u6
 
 /// Returns the interval of weighted means; `None` with fewer than ten clusters, or where they do not vary.
 fn weighted(means: PoissonMeans, clusters: u64, seed: u64) -> Option<BootstrapInterval> {
-    let found = means.interval(Proportion::NINETY_FIVE_PERCENT).ok().filter(|_| clusters >= LEAST_CLUSTERS as u64)?;
+    let found = means.interval(CONFIDENCE).ok().filter(|_| clusters >= LEAST_CLUSTERS as u64)?;
     Some(BootstrapInterval {
         ci95: [found.low, found.high],
         method: "Poisson percentile".to_owned(),
