@@ -27,7 +27,7 @@ use crate::session::{
     Hit, Interaction, Judgment, Ranking, ScoreRow, ScoreState, ScorerResult, Session, ShownItem, StageRecord,
     StageState,
 };
-use crate::store::{Manifest, RunDirectory, TableWriter, layout};
+use crate::store::{Manifest, RunDirectory, StoreError, TableWriter, layout};
 
 const BENCHMARK: &str = r#"
 name = "sums"
@@ -318,6 +318,26 @@ fn sums_of_chunks_say_what_whole_lists_say() {
         prop_assert_eq!(difference("", &json(&found), &json(&expected)), None);
         let threaded = case.compare(&run, rows_per_chunk, 3);
         prop_assert_eq!(json(&threaded).to_string(), json(&found).to_string());
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_part_of_several_row_groups_is_refused() {
+    let case = Case::new();
+    let runs = run_of(2..9, case.contract.columns().len());
+    let checked = some_runs(2).run(&runs, |run| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = case.write(folder.path(), &run, 9);
+        let part = directory.table(layout::part(1, 0)).expect("a part").group(0).expect("rows");
+        let halves = [part.slice(0, 1), part.slice(1, part.num_rows() - 1)].map(Ok);
+        directory.write_groups(layout::part(1, 0), part.schema(), halves.into_iter()).expect("written");
+        let found = compare(&case.plan, &case.contract, &case.arms, &directory, NonZeroUsize::MIN);
+        let Err(CompareError::Store(StoreError::Table { source, .. })) = found else {
+            return Err(TestCaseError::fail("it was read"));
+        };
+        prop_assert_eq!(source.to_string(), "it has 2 row groups, a part has one");
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
