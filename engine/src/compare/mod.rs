@@ -4,14 +4,16 @@
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm, if nothing else is asked for)
 //! for the number of candidates.
 //!
-//! The parts are read chunk by chunk (`tables`, `chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
-//! of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
-//! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
-//! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
-//! `sequential` says when a run that stops early is decided, `resampling` tests and bounds the same means without assumptions,
-//! `taxonomy` tests every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure`
-//! asks what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only the means are left. Of the lists themselves `similarity`, `moves` and
-//! `ties` speak, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
+//! The parts are read chunk by chunk (`tables`, `chunk`, `touched`, `columns`) and summed up (`tally`, `failures`,
+//! `latency`) in the order of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the
+//! sessions and the sums are the same on any number of threads. Where users or visits repeat (`clusters`), a second
+//! reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says what one retriever did, `significance`
+//! tests one measure, `aggregation` compares run scores that a component sums up itself, `sequential` says when a run
+//! that stops early is decided, `resampling` tests and bounds the same means without assumptions, `taxonomy` tests
+//! every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure` asks
+//! what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only
+//! the means are left. Of the lists themselves `similarity`, `moves` and `ties` speak, `judged` of what judgments leave
+//! open, `beyond` of what the table `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
