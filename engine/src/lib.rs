@@ -3,7 +3,7 @@
 //! with honest statistics, which one should serve tomorrow.
 //!
 //! ```text
-//!  files ──load──▶ Sessions ──select──▶ Sample ──replay──▶ Rankings ──score──▶ Scores ──compare──▶ Comparison ──report──▶ files
+//! files ─load─▶ Sessions ─select─▶ Sample ─replay─▶ Rankings ─score─▶ Scores ─compare─▶ Comparison ─report─▶ files
 //! ```
 //!
 //! Every stage reads only what the one before it wrote, and every arrow is an Arrow table with a schema that stands in

@@ -8,6 +8,7 @@
 //! - [`rank_similarity`] compares two rankings without judgments, [`recommendation`] looks at lists without any.
 //! - [`top_lists`] compares the tops of many pairs of lists, fast.
 //! - [`ties`] orders hits with equal scores, and says how much that order matters.
+//! - [`every_float`] stores numbers of which some are not finite.
 //! - [`stats`] says whether a difference between two retrievers is more than chance.
 //!
 //! ```
@@ -21,6 +22,7 @@
 //! ```
 
 pub mod bounded;
+pub mod every_float;
 pub mod exposure;
 mod metric;
 mod metric_name;

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 /// come in a fixed order. Source: Neumaier 1974, Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompensatedSum {
+    #[serde(with = "crate::every_float")]
     total: f64,
+    #[serde(with = "crate::every_float")]
     lost: f64,
 }
 

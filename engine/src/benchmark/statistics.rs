@@ -10,7 +10,8 @@ use super::resolve::Context;
 /// More resamples than this move no digit that anybody reads.
 const MOST_RESAMPLES: u64 = 1_000_000;
 
-const DEFAULT_POWER: f64 = 0.8;
+/// Power at which detectable differences and needed sessions are stated, where nobody says another one.
+pub(crate) const DEFAULT_POWER: f64 = 0.8;
 
 /// How differences are tested. Without it: paired t-tests, cluster-robust where users or visits repeat, Holm over the
 /// candidates, and resampling where it is cheap.

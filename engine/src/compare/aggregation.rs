@@ -10,7 +10,7 @@ use rematch_metrics::stats::resampled_units;
 
 use super::CompareError;
 use super::chunk::{ArmChunk, Chunk};
-use super::clusters::{Keys, Numbers};
+use super::clusters::{KEY_BYTES, Keys, LEAST_CLUSTERS, Numbers};
 use super::outcome::{AggregateComparison, BenchmarkResult, PipelineComparison};
 use super::question::Question;
 use super::tables::OfChunk;
@@ -25,17 +25,11 @@ const MOST_BYTES: u64 = 512 << 20;
 /// Bytes per session that a draw takes, about, besides what is kept: the row, and the values as the component gets them.
 const DRAWN_BYTES: u64 = 24;
 
-/// Bytes that a session's cluster takes, about, while clusters are numbered.
-const CLUSTER_BYTES: u64 = 96;
-
 /// Draws; the ends of a 95 % interval are then the 25th smallest and largest difference.
 const RESAMPLES: u64 = 999;
 
 /// With fewer draws that have a score, those that have one are no fair sample of them all.
 const LEAST_RESAMPLES: u64 = 950;
-
-/// Fewer clusters say too little of their own variation.
-const LEAST_CLUSTERS: usize = 10;
 
 /// The sessions' values of the scorers that sum up runs themselves.
 #[derive(Default)]
@@ -81,7 +75,7 @@ impl Kept {
             let arms = (0..question.arms).map(kept_arm).collect();
             kept.scorers.push(KeptScorer { index, places, arms });
         }
-        bytes = if kept.scorers.is_empty() { 0 } else { (bytes + CLUSTER_BYTES).saturating_mul(sessions) };
+        bytes = if kept.scorers.is_empty() { 0 } else { (bytes + KEY_BYTES).saturating_mul(sessions) };
         if bytes > MOST_BYTES {
             return Err(CompareError::TooManyValues { sessions, bytes, most: MOST_BYTES });
         }

@@ -13,7 +13,7 @@ use rematch_metrics::sum::CompensatedSum;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::{Chunk, Extent};
-use super::clusters::{Key, Keys, Numbers, repeated};
+use super::clusters::{KEY_BYTES, Key, Keys, Numbers, repeated};
 use super::columns::Damaged;
 use super::exposure;
 use super::fold::in_order;
@@ -30,9 +30,6 @@ const BUCKET_BYTES: u64 = if cfg!(test) { 1 << 17 } else { 192 << 20 };
 /// Tests of a candidate's latency: the difference and the ratio.
 const LATENCIES: usize = 2;
 
-/// Bytes that a cluster's key takes, about.
-const KEY_BYTES: u64 = 96;
-
 /// What the clusters make of every test; nothing where no cluster repeats.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Clustered {
@@ -46,9 +43,11 @@ pub(super) struct Clustered {
     relative: Vec<Vec<ClusterResiduals>>,
     /// By candidate, then difference and logarithm of the ratio.
     latencies: Vec<Vec<ClusterResiduals>>,
-    /// Whether any latency is paired.
+    /// Whether any latency is paired. Nobody asks once the clusters are summed up.
+    #[serde(skip)]
     timed: bool,
-    /// The relative changes, by candidate, then by measure.
+    /// The relative changes, by candidate, then by measure. Likewise.
+    #[serde(skip)]
     ratios: Vec<Vec<f64>>,
     /// By node, candidate, and in the order of [`Question::at_nodes`].
     nodes: BTreeMap<String, Vec<Vec<ClusterResiduals>>>,

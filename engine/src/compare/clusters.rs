@@ -20,6 +20,12 @@ const HASHES_AT_ONCE: u64 = 1 << 23;
 /// Keys that look repeated and are compared as texts at once.
 const SUSPECTS_AT_ONCE: usize = 1 << 12;
 
+/// Fewer clusters say too little of their own variation.
+pub(super) const LEAST_CLUSTERS: usize = 10;
+
+/// Bytes that a cluster's key takes, about, where clusters are numbered ([`Numbers`]).
+pub(super) const KEY_BYTES: u64 = 96;
+
 /// What a cluster is named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key<'a> {

@@ -371,12 +371,12 @@ pub(super) fn compare(tally: &Tally, clustered: &Clustered, candidate: usize) ->
         candidate: quantiles(candidate),
         paired: PairedLatency {
             delta_ms: pairs.deltas.mean(),
-            ci95_ms: difference_t.and_then(interval),
+            ci95_ms: difference_t.map(interval),
             p: p(difference_t),
             test,
             ratio: pairs.log_ratios.mean().map(f64::exp),
             ratio_ci95: ratio_t
-                .and_then(interval)
+                .map(interval)
                 .map(|ends| ends.map(f64::exp))
                 .filter(|ends| ends.iter().all(|end| end.is_finite())),
             ratio_p: p(ratio_t),

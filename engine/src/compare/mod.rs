@@ -4,14 +4,16 @@
 //! [`SIGNIFICANCE`], cluster-robust as soon as sessions share a user or visit, adjusted (Holm, if nothing else is asked for)
 //! for the number of candidates.
 //!
-//! The parts are read chunk by chunk (`tables`, `chunk`, `touched`, `columns`) and summed up (`tally`, `failures`, `latency`) in the order
-//! of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the sessions and the sums are the same on any number of threads.
-//! Where users or visits repeat (`clusters`), a second reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says
-//! what one retriever did, `significance` tests one measure, `aggregation` compares run scores that a component sums up itself,
-//! `sequential` says when a run that stops early is decided, `resampling` tests and bounds the same means without assumptions,
-//! `taxonomy` tests every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure`
-//! asks what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only the means are left. Of the lists themselves `similarity`, `moves` and
-//! `ties` speak, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
+//! The parts are read chunk by chunk (`tables`, `chunk`, `touched`, `columns`) and summed up (`tally`, `failures`,
+//! `latency`) in the order of the chunks (`fold`), here or by others (`sums`), so that memory does not grow with the
+//! sessions and the sums are the same on any number of threads. Where users or visits repeat (`clusters`), a second
+//! reading sums up the deltas by cluster (`cluster_tests`). Then `arm` says what one retriever did, `significance`
+//! tests one measure, `aggregation` compares run scores that a component sums up itself, `sequential` says when a run
+//! that stops early is decided, `resampling` tests and bounds the same means without assumptions, `taxonomy` tests
+//! every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure` asks
+//! what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only
+//! the means are left. Of the lists themselves `similarity`, `moves` and `ties` speak, `judged` of what judgments leave
+//! open, `beyond` of what the table `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
@@ -57,6 +59,7 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use rematch_metrics::Proportion;
 use rematch_metrics::stats::{benjamini_hochberg, holm};
 
 pub use judged::{JudgeNext, judge_next};
@@ -75,13 +78,16 @@ use cluster_tests::Clustered;
 use judged::Bounds;
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
-use resampling::{Resampled, Source};
+use resampling::{MOST_BYTES, Resampled, Source};
 use sums::Sums;
 use tables::OfChunk;
 use tally::Tally;
 
 /// Two-sided level of every test.
 pub const SIGNIFICANCE: f64 = 0.05;
+
+/// Confidence of every interval.
+const CONFIDENCE: Proportion = Proportion::NINETY_FIVE_PERCENT;
 
 /// One replayed pipeline, as the comparison needs it.
 #[derive(Debug, Clone)]
@@ -145,6 +151,18 @@ pub fn compare(
     run: &RunDirectory,
     threads: NonZeroUsize,
 ) -> Result<Comparison, CompareError> {
+    compare_within(plan, contract, arms, run, threads, MOST_BYTES)
+}
+
+/// Compares as [`compare`] does, and holds no more than `most_bytes` for resampling.
+fn compare_within(
+    plan: &Plan,
+    contract: &ScoringContract,
+    arms: &[Arm],
+    run: &RunDirectory,
+    threads: NonZeroUsize,
+    most_bytes: u64,
+) -> Result<Comparison, CompareError> {
     let mut question = Question::new(plan, contract, arms.len());
     let sample = run.sample()?;
     let mut sums = Sums::of(run)?;
@@ -164,12 +182,12 @@ pub fn compare(
         None => Clustered::read(&question, &tally, run, &sample, threads)?,
     };
     let source = Source { question: &question, run, sample: &sample, threads };
-    let resampled = Resampled::read(source, &tally, &clustered, |passes, pass| match &sums {
+    let resampled = Resampled::read(source, &tally, &clustered, most_bytes, |passes, pass| match &sums {
         Some(sums) => sums.pass(passes, pass),
         None => Ok(None),
     })?;
     kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
-    let bounds = sums.as_ref().map_or_else(|| Ok(Vec::new()), Sums::bounds)?;
+    let bounds = sums.as_ref().map_or(Ok(None), Sums::bounds)?;
     let bounds = Bounds::read(&question, &tally, run, &sample, threads, bounds)?;
     let beyond = Beyond::read(&question, run, &sample, threads)?;
     let stopping = sequential::read(plan, run)?;

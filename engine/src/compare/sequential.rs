@@ -22,15 +22,12 @@ use super::tables::OfChunk;
 use super::verdict::TOLERATED_FAILURES;
 use super::{CompareError, SIGNIFICANCE};
 use crate::benchmark::Plan;
-use crate::benchmark::statistics::ClusterBy;
+use crate::benchmark::statistics::{ClusterBy, DEFAULT_POWER};
 use crate::score::ScoringContract;
 use crate::store::{RunDirectory, StoreError, TableReader};
 
 /// What the sequence is called beside its p.
 const TEST: &str = "confidence sequence (anytime-valid, cluster-robust)";
-
-/// Power at which the detectable difference is stated, where the benchmark has no say.
-const POWER: f64 = 0.8;
 
 /// With so many degrees of freedom t is the normal distribution.
 const NORMAL: f64 = 1e9;
@@ -343,7 +340,7 @@ fn replace(test: &mut MetricComparison, look: &SequenceLook) {
     (test.p, test.ci95) = (look.p, look.ci95);
     test.clusters = look.clusters;
     (test.ci95_bootstrap, test.randomisation, test.mcnemar) = (None, None, None);
-    let deviate = student_t_quantile(1.0 - test.power.unwrap_or(POWER), NORMAL);
+    let deviate = student_t_quantile(1.0 - test.power.unwrap_or(DEFAULT_POWER), NORMAL);
     let reach = look.boundary.zip(look.standard_error);
     test.detectable_delta = reach.map(|(boundary, error)| (boundary + deviate) * error);
     if let Some(reason) = &look.undecidable {

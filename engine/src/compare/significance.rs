@@ -6,17 +6,13 @@ use rematch_metrics::stats::{
 };
 use rematch_metrics::{Metric, Proportion};
 
-use super::SIGNIFICANCE;
 use super::cluster_tests::Clustered;
 use super::outcome::{McNemarTest, MetricComparison, OtherTest, RelativeChange};
 use super::question::Question;
 use super::tally::{PairTally, Tally};
-use crate::benchmark::statistics::FurtherTest;
+use super::{CONFIDENCE, SIGNIFICANCE};
+use crate::benchmark::statistics::{DEFAULT_POWER, FurtherTest};
 use crate::schema::column;
-
-/// Power at which detectable differences and needed sessions are stated, where the benchmark has no say.
-const POWER: f64 = 0.8;
-const CONFIDENCE: f64 = 0.95;
 
 /// The upper tail that a 95 % interval leaves out.
 const TAIL: f64 = 0.025;
@@ -150,8 +146,8 @@ impl Tested {
 }
 
 /// Returns the 95 % interval.
-pub(super) fn interval(statistic: &TStatistic) -> Option<[f64; 2]> {
-    Proportion::new(CONFIDENCE).ok().map(|level| statistic.interval(level))
+pub(super) fn interval(statistic: &TStatistic) -> [f64; 2] {
+    statistic.interval(CONFIDENCE)
 }
 
 /// Concludes from the sums of pairs: the paired t-test, cluster-robust (CR1) as soon as a cluster repeats among them. Wins and
@@ -162,7 +158,7 @@ pub(super) fn conclude(
     cluster_by: &str,
     higher_is_better: bool,
 ) -> MetricComparison {
-    conclude_at(pairs, clusters, cluster_by, higher_is_better, Some(POWER))
+    conclude_at(pairs, clusters, cluster_by, higher_is_better, Some(DEFAULT_POWER))
 }
 
 /// As [`conclude`], with detectable differences at that power, if any: they take longer than everything else.
@@ -206,7 +202,7 @@ fn fill(found: &mut MetricComparison, statistic: &TStatistic, power: Option<f64>
     found.t = Some(statistic.t());
     found.df = Some(statistic.degrees_of_freedom);
     found.p = Some(statistic.p_two_sided());
-    found.ci95 = interval(statistic);
+    found.ci95 = Some(interval(statistic));
     found.power = power;
     let Some(power) = power.and_then(|power| Proportion::new(power).ok()) else { return };
     let Ok(significance) = Proportion::new(SIGNIFICANCE) else { return };

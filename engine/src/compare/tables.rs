@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::concat_batches;
 
 use super::columns::Damaged;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
@@ -60,14 +59,10 @@ pub(super) fn part(
     let name = layout::part(arm, chunk);
     let table = run.table(&name)?;
     let damaged = |error: Damaged| StoreError::table(&run.path(&name), error);
-    let batch = if table.groups() == 1 {
-        table.group_columns(0, columns)?
-    } else {
-        let groups = (0..table.groups()).map(|group| table.group_columns(group, columns));
-        let groups = groups.collect::<Result<Vec<_>, _>>()?;
-        let first = groups.first().ok_or_else(|| damaged("it has no rows".into()))?;
-        concat_batches(&first.schema(), &groups).map_err(|error| damaged(error.into()))?
-    };
+    if table.groups() != 1 {
+        return Err(damaged(format!("it has {} row groups, a part has one", table.groups()).into()));
+    }
+    let batch = table.group_columns(0, columns)?;
     if batch.num_rows() != rows {
         let reason = format!("it answers {} sessions, its chunk of the sample has {rows}", batch.num_rows());
         return Err(damaged(reason.into()));

@@ -8,14 +8,16 @@ use datafusion::arrow::array::{ArrayRef, BinaryArray, ListArray, RecordBatch, UI
 use datafusion::arrow::datatypes::UInt32Type;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 
 use super::aggregation::Kept;
 use super::cluster_tests::Clustered;
-use super::outcome::{BootstrapInterval, MetricComparison};
+use super::outcome::{BootstrapInterval, MetricComparison, Resampling};
 use super::question::Question;
-use super::resampling::{Amounts, Resampled, Source};
-use super::{Arm, CompareError, Comparison, Round, SumMaker, ask_for_sums, compare, oracle, sum_up_chunks};
+use super::resampling::{MOST_BYTES, Resampled, Source};
+use super::sums::ask_within;
+use super::{Arm, CompareError, Comparison, Round, SumMaker, compare, compare_within, oracle, sum_up_chunks};
 use crate::benchmark::{Plan, SpecSource};
 use crate::rows::{rankings_to_batch, scores_to_batch, sessions_to_batch};
 use crate::schema::{self, column};
@@ -25,7 +27,7 @@ use crate::session::{
     Hit, Interaction, Judgment, Ranking, ScoreRow, ScoreState, ScorerResult, Session, ShownItem, StageRecord,
     StageState,
 };
-use crate::store::{Manifest, RunDirectory, TableWriter, layout};
+use crate::store::{Manifest, RunDirectory, StoreError, TableWriter, layout};
 
 const BENCHMARK: &str = r#"
 name = "sums"
@@ -74,8 +76,12 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let plan =
-            Plan::resolve(&SpecSource::of(Path::new("sums.toml"), BENCHMARK, &[]).expect("a spec")).expect("a plan");
+        Self::of(BENCHMARK)
+    }
+
+    fn of(benchmark: &str) -> Self {
+        let spec = SpecSource::of(Path::new("sums.toml"), benchmark, &[]).expect("a spec");
+        let plan = Plan::resolve(&spec).expect("a plan");
         let plugins = Arc::new(PluginHost::new(HostSettings::default()).expect("a host"));
         let contract = ScoringContract::load(&plan, &plugins).expect("a contract");
         let arm = |id: &str| Arm { id: id.into(), name: id.into(), pipeline_hash: id.into() };
@@ -243,7 +249,11 @@ fn answer(measures: usize) -> impl Strategy<Value = (Ranking, ScoreRow)> {
 }
 
 fn run(measures: usize) -> impl Strategy<Value = Run> {
-    (1_usize..70, select(&[1_u32, 8, 1_000_000_000][..])).prop_flat_map(move |(rows, clusters)| {
+    run_of(1..70, measures)
+}
+
+fn run_of(rows: std::ops::Range<usize>, measures: usize) -> impl Strategy<Value = Run> {
+    (rows, select(&[1_u32, 8, 1_000_000_000][..])).prop_flat_map(move |(rows, clusters)| {
         let sessions = prop::collection::vec(session(clusters), rows);
         let answers = prop::collection::vec(prop::collection::vec(answer(measures), rows), 3);
         (sessions, answers).prop_map(|(mut sessions, answers)| {
@@ -300,7 +310,7 @@ fn json(comparison: &Comparison) -> Value {
 #[test]
 fn sums_of_chunks_say_what_whole_lists_say() {
     let case = Case::new();
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut runner = TestRunner::deterministic();
     let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
         let expected =
             oracle::compare(&case.plan, &case.contract, &case.arms, &run.sessions, &run.rankings, &run.scores);
@@ -314,92 +324,201 @@ fn sums_of_chunks_say_what_whole_lists_say() {
 }
 
 #[test]
-fn sums_that_others_made_give_the_same_numbers_to_the_bit() {
+fn a_part_of_several_row_groups_is_refused() {
     let case = Case::new();
-    let threads = NonZeroUsize::MIN;
-    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
-        proptest::test_runner::Config::with_cases(24),
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    );
-    let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+    let runs = run_of(2..9, case.contract.columns().len());
+    let checked = some_runs(2).run(&runs, |run| {
         let folder = tempfile::tempdir().expect("a folder");
-        let directory = case.write(folder.path(), &run, rows_per_chunk);
-        let compared = || compare(&case.plan, &case.contract, &case.arms, &directory, threads).expect("compared");
-        let expected = json(&compared()).to_string();
-        let sample = directory.table(layout::SESSIONS).expect("a sample");
-        let ask = |round| {
-            ask_for_sums(&case.plan, &case.contract, case.arms.len(), &directory, threads, round).expect("asked")
+        let directory = case.write(folder.path(), &run, 9);
+        let part = directory.table(layout::part(1, 0)).expect("a part").group(0).expect("rows");
+        let halves = [part.slice(0, 1), part.slice(1, part.num_rows() - 1)].map(Ok);
+        directory.write_groups(layout::part(1, 0), part.schema(), halves.into_iter()).expect("written");
+        let found = compare(&case.plan, &case.contract, &case.arms, &directory, NonZeroUsize::MIN);
+        let Err(CompareError::Store(StoreError::Table { source, .. })) = found else {
+            return Err(TestCaseError::fail("it was read"));
         };
-        let make = |round, piece| {
-            let maker = SumMaker::of(&directory, round).expect("asked for");
-            maker.make(&case.plan, &case.contract, &directory, &sample, piece).expect("made")
-        };
-        prop_assert!(matches!(SumMaker::of(&directory, Round::Chunks), Err(CompareError::NotAsked)));
-        let chunks = ask(Round::Chunks);
-        prop_assert_eq!(chunks, sample.groups());
-        prop_assert!(matches!(SumMaker::of(&directory, Round::Deal), Err(CompareError::NotAsked)));
-        // Some are made, and the others are not.
-        let made = (0..chunks).filter(|chunk| chunk % 3 != 1);
-        let sessions: u64 = made.clone().map(|chunk| make(Round::Chunks, chunk)).sum();
-        prop_assert_eq!(sessions, made.map(|chunk| sample.group_rows(chunk)).sum::<u64>());
-        prop_assert_eq!(json(&compared()).to_string(), expected.clone());
-        for chunk in (0..chunks).filter(|chunk| chunk % 3 == 1) {
-            make(Round::Chunks, chunk);
-        }
-        for round in [Round::Deal, Round::Clusters, Round::Resamples] {
-            let pieces = ask(round);
-            prop_assert!(pieces > 0, "{round:?}");
-            let sessions: u64 = (0..pieces).rev().map(|piece| make(round, piece)).sum();
-            prop_assert_eq!(sessions % sample.rows(), 0, "{:?}", round);
-            prop_assert_eq!(json(&compared()).to_string(), expected.clone(), "{:?}", round);
-        }
-        // They are read: damaged ones end the comparison.
-        for damaged in [layout::sums(Round::Deal.number(), 0), layout::sums(Round::Resamples.number(), 0)] {
-            let piece = directory.read_bytes(&damaged).expect("a piece");
-            directory.write_bytes(&damaged, b"no sums").expect("written");
-            prop_assert!(compare(&case.plan, &case.contract, &case.arms, &directory, threads).is_err());
-            directory.write_bytes(&damaged, &piece).expect("written");
-        }
-        directory.write_bytes(layout::SUMS_ASKED, b"no sums").expect("written");
-        prop_assert!(compare(&case.plan, &case.contract, &case.arms, &directory, threads).is_err());
+        prop_assert_eq!(source.to_string(), "it has 2 row groups, a part has one");
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The intervals of every candidate and measure where no more than `most_bytes` may be held.
-fn intervals(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> Vec<Option<BootstrapInterval>> {
+/// Compares a run of which others make the sums, round by round, and returns what a single process finds: all find the same.
+fn made_by_others(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> Result<Comparison, TestCaseError> {
+    let threads = NonZeroUsize::MIN;
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = case.write(folder.path(), run, rows_per_chunk);
+    let compare = || compare_within(&case.plan, &case.contract, &case.arms, &directory, threads, most_bytes);
+    let compared = || json(&compare().expect("compared")).to_string();
+    let alone = compare().expect("compared");
+    let expected = json(&alone).to_string();
+    let sample = directory.table(layout::SESSIONS).expect("a sample");
+    let ask = |round| {
+        let arms = case.arms.len();
+        ask_within(&case.plan, &case.contract, arms, &directory, threads, round, most_bytes).expect("asked")
+    };
+    let make = |round, piece| {
+        let maker = SumMaker::of(&directory, round).expect("asked for");
+        maker.make(&case.plan, &case.contract, &directory, &sample, piece).expect("made")
+    };
+    prop_assert!(matches!(SumMaker::of(&directory, Round::Chunks), Err(CompareError::NotAsked)));
+    let chunks = ask(Round::Chunks);
+    prop_assert_eq!(chunks, sample.groups());
+    prop_assert!(matches!(SumMaker::of(&directory, Round::Deal), Err(CompareError::NotAsked)));
+    // Some are made, and the others are not.
+    let made = (0..chunks).filter(|chunk| chunk % 3 != 1);
+    let sessions: u64 = made.clone().map(|chunk| make(Round::Chunks, chunk)).sum();
+    prop_assert_eq!(sessions, made.map(|chunk| sample.group_rows(chunk)).sum::<u64>());
+    prop_assert_eq!(compared(), expected.clone());
+    for chunk in (0..chunks).filter(|chunk| chunk % 3 == 1) {
+        make(Round::Chunks, chunk);
+    }
+    for round in [Round::Deal, Round::Clusters, Round::Resamples] {
+        let pieces = ask(round);
+        prop_assert!(pieces > 0, "{round:?}");
+        let sessions: u64 = (0..pieces).rev().map(|piece| make(round, piece)).sum();
+        prop_assert_eq!(sessions % sample.rows(), 0, "{:?}", round);
+        prop_assert_eq!(compared(), expected.clone(), "{:?}", round);
+    }
+    // They are read, where they say anything: damaged ones end the comparison.
+    let bounds = alone.comparison.comparisons.iter().filter_map(|one| one.judgment_bounds.as_ref());
+    let any_bounds = bounds.filter(|bounds| bounds.max_grade.is_some()).count() > 0;
+    let damaged = any_bounds.then(|| layout::sums(Round::Deal.number(), 0));
+    for damaged in damaged.into_iter().chain([layout::sums(Round::Resamples.number(), 0)]) {
+        let piece = directory.read_bytes(&damaged).expect("a piece");
+        directory.write_bytes(&damaged, b"no sums").expect("written");
+        prop_assert!(compare().is_err());
+        directory.write_bytes(&damaged, &piece).expect("written");
+    }
+    directory.write_bytes(layout::SUMS_ASKED, b"no sums").expect("written");
+    prop_assert!(compare().is_err());
+    Ok(alone)
+}
+
+fn some_runs(cases: u32) -> TestRunner {
+    TestRunner::new_with_rng(Config::with_cases(cases), TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn sums_that_others_made_give_the_same_numbers_to_the_bit() {
+    let case = Case::new();
+    let checked = some_runs(24).run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+        made_by_others(&case, &run, rows_per_chunk, MOST_BYTES).map(drop)
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn sums_of_weighted_clusters_that_others_made_give_the_same_numbers_to_the_bit() {
+    let case = Case::new();
+    let intervals = std::cell::Cell::new(0);
+    let checked = some_runs(24).run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+        let found = made_by_others(&case, &run, rows_per_chunk, 0)?;
+        let tests = found.comparison.comparisons.iter().flat_map(|comparison| comparison.metrics.values());
+        for interval in tests.filter_map(|test| test.ci95_bootstrap.as_ref()) {
+            prop_assert_eq!(interval.method.as_str(), "Poisson percentile");
+            intervals.set(intervals.get() + 1);
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(intervals.get() > 0, "no run had ten clusters");
+}
+
+#[test]
+fn sums_that_are_not_finite_come_back_from_others_as_they_are() {
+    let case = Case::new();
+    let refused = std::cell::Cell::new(0);
+    let runs = (run(case.contract.columns().len()), 1_usize..80, select(&[1e200, -1e308][..]));
+    let checked = some_runs(24).run(&runs, |(mut run, rows_per_chunk, large)| {
+        // The square of one is infinite, and the difference of two of the other.
+        for (of_arm, sign) in run.scores.iter_mut().zip([1.0, -1.0, 1.0]) {
+            for value in of_arm.iter_mut().step_by(3).flat_map(|row| row.measures.iter_mut().flatten()) {
+                *value = sign * large;
+            }
+        }
+        let found = made_by_others(&case, &run, rows_per_chunk, MOST_BYTES)?;
+        let tests = found.comparison.comparisons.iter().flat_map(|comparison| comparison.metrics.values());
+        refused.set(refused.get() + tests.filter(|test| test.n > 1 && test.p.is_none()).count());
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(refused.get() > 0, "every difference could be tested");
+}
+
+/// What resampling finds of every candidate and measure where no more than `most_bytes` may be held.
+fn resample(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> (Resampling, Vec<MetricComparison>) {
     let (folder, threads) = (tempfile::tempdir().expect("a folder"), NonZeroUsize::MIN);
     let directory = case.write(folder.path(), run, rows_per_chunk);
     let (question, sample) = (Question::new(&case.plan, &case.contract, 3), directory.sample().expect("a sample"));
     let made = (None, &mut Kept::default());
     let tally = sum_up_chunks(&question, &directory, &sample, threads, made).expect("sums");
     let clustered = Clustered::read(&question, &tally, &directory, &sample, threads).expect("clusters");
-    let amounts = Amounts::choose(&question, &tally, &clustered, most_bytes);
     let source = Source { question: &question, run: &directory, sample: &sample, threads };
-    let found = Resampled::as_chosen(source, &tally, &clustered, amounts, |_, _| Ok(None)).expect("resampled");
-    let weighted = found.done().bootstrap.note.contains("Poisson");
-    assert_eq!(weighted, most_bytes == 0, "{}", found.done().bootstrap.note);
+    let found = Resampled::read(source, &tally, &clustered, most_bytes, |_, _| Ok(None)).expect("resampled");
     let places = (1..3).flat_map(|candidate| (0..question.measures.len()).map(move |measure| (candidate, measure)));
-    let interval = |(candidate, measure)| {
+    let test = |(candidate, measure)| {
         let mut test = MetricComparison::default();
         found.fill(candidate, measure, &mut test);
+        test
+    };
+    (found.done(), places.map(test).collect())
+}
+
+fn intervals(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> Vec<Option<BootstrapInterval>> {
+    let (done, tests) = resample(case, run, rows_per_chunk, most_bytes);
+    assert_eq!(done.bootstrap.note.contains("Poisson"), most_bytes == 0, "{}", done.bootstrap.note);
+    let interval = |test: MetricComparison| {
         let no_wilcoxon = test.other_tests.iter().all(|test| test.p.is_none());
         assert!(no_wilcoxon || most_bytes > 0, "{:?}", test.other_tests);
         test.ci95_bootstrap
     };
-    places.map(interval).collect()
+    tests.into_iter().map(interval).collect()
+}
+
+#[test]
+fn another_test_that_is_asked_for_changes_no_bootstrap_whatever_fits_in_memory() {
+    let asking = Case::new();
+    let not_asking = Case::of(&BENCHMARK.replace(r#"also = ["sign", "wilcoxon"]"#, ""));
+    let (drawn_alone, both) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let runs = (run_of(50..70, asking.contract.columns().len()), prop::option::of(Just(12)));
+    let checked = some_runs(4).run(&runs, |(mut run, users)| {
+        for (row, session) in run.sessions.iter_mut().enumerate() {
+            // Few users, or sessions that all stand alone.
+            (session.visit_id, session.user_id) = (None, users.map(|users| format!("u{}", row % users)));
+        }
+        for most_bytes in (8..16).map(|power| 1 << power) {
+            let (done, with) = resample(&asking, &run, 7, most_bytes);
+            let (expected, without) = resample(&not_asking, &run, 7, most_bytes);
+            prop_assert_eq!(&done.bootstrap.note, &expected.bootstrap.note);
+            let drawn = !done.bootstrap.note.contains("Poisson");
+            for (with, without) in with.iter().zip(&without) {
+                prop_assert_eq!(&with.ci95_bootstrap, &without.ci95_bootstrap);
+                prop_assert_eq!(without.other_tests.len(), 0);
+                let [wilcoxon] = with.other_tests.as_slice() else {
+                    return Err(TestCaseError::fail(format!("{:?}", with.other_tests)));
+                };
+                let refused = wilcoxon.note.contains("not done");
+                let beside = format!("more than {} beside", super::verdict::thousands(most_bytes));
+                prop_assert!(!wilcoxon.note.contains(&beside), "what drawing takes is not left: {}", wilcoxon.note);
+                prop_assert_eq!(refused && drawn, wilcoxon.note.contains("beside the bootstrap's"));
+                // Where no session shares a user, both tests are made of the same deltas.
+                prop_assert!(users.is_some() || refused != drawn, "{} {}", wilcoxon.note, done.bootstrap.note);
+                drawn_alone.set(drawn_alone.get() + u32::from(drawn && refused));
+                both.set(both.get() + u32::from(drawn && !refused));
+            }
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(drawn_alone.get() > 0 && both.get() > 0, "{} {}", drawn_alone.get(), both.get());
 }
 
 #[test]
 fn a_bootstrap_that_does_not_fit_in_memory_weights_clusters_whatever_the_chunks() {
     let case = Case::new();
-    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
-        proptest::test_runner::Config::with_cases(8),
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    );
     let compared = std::cell::Cell::new(0);
-    let checked = runner.run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
+    let checked = some_runs(8).run(&(run(case.contract.columns().len()), 1_usize..80), |(run, rows_per_chunk)| {
         let weighted = intervals(&case, &run, rows_per_chunk, 0);
         prop_assert_eq!(&weighted, &intervals(&case, &run, 7, 0));
         for (weighted, drawn) in weighted.iter().zip(intervals(&case, &run, rows_per_chunk, u64::MAX)) {
@@ -422,10 +541,6 @@ fn a_bootstrap_that_does_not_fit_in_memory_weights_clusters_whatever_the_chunks(
 #[test]
 fn randomisation_depends_neither_on_the_order_of_rows_nor_on_their_chunks() {
     let case = Case::new();
-    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
-        proptest::test_runner::Config::with_cases(12),
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    );
     let p_values = |comparison: &Comparison| -> Vec<Value> {
         let candidates = comparison.comparison.comparisons.iter();
         let tests = candidates.map(|one| {
@@ -436,7 +551,7 @@ fn randomisation_depends_neither_on_the_order_of_rows_nor_on_their_chunks() {
         tests.collect()
     };
     let checked =
-        runner.run(&(run(case.contract.columns().len()), 1_usize..80, 0_usize..70), |(mut run, rows, turn)| {
+        some_runs(12).run(&(run(case.contract.columns().len()), 1_usize..80, 0_usize..70), |(mut run, rows, turn)| {
             let found = p_values(&case.compare(&run, 7, 1));
             let turn = turn % run.sessions.len();
             run.sessions.rotate_left(turn);

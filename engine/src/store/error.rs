@@ -60,6 +60,19 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// Sums of a run that machines hand to one another take too many bytes.
+    #[error(
+        "the sums in `{path}` take more than {most} bytes unpacked, the most that processes of a cluster hand to one another; \
+         compare fewer retrievers, metrics or taxonomy nodes, or remove the folder of that file and resume the run with \
+         `--cluster here`, which hands on none",
+        path = path.display()
+    )]
+    SumsTooLarge {
+        /// The file that has them, or would.
+        path: PathBuf,
+        /// Bytes that they may take.
+        most: u64,
+    },
     /// The manifest was changed after it was written: its run id is not that of what it says.
     #[error(
         "`{path}` does not say what this run is made from, though it has the run's id: it is damaged; remove the run's \

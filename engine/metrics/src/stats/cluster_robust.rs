@@ -97,11 +97,13 @@ pub fn cluster_robust_t_of_sums(clusters: &[ClusterSum]) -> Result<ClusterRobust
 /// The residuals of clusters that come one by one, when the mean of all deltas is known beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClusterResiduals {
+    #[serde(with = "crate::every_float")]
     estimate: f64,
     pairs: u64,
     clusters: usize,
     squares: CompensatedSum,
     sums_squared: CompensatedSum,
+    #[serde(with = "crate::every_float")]
     largest: f64,
 }
 

@@ -14,8 +14,24 @@ pub struct DeltaSums {
     count: u64,
     sum: CompensatedSum,
     squares: CompensatedSum,
+    #[serde(with = "crate::every_float")]
     lost: f64,
-    range: Option<(f64, f64)>,
+    range: Option<Range>,
+}
+
+/// The least and the greatest delta.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Range {
+    #[serde(with = "crate::every_float")]
+    least: f64,
+    #[serde(with = "crate::every_float")]
+    greatest: f64,
+}
+
+impl Range {
+    fn merge(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
+    }
 }
 
 impl DeltaSums {
@@ -26,10 +42,8 @@ impl DeltaSums {
         self.sum.add(delta);
         self.squares.add(square);
         self.lost += delta.mul_add(delta, -square);
-        self.range = Some(match self.range {
-            Some((least, greatest)) => (least.min(delta), greatest.max(delta)),
-            None => (delta, delta),
-        });
+        let of_delta = Range { least: delta, greatest: delta };
+        self.range = Some(self.range.map_or(of_delta, |range| range.merge(of_delta)));
     }
 
     /// Adds the deltas of another part.
@@ -38,8 +52,7 @@ impl DeltaSums {
         self.sum.merge(other.sum);
         self.squares.merge(other.squares);
         self.lost += other.lost;
-        let widest = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
-        self.range = self.range.into_iter().chain(other.range).reduce(widest);
+        self.range = self.range.into_iter().chain(other.range).reduce(Range::merge);
     }
 
     /// Returns the number of deltas.
@@ -64,26 +77,27 @@ impl DeltaSums {
     /// Returns the largest absolute delta, 0 without deltas.
     #[must_use]
     pub fn largest(&self) -> f64 {
-        self.range.map_or(0.0, |(least, greatest)| least.abs().max(greatest.abs()))
+        self.range.map_or(0.0, |range| range.least.abs().max(range.greatest.abs()))
     }
 
     /// Returns whether there are deltas and every one is 0.
     #[must_use]
     pub fn all_zero(&self) -> bool {
-        self.range.is_some_and(|(least, greatest)| least == 0.0 && greatest == 0.0) && self.sum.total() == 0.0
+        self.range.is_some_and(|range| range.least == 0.0 && range.greatest == 0.0) && self.sum.total() == 0.0
     }
 
     /// Returns the moments of the deltas. Equal deltas have exactly no deviation.
     #[must_use]
     pub fn moments(&self) -> Moments {
         let squared_deviations = match self.range {
-            Some((least, greatest)) if least < greatest => self.squared_deviations(),
+            Some(range) if range.least < range.greatest => self.squared_deviations(),
             // A number that is none must be seen, not taken for no deviation.
             Some(_) => self.sum.total() - self.sum.total(),
             None => 0.0,
         };
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        Moments::of_parts(count, self.mean().unwrap_or_default(), squared_deviations, self.range)
+        let range = self.range.map(|range| (range.least, range.greatest));
+        Moments::of_parts(count, self.mean().unwrap_or_default(), squared_deviations, range)
     }
 
     /// The sum of squares less sum² / n, each as a leading part and a rest.
@@ -132,6 +146,18 @@ mod tests {
         let constant = paired_t_of_moments(&summed(&[0.25; 4]).moments());
         assert_eq!(constant, Err(Untestable::Constant { pairs: 4, delta: 0.25 }));
         assert!(summed(&[0.0, -0.0]).all_zero() && !summed(&[]).all_zero() && !summed(&[0.0, f64::NAN]).all_zero());
+    }
+
+    #[test]
+    fn sums_that_are_not_finite_are_stored_too() {
+        for deltas in [&[1e200, -1.0][..], &[f64::MAX, f64::MAX], &[f64::INFINITY], &[f64::NAN], &[0.1, 0.2], &[]] {
+            let sums = summed(deltas);
+            let text = serde_json::to_string(&sums).unwrap();
+            let read: DeltaSums = serde_json::from_str(&text).unwrap();
+            // NaN equals nothing: its digits do.
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+            assert_eq!(format!("{read:?}"), format!("{sums:?}"));
+        }
     }
 
     proptest! {

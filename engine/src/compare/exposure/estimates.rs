@@ -206,6 +206,7 @@ struct WeightSums {
     unweighted: u64,
     sum: CompensatedSum,
     squares: CompensatedSum,
+    #[serde(with = "rematch_metrics::every_float")]
     largest: f64,
 }
 

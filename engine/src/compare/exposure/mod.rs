@@ -148,7 +148,7 @@ pub(super) fn assess(question: &Question<'_>, tally: &Tally, clustered: &Cluster
         Some(moments.as_ref().and_then(|moments| residuals.test(moments).ok()).map(|test| test.statistic))
     };
     let ratio = |(sums, place): (&estimates::RatioSums, usize)| {
-        let ci95 = sums.statistic(clusters(place)).and_then(|statistic| interval(&statistic));
+        let ci95 = sums.statistic(clusters(place)).map(|statistic| interval(&statistic));
         sums.defined().map(|estimate| Estimate { estimate, ci95 })
     };
     let [self_normalised, relative, unclipped_self_normalised, unclipped] = &sums.ratios;

@@ -5,14 +5,12 @@ use rematch_metrics::stats::student_t_quantile;
 use super::words::Unit;
 use crate::benchmark::spec::Direction;
 use crate::benchmark::{GatePlan, Observed};
+use crate::compare::CONFIDENCE;
 use crate::compare::exposure::over_curves;
 use crate::compare::outcome::{
     BenchmarkResult, Exposure, GateClicks, MetricComparison, NodeComparison, PipelineComparison, Stopping,
 };
 use crate::compare::verdict::{self, Distrust, thousands};
-
-/// The confidence of the intervals that the comparison states.
-pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// One candidate beside the baseline, as the comparison found them.
 #[derive(Clone, Copy)]
@@ -68,7 +66,7 @@ impl Evidence {
             candidate: None,
             delta: None,
             interval: None,
-            confidence: CONFIDENCE,
+            confidence: CONFIDENCE.get(),
             p: None,
             n: 0,
             identical: false,
@@ -164,7 +162,7 @@ impl Evidence {
     /// them hold together (Bonferroni).
     pub(super) fn of_node(test: &NodeComparison, whole: &MetricComparison, nodes: u64, doubt: &Doubt) -> Self {
         let several = nodes.max(1) as f64;
-        let tail = (1.0 - CONFIDENCE) / 2.0;
+        let tail = (1.0 - CONFIDENCE.get()) / 2.0;
         let widened = test.ci95.filter(|_| test.clusters > 1).map(|[low, high]| {
             // Of the paired t-test and of the cluster-robust one alike.
             let df = (test.clusters - 1) as f64;
@@ -186,7 +184,7 @@ impl Evidence {
             candidate: test.candidate_mean,
             delta: test.delta,
             interval,
-            confidence: 1.0 - (1.0 - CONFIDENCE) / several,
+            confidence: 1.0 - (1.0 - CONFIDENCE.get()) / several,
             p: test.p.map(|p| (p * several).min(1.0)),
             n: test.n,
             identical,
@@ -317,7 +315,7 @@ mod tests {
     #[test]
     fn intervals_of_many_nodes_are_wide_enough_for_all_of_them() {
         let one = Evidence::of_node(&node(), &MetricComparison::default(), 1, &Doubt::default());
-        assert_eq!((one.interval, one.p, one.confidence), (node().ci95, Some(0.08), CONFIDENCE));
+        assert_eq!((one.interval, one.p, one.confidence), (node().ci95, Some(0.08), CONFIDENCE.get()));
         // t of 9 degrees of freedom at 0.025 / 5 is 3.2498.
         let five = Evidence::of_node(&node(), &MetricComparison::default(), 5, &Doubt::default());
         let [low, high] = five.interval.expect("an interval");

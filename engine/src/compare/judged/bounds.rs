@@ -36,6 +36,14 @@ pub(in crate::compare) struct Sums {
     all: CompensatedSum,
 }
 
+/// What others summed up of the unjudged items.
+pub(in crate::compare) struct Made {
+    /// The highest grade.
+    pub(in crate::compare) max_grade: f64,
+    /// By chunk and candidate; they count where they are of all chunks.
+    pub(in crate::compare) chunks: Vec<Vec<Sums>>,
+}
+
 /// What is asked of the unjudged items.
 pub(in crate::compare) enum Ask {
     /// Nothing: no session has judgments.
@@ -67,31 +75,37 @@ impl Ask {
 }
 
 impl Bounds {
-    /// Reads the judgments of a run, where it has any, and the top items again. `made` knows the sums of chunks that others made.
+    /// Reads the judgments of a run, where it has any, and the top items again; neither where others `made` the sums.
     pub(in crate::compare) fn read(
         question: &Question<'_>,
         tally: &Tally,
         run: &RunDirectory,
         sample: &TableReader,
         threads: NonZeroUsize,
-        mut made: Vec<Vec<Sums>>,
+        made: Option<Made>,
     ) -> Result<Self, StoreError> {
-        let max_grade = match Ask::of(question, tally, run, sample, threads)? {
-            Ask::Unjudged => return Ok(Self::Unjudged),
-            Ask::Unknown(why) => return Ok(Self::Unknown(why)),
-            Ask::Whether { max_grade } => max_grade,
+        let mut candidates: Vec<Sums> = Vec::new();
+        let mut merge = |sums: Vec<Sums>| merge_each(&mut candidates, sums, Sums::merge);
+        let max_grade = match made.filter(|made| made.chunks.len() == sample.groups()) {
+            Some(made) => {
+                made.chunks.into_iter().for_each(merge);
+                made.max_grade
+            }
+            None => {
+                let max_grade = match Ask::of(question, tally, run, sample, threads)? {
+                    Ask::Unjudged => return Ok(Self::Unjudged),
+                    Ask::Unknown(why) => return Ok(Self::Unknown(why)),
+                    Ask::Whether { max_grade } => max_grade,
+                };
+                let sum_up = |index: usize| Sums::of_chunk(question, run, sample, index, max_grade);
+                in_order(sample.groups(), threads, sum_up, |_, sums| {
+                    merge(sums);
+                    Ok::<_, StoreError>(())
+                })?;
+                max_grade
+            }
         };
         let Some(what_if) = WhatIf::new(question.plan, max_grade) else { return Ok(Self::Unjudged) };
-        if made.len() != sample.groups() {
-            made.clear();
-            let sum_up = |index: usize| Sums::of_chunk(question, run, sample, index, max_grade);
-            in_order(sample.groups(), threads, sum_up, |_, sums| {
-                made.push(sums);
-                Ok::<_, StoreError>(())
-            })?;
-        }
-        let mut candidates: Vec<Sums> = Vec::new();
-        made.into_iter().for_each(|sums| merge_each(&mut candidates, sums, Sums::merge));
         Ok(Self::Known { max_grade, k: what_if.cutoff(), candidates })
     }
 

@@ -1,14 +1,14 @@
 //! What needs all deltas at once: the bootstrap of clusters, and Wilcoxon's ranks.
 
-use rematch_metrics::Proportion;
 use rematch_metrics::stats::{
     BootstrapMethod, ClusterSum, Wilcoxon, WilcoxonMethod, ZeroRule, bootstrap_interval, bootstrap_means, wilcoxon,
 };
 use rematch_metrics::sum::CompensatedSum;
 
+use crate::compare::CONFIDENCE;
 use crate::compare::chunk::Chunk;
 use crate::compare::cluster_tests::{Clustered, Columns};
-use crate::compare::clusters::{Keys, Numbers};
+use crate::compare::clusters::{KEY_BYTES, Keys, LEAST_CLUSTERS, Numbers};
 use crate::compare::outcome::{BootstrapInterval, OtherTest};
 use crate::compare::question::Question;
 use crate::compare::significance::independence;
@@ -16,12 +16,6 @@ use crate::compare::tally::Tally;
 
 /// Bytes that are held at most. Beyond, the bootstrap weights clusters instead of drawing them, and there is no Wilcoxon's test.
 pub(in crate::compare) const MOST_BYTES: u64 = 256 << 20;
-
-/// Bytes that a cluster's key takes, about.
-const KEY_BYTES: u64 = 96;
-
-/// Fewer clusters say too little of their own variation.
-pub(super) const LEAST_CLUSTERS: usize = 10;
 
 /// Beyond this the normal approximation is used, as scipy does.
 const MOST_FOR_EXACT: usize = 50;
@@ -156,8 +150,7 @@ pub(in crate::compare) fn interval(units: &[ClusterSum], seed: u64, resamples: u
         return None;
     }
     let means = bootstrap_means(units, seed, 0..resamples);
-    let level = Proportion::new(0.95).ok()?;
-    let found = bootstrap_interval(units, means, BootstrapMethod::BiasCorrectedAccelerated, level).ok()?;
+    let found = bootstrap_interval(units, means, BootstrapMethod::BiasCorrectedAccelerated, CONFIDENCE).ok()?;
     Some(BootstrapInterval {
         ci95: [found.low, found.high],
         method: "BCa".to_owned(),

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use rematch_metrics::Proportion;
 use rematch_metrics::stats::{PoissonMeans, RandomisationCounts};
 
 use super::amount::{DRAWS, SIGNS, choose};
-use super::held::{Held, LEAST_CLUSTERS, MOST_BYTES, Wanted, not_done};
+use super::held::{Held, Wanted, not_done};
 use super::passes::{PassSums, Passes, Streamed};
 use crate::benchmark::statistics::FurtherTest;
+use crate::compare::CONFIDENCE;
 use crate::compare::cluster_tests::Clustered;
+use crate::compare::clusters::LEAST_CLUSTERS;
 use crate::compare::fold::in_order;
 use crate::compare::outcome::{
     BootstrapInterval, MetricComparison, NodeComparison, OtherTest, RandomisationTest, Resampling,
@@ -60,24 +61,35 @@ impl Amounts {
         let randomisation = choose(&SIGNS, statistics.resamples, pairs, seed);
         let mut bootstrap = choose(&DRAWS, statistics.bootstrap, clusters(question, tally, clustered), seed);
         let wilcoxon = statistics.also.contains(&FurtherTest::Wilcoxon);
-        let mut wanted = Wanted { units: bootstrap.resamples > 0, deltas: wilcoxon, clustered: repeats };
-        let bytes = wanted.bytes(question, tally, clustered);
+        let bytes = |wanted: Wanted| wanted.bytes(question, tally, clustered);
+        let mut wanted = Wanted { units: bootstrap.resamples > 0, deltas: false, clustered: repeats };
         let (mut weights, mut refused) = (0, None);
-        if bytes > most_bytes {
-            let amount = format!("about {} bytes, more than {}", thousands(bytes), thousands(most_bytes));
-            refused = wilcoxon.then(|| format!("not done: it would take {amount}; draw a smaller sample"));
+        let of_units = bytes(wanted);
+        if of_units > most_bytes {
             weights = bootstrap.resamples;
-            if weights > 0 {
-                bootstrap.note = format!(
-                    "{}; clusters are weighted by Poisson numbers, as drawing them would take {amount}",
-                    bootstrap.note
-                );
-            }
-            (wanted.units, wanted.deltas) = (false, false);
+            bootstrap.note = format!(
+                "{}; clusters are weighted by Poisson numbers, as drawing them would take {}",
+                bootstrap.note,
+                too_much(of_units, most_bytes)
+            );
+            wanted.units = false;
+        }
+        // What else is wanted never changes how the bootstrap is made: it has what drawing leaves.
+        let held = bytes(wanted);
+        let of_deltas = bytes(Wanted { deltas: wilcoxon, ..wanted }) - held;
+        wanted.deltas = wilcoxon && of_deltas <= most_bytes - held;
+        if wilcoxon && !wanted.deltas {
+            let amount = too_much(of_deltas, most_bytes - held);
+            let beside = if held > 0 { " beside the bootstrap's" } else { "" };
+            refused = Some(format!("not done: it would take {amount}{beside}; draw a smaller sample"));
         }
         let streamed = Streamed { signs: randomisation.resamples, weights, repeats };
         Self { done: Resampling { randomisation, bootstrap }, wanted, refused, streamed }
     }
+}
+
+fn too_much(bytes: u64, most: u64) -> String {
+    format!("about {} bytes, more than {}", thousands(bytes), thousands(most))
 }
 
 /// Where to read.
@@ -90,27 +102,17 @@ pub(in crate::compare) struct Source<'a> {
 }
 
 impl Resampled {
-    /// Resamples as often as was asked for, or is cheap. `made` knows the sums of readings that others made.
+    /// Resamples as often as was asked for, or is cheap, and holds no more than `most_bytes` at once. `made` knows the sums of
+    /// readings that others made, within the same bound.
     pub(in crate::compare) fn read(
         source: Source<'_>,
         tally: &Tally,
         clustered: &Clustered,
+        most_bytes: u64,
         made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
     ) -> Result<Self, StoreError> {
-        let amounts = Amounts::choose(source.question, tally, clustered, MOST_BYTES);
-        Self::as_chosen(source, tally, clustered, amounts, made)
-    }
-
-    /// Resamples as often as was chosen.
-    pub(in crate::compare) fn as_chosen(
-        source: Source<'_>,
-        tally: &Tally,
-        clustered: &Clustered,
-        amounts: Amounts,
-        made: impl Fn(&Passes<'_>, usize) -> Result<Option<PassSums>, StoreError>,
-    ) -> Result<Self, StoreError> {
-        let Amounts { done, wanted, refused, streamed } = amounts;
         let question = source.question;
+        let Amounts { done, wanted, refused, streamed } = Amounts::choose(question, tally, clustered, most_bytes);
         let mut held = Held::new(question, wanted);
         let mut found = Self { measures: question.measures.len(), ..Self::default() };
         let passes = Passes::new(question, tally, clustered, streamed);
@@ -177,7 +179,7 @@ fn clusters(question: &Question<'_>, tally: &Tally, clustered: &Clustered) -> u6
 
 /// Returns the interval of weighted means; `None` with fewer than ten clusters, or where they do not vary.
 fn weighted(means: PoissonMeans, clusters: u64, seed: u64) -> Option<BootstrapInterval> {
-    let found = means.interval(Proportion::NINETY_FIVE_PERCENT).ok().filter(|_| clusters >= LEAST_CLUSTERS as u64)?;
+    let found = means.interval(CONFIDENCE).ok().filter(|_| clusters >= LEAST_CLUSTERS as u64)?;
     Some(BootstrapInterval {
         ci95: [found.low, found.high],
         method: "Poisson percentile".to_owned(),

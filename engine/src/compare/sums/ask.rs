@@ -36,6 +36,21 @@ pub fn ask_for_sums(
     threads: NonZeroUsize,
     round: Round,
 ) -> Result<usize, CompareError> {
+    ask_within(plan, contract, arms, run, threads, round, MOST_BYTES)
+}
+
+/// Asks for a round where whoever compares holds no more than `most_bytes` for resampling ([`Resampled::read`]).
+///
+/// [`Resampled::read`]: crate::compare::resampling::Resampled::read
+pub(in crate::compare) fn ask_within(
+    plan: &Plan,
+    contract: &ScoringContract,
+    arms: usize,
+    run: &RunDirectory,
+    threads: NonZeroUsize,
+    round: Round,
+    most_bytes: u64,
+) -> Result<usize, CompareError> {
     let question = Question::new(plan, contract, arms);
     let sample = run.table(layout::SESSIONS)?;
     if Kept::new(&question, contract, sample.rows())?.keeps() {
@@ -73,7 +88,7 @@ pub fn ask_for_sums(
         Round::Resamples => {
             let Some(whole) = &asked.whole else { return Ok(0) };
             let Some(clustered) = of_buckets(whole, run)? else { return Ok(0) };
-            let streamed = Amounts::choose(&question, &whole.tally, &clustered, MOST_BYTES).streamed;
+            let streamed = Amounts::choose(&question, &whole.tally, &clustered, most_bytes).streamed;
             let passes = Passes::new(&question, &whole.tally, &clustered, streamed).count();
             let pieces = passes * whole.ranges.count();
             (asked.clustered, asked.streamed) = (Some(clustered), Some(streamed));

@@ -1,4 +1,8 @@
-//! The sums of a run, made elsewhere: whoever compares then reads sums, and no session.
+//! The sums of a run, made elsewhere: whoever compares then reads them in place of the sessions.
+//!
+//! What needs many sessions at once is read by whoever compares all the same: a bootstrap that draws clusters and Wilcoxon's test
+//! (`resampling`), and the lists and visits of `beyond`. How clicks were read is found by whoever asks, and a run that stops early
+//! (`sequential`) is looked at, chunk by chunk, by whoever drives it. Nothing is summed up for a component that sums up runs itself.
 //!
 //! They are made in rounds, each of many pieces that do not know of one another: whoever drives the run asks for a round (`ask`),
 //! executors make its pieces from the run's tables and lay them down beside the parts (`make`), and whoever compares finds them
@@ -28,6 +32,8 @@ use super::tally::Tally;
 use crate::store::{RunDirectory, StoreError, layout};
 
 pub use ask::ask_for_sums;
+#[cfg(test)]
+pub(super) use ask::ask_within;
 pub use make::SumMaker;
 
 /// Bytes that a piece may take when it is unpacked.
@@ -154,15 +160,16 @@ impl<'a> Sums<'a> {
         self.asked.clustered.take()
     }
 
-    /// Returns what unjudged items could do, by chunk and candidate; of fewer chunks than there are where not all were summed up.
-    pub(super) fn bounds(&self) -> Result<Vec<Vec<judged::BoundSums>>, StoreError> {
-        let Some(whole) = &self.asked.whole else { return Ok(Vec::new()) };
-        let mut bounds = Vec::new();
+    /// Returns what unjudged items could do; `None` where that was not asked, or not all of it was summed up.
+    pub(super) fn bounds(&self) -> Result<Option<judged::MadeBounds>, StoreError> {
+        let Some(whole) = &self.asked.whole else { return Ok(None) };
+        let Some(max_grade) = whole.max_grade else { return Ok(None) };
+        let mut chunks = Vec::new();
         for range in 0..whole.ranges.count() {
-            let Some(dealt) = piece::<Dealt>(self.run, Round::Deal, range)? else { return Ok(Vec::new()) };
-            bounds.extend(dealt.bounds);
+            let Some(dealt) = piece::<Dealt>(self.run, Round::Deal, range)? else { return Ok(None) };
+            chunks.extend(dealt.bounds);
         }
-        Ok(bounds)
+        Ok(Some(judged::MadeBounds { max_grade, chunks }))
     }
 
     /// Returns the sums of a reading for resampling; `None` where not all pieces of it were made.
@@ -193,20 +200,57 @@ fn piece<T: DeserializeOwned>(run: &RunDirectory, round: Round, piece: usize) ->
 }
 
 fn write(run: &RunDirectory, name: &PathBuf, value: &impl Serialize) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Json { path: run.path(name), source };
-    let text = serde_json::to_vec(value).map_err(failed)?;
+    run.write_bytes(name, &pack(value, &run.path(name), MOST_BYTES)?)
+}
+
+fn read<T: DeserializeOwned>(run: &RunDirectory, name: &Path) -> Result<T, StoreError> {
+    unpack(&run.read_bytes(name)?, &run.path(name), MOST_BYTES)
+}
+
+/// Packs what takes at most `most` bytes, for the file at `path`.
+fn pack(value: &impl Serialize, path: &Path, most: u64) -> Result<Vec<u8>, StoreError> {
+    let text = serde_json::to_vec(value).map_err(|source| StoreError::Json { path: path.to_owned(), source })?;
+    if text.len() as u64 > most {
+        return Err(StoreError::SumsTooLarge { path: path.to_owned(), most });
+    }
     let packed = || {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         packer.write_all(&text)?;
         packer.finish()
     };
-    run.write_bytes(name, &packed().map_err(|source| StoreError::io(&run.path(name), source))?)
+    packed().map_err(|source| StoreError::io(path, source))
 }
 
-fn read<T: DeserializeOwned>(run: &RunDirectory, name: &Path) -> Result<T, StoreError> {
-    let packed = run.read_bytes(name)?;
+/// Unpacks what [`pack`] made.
+fn unpack<T: DeserializeOwned>(packed: &[u8], path: &Path, most: u64) -> Result<T, StoreError> {
     let mut text = Vec::new();
-    let unpacked = GzDecoder::new(packed.as_slice()).take(MOST_BYTES).read_to_end(&mut text);
-    unpacked.map_err(|source| StoreError::io(&run.path(name), source))?;
-    serde_json::from_slice(&text).map_err(|source| StoreError::Json { path: run.path(name), source })
+    // One byte more tells what is cut from what ends there.
+    let unpacked = GzDecoder::new(packed).take(most.saturating_add(1)).read_to_end(&mut text);
+    unpacked.map_err(|source| StoreError::io(path, source))?;
+    if text.len() as u64 > most {
+        return Err(StoreError::SumsTooLarge { path: path.to_owned(), most });
+    }
+    serde_json::from_slice(&text).map_err(|source| StoreError::Json { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_above_the_limit_are_refused_and_not_cut() {
+        let (path, sums) = (Path::new("runs/a/sums/0-000001.json.gz"), vec![1.5; 100]);
+        let length = serde_json::to_vec(&sums).expect("JSON").len() as u64;
+        let packed = pack(&sums, path, length).expect("packed");
+        assert_eq!(unpack::<Vec<f64>>(&packed, path, length).expect("unpacked"), sums);
+        let refused = [pack(&sums, path, length - 1).err(), unpack::<Vec<f64>>(&packed, path, length - 1).err()];
+        for error in refused {
+            assert_eq!(
+                error.expect("an error").to_string(),
+                "the sums in `runs/a/sums/0-000001.json.gz` take more than 400 bytes unpacked, the most that processes of a cluster \
+                 hand to one another; compare fewer retrievers, metrics or taxonomy nodes, or remove the folder of that file and \
+                 resume the run with `--cluster here`, which hands on none"
+            );
+        }
+    }
 }

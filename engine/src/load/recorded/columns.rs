@@ -12,9 +12,9 @@ use crate::load::columnar;
 use crate::schema::column;
 
 /// Names of the session's column, the first that exists counts.
-const SESSION_NAMES: &[&str] = &[column::SESSION_ID, "query_id", "q_id", "qid"];
+pub(super) const SESSION_NAMES: &[&str] = &[column::SESSION_ID, "query_id", "q_id", "qid"];
 /// Names of the item's column or field.
-const ITEM_NAMES: &[&str] = &[column::ITEM_ID, "doc_id", "docno", "pid"];
+pub(super) const ITEM_NAMES: &[&str] = &[column::ITEM_ID, "doc_id", "docno", "pid"];
 pub(super) const RANK: &str = "rank";
 /// The 1-based row of the file that a sorted copy was made of.
 pub(super) const ORIGINAL_ROW: &str = "original_row";

@@ -59,8 +59,11 @@ impl RecordedRankings {
 /// Reads rankings from a TREC run (gzip allowed) or a Parquet table.
 ///
 /// A table is in the schema [`crate::schema::RANKINGS`], columns matched by name, or flat with one row per hit: a session
-/// (`session_id`, `query_id`, `q_id`), an item (`item_id`, `doc_id`, `docno`), and `rank`, `score` or both. A topic of a run
-/// is a session id. `retriever_id` picks rows of a table by that column, and lines of a run by their tag.
+/// ([`SESSION_NAMES`]), an item ([`ITEM_NAMES`]), and `rank`, `score` or both. A topic of a run is a session id. `retriever_id`
+/// picks rows of a table by that column, and lines of a run by their tag.
+///
+/// [`SESSION_NAMES`]: super::columns::SESSION_NAMES
+/// [`ITEM_NAMES`]: super::columns::ITEM_NAMES
 ///
 /// [`HitOrder::Strict`] orders hits by score descending, then rank, then item id ascending; hits without scores by
 /// rank. [`HitOrder::TrecEval`] follows trec_eval: scores in single precision, descending, ties by item id

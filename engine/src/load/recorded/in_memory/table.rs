@@ -9,13 +9,8 @@ use super::{Entry, RecordedFailure, Recording};
 use crate::load::LoadError;
 use crate::load::columnar;
 use crate::load::native::{TableFormat, TableReader};
+use crate::load::recorded::columns::{ITEM_NAMES, RANK, SESSION_NAMES};
 use crate::schema::column;
-
-/// Names of the session's column in flat tables, the first that exists counts.
-const SESSION_NAMES: &[&str] = &[column::SESSION_ID, "query_id", "q_id", "qid"];
-/// Names of the item's column in flat tables.
-const ITEM_NAMES: &[&str] = &[column::ITEM_ID, "doc_id", "docno", "pid"];
-const RANK: &str = "rank";
 
 /// Reads a table of either shape.
 pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), LoadError> {
