@@ -84,7 +84,10 @@ impl UnitError {
         }
         let text = format!("{}executor {who}: {text}{}", Self::SAID, Self::END);
         match self {
-            Self::Store(StoreError::OrderGone { .. }) => DataFusionError::Execution(text),
+            // Those are the same everywhere, and the next time.
+            Self::Store(StoreError::OrderGone { .. } | StoreError::SumsTooLarge { .. }) => {
+                DataFusionError::Execution(text)
+            }
             Self::Store(_) | Self::Replay(ReplayError::Dead { .. }) => {
                 DataFusionError::IoError(std::io::Error::other(text))
             }
