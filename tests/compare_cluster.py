@@ -171,6 +171,8 @@ def prepare(given: argparse.Namespace, folder: Path) -> Path:
         workload.write_workload(folder, given.sessions)
         workload.write_nothing(folder)
         binary = str(given.rematch.resolve())
+        # One that broke off may have left it; nothing is imported over a file.
+        (folder / "sessions.parquet").unlink(missing_ok=True)
         subprocess.run([binary, "import", folder / "sessions.jsonl", "--out", folder / "sessions.parquet"], check=True)
         recorded = workload.benchmark(folder, "make", ["bm25-other", "nothing"], '["json", "parquet"]')
         command = [binary, "run", str(recorded), "--out", str(folder / "make"), "--quiet", "--no-cache"]

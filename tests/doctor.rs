@@ -155,6 +155,28 @@ fn probe_says_what_is_no_answer() {
 }
 
 #[test]
+fn probe_says_first_that_the_server_refuses_and_proposes_nothing() {
+    let body = json!({ "error": { "root_cause": [{ "type": "no_such_index", "index": "shpo" }] }, "status": 404 });
+    for (status, says) in [
+        (404, "404 is no answer: there is nothing at this address."),
+        (400, "400 is a refusal: the server does not understand the search."),
+        (503, "503 is a failure of the server."),
+    ] {
+        let engine = Engine::answering(status, &body);
+        let preset = ["--preset", "elasticsearch", "--parameters", "{\"index\": \"shpo\"}"];
+        let told = rematch(["probe", &engine.url].iter().chain(&preset)).exits(5).stdout;
+        let said = told.find(says).unwrap_or_else(|| panic!("`{says}` is missing in:\n{told}"));
+        assert!(told.find("no_such_index").is_some_and(|answer| said < answer), "the answer comes after it:\n{told}");
+        for wrong in ["[[retriever]]", "is `ids` right?", "ids: "] {
+            assert!(!told.contains(wrong), "`{wrong}` in:\n{told}");
+        }
+        let told = rematch(["probe", &engine.url, "--json"].iter().chain(&preset)).exits(5).stdout;
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!((&told["status"], &told["stage"]), (&json!(status), &Value::Null));
+    }
+}
+
+#[test]
 fn search_takes_a_session_of_the_benchmark_and_any_retriever_of_the_file() {
     let bench = sample::shop(&sample::sessions(3));
     let file = bench.path("bench.toml").display().to_string();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::rematch::{Outcome, rematch};
+use crate::rematch::{Outcome, rematch, workspace};
 use crate::sample;
 use crate::workbench::Workbench;
 
@@ -49,6 +49,32 @@ fn both_rankings_stand_side_by_side_within_eighty_columns() {
     }
     let alone = explain(&bench, &["--session", "s0003", "--retriever", "shown"]).exits(0).stdout;
     assert!(alone.lines().count() < told.lines().count(), "{alone}");
+}
+
+#[test]
+fn a_scorer_of_the_run_is_not_taken_for_a_metric_of_other_letters() {
+    let bench = sample::shop(&sample::sessions(30));
+    let plugin = workspace().join("plugins/half-life-utility/half-life-utility.wasm");
+    let scorers = format!(
+        "[[scorer]]\nname = \"utility\"\nplugin = {plugin:?}\n\
+                           [[scorer]]\nname = \"first\"\nmetric = \"RR\"\n"
+    );
+    bench.write("bench.toml", format!("{}\n{scorers}", sample::BENCHMARK));
+    bench.run_with(&["--quiet", "--set", "metrics.primary=utility"]).exits(0);
+    let takes = "`explain` takes built-in metrics apart, such as `--metric nDCG@5`";
+    for (metric, says) in [
+        (Some("utility"), "`utility` is a scorer"),
+        (Some("scenario_score"), "`scenario_score` is the weighted mean of the scorers"),
+        (None, "`utility`, which decides the run, is a scorer"),
+    ] {
+        let metric: Vec<&str> = metric.into_iter().flat_map(|metric| ["--metric", metric]).collect();
+        let outcome = explain(&bench, &[&["--session", "s0003"], metric.as_slice()].concat()).exits(2);
+        outcome.complains(&[says, takes]);
+    }
+    let first = explain(&bench, &["--session", "s0003", "--metric", "first"]).exits(0).stdout;
+    assert!(first.starts_with("RR of session `s0003`"), "{first}");
+    let other = explain(&bench, &["--session", "s0003", "--metric", "Utility"]).exits(0).stdout;
+    assert!(other.starts_with("Utility of session `s0003`"), "{other}");
 }
 
 #[test]

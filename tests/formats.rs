@@ -20,7 +20,7 @@ fn import(bench: &Workbench, arguments: &[(&str, PathBuf)]) -> Vec<Session> {
         all.push(path.clone());
     }
     let out = bench.path("imported.parquet");
-    all.extend(["--json".into(), "--out".into(), out.clone()]);
+    all.extend(["--json".into(), "--force".into(), "--out".into(), out.clone()]);
     let summary: Value = serde_json::from_str(&rematch(all).exits(0).stdout).expect("JSON");
     let found = read_sessions(&out);
     assert_eq!(summary["sessions"], found.len());

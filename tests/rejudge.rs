@@ -187,6 +187,14 @@ fn a_run_that_does_not_keep_its_benchmark_needs_the_file_for_other_values() {
     bench.run_with(&["--quiet"]).exits(0);
     let set = ["--quiet", "--set", "relevance.gain=linaer"];
     rescore(&bench, "out", "new", &set).exits(2).complains(&["linaer", "`--set relevance.gain=linaer`"]);
+    // Where the benchmark is kept, not where it was.
+    let kept = bench.path("out/benchmark.json").display().to_string();
+    let place = ["--set", "metrics.primary=nDGC@10"];
+    rescore(&bench, "out", "new", &place).exits(2).complains(&[&kept, "did you mean `nDCG`"]);
+    for ignored in ["candidates=[\"other\"]", "sessions.sample.count=3", "output.formats=[\"json\"]"] {
+        let says = [ignored, "changes nothing", "`metrics`"];
+        rescore(&bench, "out", "new", &["--set", ignored]).exits(2).complains(&says);
+    }
     let kept = std::fs::read_to_string(bench.path("out/benchmark.json")).expect("the benchmark");
     assert!(!kept.contains("bm25"), "how retrievers are asked judges nothing: {kept}");
     std::fs::remove_file(bench.path("out/benchmark.json")).expect("removed");

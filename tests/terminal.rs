@@ -1,5 +1,7 @@
 //! What is printed where: a summary that fits a terminal, data on stdout, talk on stderr.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::rematch::{call, command, rematch};
@@ -74,6 +76,42 @@ fn json_on_stdout_is_the_report_and_nothing_else() {
 fn quiet_prints_nothing() {
     let outcome = sample::shop(&sample::sessions(30)).run_with(&["--quiet"]).exits(0);
     assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
+}
+
+/// As `rematch run ... 2>&1 >/dev/null | head -1` does it.
+#[test]
+fn a_run_whose_stderr_nobody_reads_is_finished_all_the_same() {
+    let bench = sample::shop(&sample::sessions(30));
+    let mut run = command();
+    run.arg("run").arg(bench.path("bench.toml")).arg("--out").arg(bench.path("out"));
+    let mut running = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a process");
+    drop(running.stderr.take());
+    let status = running.wait().expect("its end");
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert_eq!(bench.read_report()["run"]["state"], "completed");
+}
+
+#[test]
+fn answers_from_the_cache_say_why_they_have_no_latency() {
+    let bench = sample::shop(&sample::sessions(60));
+    let cache = bench.path("cache");
+    let run = |out: &str| {
+        let mut run = command();
+        run.env("REMATCH_CACHE", &cache)
+            .env_remove("REMATCH_CACHE_LIMIT")
+            .arg("run")
+            .arg(bench.path("bench.toml"))
+            .arg("--out")
+            .arg(bench.path(out));
+        let summary = call(&mut run).exits(0).stdout;
+        summary.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let first = run("out");
+    assert!(first.contains("latency p50 / p99 in ms: search "), "{first}");
+    assert!(first.contains(" no latency of shown (recorded answers have none)"), "{first}");
+    let again = run("again");
+    let why = "search (all 60 answers came from the cache; `--no-cache` measures anew)";
+    assert!(again.contains(why) && !again.contains("latency p50"), "{again}");
 }
 
 #[test]

@@ -20,6 +20,20 @@ fn verify(bench: &Workbench, arguments: &[&str]) -> Outcome {
     rematch(all)
 }
 
+/// A run that writes its report alone has all that is needed.
+#[cfg(unix)]
+#[test]
+fn a_run_without_tables_is_verified_as_any_other() {
+    let bench = finished("");
+    let stand_in = program(&bench, "#!/bin/sh\necho 'ndcg_cut_5 0 0.1234'\necho 'recall_5 0 0.1234'\n");
+    let stand_in = stand_in.to_str().expect("UTF-8");
+    let of_tables = verify(&bench, &["--trec-eval", stand_in]).exits(1).stdout;
+    std::fs::remove_dir_all(bench.path("out")).expect("removed");
+    bench.run_with(&["--quiet", "--set", "output.formats=[\"json\"]"]).exits(0);
+    assert!(!bench.path("out/rankings.parquet").exists());
+    assert_eq!(verify(&bench, &["--trec-eval", stand_in]).exits(1).stdout, of_tables);
+}
+
 /// A program of that text, in the bench's folder.
 #[cfg(unix)]
 fn program(bench: &Workbench, text: &str) -> PathBuf {

@@ -1,5 +1,6 @@
 //! What is wrong is said with its place and its fix, and by the exit code; a failure is never a score.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -224,6 +225,42 @@ fn a_truncated_parquet_file_is_named() {
 }
 
 #[test]
+fn an_import_overwrites_neither_its_input_nor_what_is_there() {
+    let bench = shop();
+    let input = bench.path("sessions.jsonl");
+    let before = std::fs::read(&input).expect("sessions");
+    let import = |arguments: &[&Path]| {
+        let all = [Path::new("import")].into_iter().chain(arguments.iter().copied());
+        rematch(all.map(Path::as_os_str))
+    };
+    let glob = bench.path("*.jsonl");
+    let out = Path::new("--out");
+    for given in [&input, &glob] {
+        for force in [None, Some(Path::new("--force"))] {
+            let arguments: Vec<&Path> = [given.as_path(), out, &input].into_iter().chain(force).collect();
+            import(&arguments).exits(2).complains(&["sessions.jsonl` is read by this import", "`--out`"]);
+        }
+    }
+    #[cfg(unix)]
+    {
+        let link = bench.path("link.parquet");
+        std::os::unix::fs::symlink(&input, &link).expect("a link");
+        import(&[&input, out, &link, Path::new("--force")]).exits(2).complains(&["is read by this import"]);
+    }
+    assert_eq!(std::fs::read(&input).expect("sessions"), before);
+
+    let there = bench.write("there.parquet", "somebody's");
+    import(&[&input, out, &there]).exits(2).complains(&["there.parquet` is there already; `--force` overwrites it"]);
+    assert_eq!(std::fs::read_to_string(&there).expect("the file"), "somebody's");
+    import(&[&input, out, &there, Path::new("--force")]).exits(0);
+    assert!(std::fs::read(&there).expect("the file").starts_with(b"PAR1"));
+
+    let nowhere = bench.path("missing/out.parquet");
+    let outcome = import(&[&input, out, &nowhere]).exits(2).complains(&["cannot write `", "missing/out.parquet`"]);
+    assert!(!outcome.stderr.contains(".rematch-import"), "a name that nobody knows: {}", outcome.stderr);
+}
+
+#[test]
 fn a_column_of_a_wrong_type_is_named_with_both_types() {
     let bench = shop();
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
@@ -289,6 +326,12 @@ fn nothing_selected_says_which_filter_removed_how_many() {
     let set = ["--set", "sessions.filter.retriever-ids=[\"prod\"]", "--set", "sessions.filter.min-interactions=9"];
     let says = ["no session is left of 60: `retriever-ids` removed 20, then `min-interactions` removed 40"];
     shop().run_with(&set).exits(4).complains(&says);
+    let misspelt = ["--set", "sessions.filter.retriever-ids=[\"prd\"]"];
+    let says = ["`retriever-ids` removed 60; sessions have retriever ids such as `", "`prod`"];
+    shop().run_with(&misspelt).exits(4).complains(&says);
+    let other = ["--set", "sessions.filter.min-interactions=9"];
+    let outcome = shop().run_with(&other).exits(4);
+    assert!(!outcome.stderr.contains("retriever ids"), "nobody asked for a retriever: {}", outcome.stderr);
 }
 
 #[test]
@@ -297,7 +340,9 @@ fn a_retriever_that_fails_on_every_session_is_never_scored() {
         let bench = sample::recorded(&[(1, 2); 12], |_| None);
         bench.write(&format!("{failing}.run"), "elsewhere Q0 wanted 1 9 tag\n");
         let loud = format!("retriever `{failing}` failed on every session (not_recorded 12)");
-        let outcome = bench.run_with(&["--quiet"]).exits(5).complains(&[&loud, "it is not scored"]);
+        let doctor = format!("`rematch doctor {}` asks it once", bench.path("bench.toml").display());
+        let why = ["it is not scored", "its first error, of stage `", &doctor];
+        let outcome = bench.run_with(&["--quiet"]).exits(5).complains(&[&loud]).complains(&why);
         assert_eq!(outcome.stdout, "");
         let report = bench.read_report();
         assert_eq!(report["run"]["state"], "failed");

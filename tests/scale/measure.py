@@ -75,6 +75,8 @@ def prepare(binary: Binary, sessions: int) -> None:
     if writer.exitcode:
         sys.exit("the workload was not written")
     write_nothing(folder)
+    # One that broke off may have left it; nothing is imported over a file.
+    (folder / "sessions.parquet").unlink(missing_ok=True)
     spent([binary.path, "import", str(folder / "sessions.jsonl"), "--out", str(folder / "sessions.parquet")])
     for name, arm in (("first", "bm25"), ("second", "bm25-other")):
         binary.run(benchmark(folder, f"make-{name}", [arm, "nothing"], '["json", "parquet"]'), "make")

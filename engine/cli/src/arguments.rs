@@ -30,13 +30,13 @@ use crate::server_arguments::{ServeArguments, TokenCommand};
     propagate_version = true,
     after_help = "\
 Examples:
-  rematch init shop                 write a commented example with data into shop/
+  rematch init shop                 write an example with data into shop/
   rematch run shop/bench.toml       run it
   rematch run bench.toml --set sessions.sample.count=200 --json
-  rematch plan bench.toml           say what a run would do, without asking any retriever
+  rematch plan bench.toml           say what a run would do, asking nobody
   rematch resume runs/shop-3f2a     go on with a run that was interrupted
   rematch inspect run.trec          say what is in a file, and what is dirty
-  rematch doctor bench.toml         ask each retriever one query, and say what to mend"
+  rematch doctor bench.toml         ask each retriever once; say what to mend"
 )]
 pub(crate) struct Arguments {
     /// What to do.
@@ -317,6 +317,9 @@ pub(crate) struct ImportArguments {
     /// The Parquet file to write
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// Overwrite the file where it is there already
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,

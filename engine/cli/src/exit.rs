@@ -176,8 +176,8 @@ fn code(error: &anyhow::Error) -> Exit {
     if error.is::<GateError>() {
         return Exit::Usage;
     }
-    if error.is::<LoadError>() {
-        return Exit::Input;
+    if let Some(error) = error.downcast_ref::<LoadError>() {
+        return code_of_load(error);
     }
     if let Some(error) = error.downcast_ref::<ScoreError>() {
         return code_of_score(error);
@@ -200,6 +200,14 @@ fn code(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<RunError>() {
         Some(error) => code_of_run(error),
         None => Exit::Internal,
+    }
+}
+
+fn code_of_load(error: &LoadError) -> Exit {
+    match error {
+        // Whoever names the file may name another one.
+        LoadError::Write { .. } => Exit::Usage,
+        _ => Exit::Input,
     }
 }
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads the run's own rankings and judgments; nothing is asked and nothing is replayed. Any metric
-can be explained, whether the run has it or not. A rank's contribution is its gain times its
-discount over what the metric divides by; `ideal` is what the best order of the judged items
-would bring there.
+Reads the run's own rankings and judgments; nothing is asked and nothing is
+replayed. Any metric can be explained, whether the run has it or not. A rank's
+contribution is its gain times its discount over what the metric divides by;
+`ideal` is what the best order of the judged items would bring there.
 
 Examples:
   rematch explain runs/shop-3f2a --session s0042

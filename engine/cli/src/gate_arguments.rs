@@ -10,12 +10,12 @@ use jiff::civil::Date;
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-Exit codes: 0 every gate holds, warns or is acknowledged; 10 a gate failed; 11 one that must be told
-cannot be; 5 a retriever failed on every session.
+Exit codes: 0 every gate holds, warns or is acknowledged; 10 a gate failed; 11
+one that must be told cannot be; 5 a retriever failed on every session.
 
 Examples:
-  rematch gate runs/shop-3f2a                          the gates that the run was made with
-  rematch gate runs/shop-3f2a --benchmark bench.toml   the gates that the file has now
+  rematch gate runs/shop-3f2a                          by the run's own gates
+  rematch gate runs/shop-3f2a --benchmark bench.toml   by those of the file
   rematch gate runs/shop-3f2a --junit gates.xml --markdown gates.md
   rematch gate init --from runs/shop-3f2a >> bench.toml"
 )]

@@ -11,7 +11,7 @@ use rematch_engine::report::{Report, RunState};
 use rematch_engine::run::Finished;
 
 use crate::exit::Exit;
-use crate::terminal::{paragraph, visible};
+use crate::terminal::{self, paragraph, visible};
 
 /// Nodes of a gate on every node that are said one by one, where they do not fail.
 const NODES_SAID: usize = 3;
@@ -118,16 +118,18 @@ fn name(state: JudgedState) -> &'static str {
 
 /// Says on stderr what is wrong with acknowledgements; `with_gates` says there too which failures are accepted, for who reads
 /// nothing but JSON on stdout.
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
 pub(crate) fn tell(judgement: &Judgement, with_gates: bool) {
     for gate in judgement.gates.iter().filter(|_| with_gates) {
         if let Some(acceptance) = &gate.acknowledgement {
             let (metric, candidate) = (visible(&gate.outcome.metric), visible(&gate.candidate));
-            eprintln!("note: `{metric}` of `{candidate}`: {}", visible(&said(acceptance, &judgement.date)));
+            terminal::tell(&format!(
+                "note: `{metric}` of `{candidate}`: {}",
+                visible(&said(acceptance, &judgement.date))
+            ));
         }
     }
     for warning in &judgement.warnings {
         let file = judgement.acknowledgements.as_deref().unwrap_or(Path::new("")).display();
-        eprintln!("warning: {}: {}", visible(&file.to_string()), visible(warning));
+        terminal::tell(&format!("warning: {}: {}", visible(&file.to_string()), visible(warning)));
     }
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod cluster_arguments;
 mod commands;
+mod dirt;
 mod environment;
 mod exit;
 mod explain_arguments;

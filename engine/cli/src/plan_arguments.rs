@@ -9,8 +9,9 @@ use crate::arguments::bytes;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-No retriever is asked, and nothing is written where runs lie. Sessions are counted; time, disk and
-effect are reckoned from the benchmark's limits and from an earlier run of it, where there is one.
+No retriever is asked, and nothing is written where runs lie. Sessions are
+counted; time, disk and effect are reckoned from the benchmark's limits and
+from an earlier run of it, where there is one.
 
 Examples:
   rematch plan bench.toml

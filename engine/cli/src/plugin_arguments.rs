@@ -11,8 +11,8 @@ use rematch_engine::benchmark::spec::Wasi;
 Examples:
   rematch plugin new --lang rust my-scorer     a project that builds as it is
   rematch plugin build my-scorer               my-scorer/my-scorer.wasm
-  rematch plugin test my-scorer                does it keep the contract, what does it cost
-  rematch plugin inspect my-scorer.wasm        what it imports, says of itself and may use")]
+  rematch plugin test my-scorer                its contract, and what it costs
+  rematch plugin inspect my-scorer.wasm        what it imports and may use")]
 pub(crate) enum PluginCommand {
     /// Write a new project that builds as it is
     New(NewArguments),
@@ -91,8 +91,8 @@ pub(crate) struct BuildArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing outside the folder is changed, and root is not needed. Without --dir it is
-$REMATCH_TOOLCHAINS, or `rematch/toolchains` in the user's cache.
+Nothing outside the folder is changed, and root is not needed. Without --dir
+it is $REMATCH_TOOLCHAINS, or `rematch/toolchains` in the user's cache.
 
 Examples:
   rematch plugin setup c
@@ -144,7 +144,8 @@ impl From<WasiName> for Wasi {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 all checks pass, 6 one fails, 3 the component or the sessions cannot be read.
+Exit codes: 0 all checks pass, 6 one fails, 3 the component or the sessions
+cannot be read.
 
 Examples:
   rematch plugin test revenue
@@ -189,7 +190,8 @@ pub(crate) struct PluginInspectArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every ratio is within this one run: the native metric and the component take turns.
+Every ratio is within this one run: the native metric and the component take
+turns.
 
 Examples:
   rematch plugin bench revenue.wasm

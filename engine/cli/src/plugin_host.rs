@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rematch_engine::sandbox::{Compiler, HostSettings, LogLevel, LogMessage, LogSink, PluginHost, SandboxError};
 
 use crate::folders;
-use crate::terminal::visible_within;
+use crate::terminal::{tell, visible_within};
 
 /// The hidden subcommand that compiles a component in a process of its own.
 pub(crate) const COMPILE_COMMAND: &str = "compile-component";
@@ -66,8 +66,7 @@ pub(crate) fn compiler() -> Result<Compiler, SandboxError> {
 
 /// Returns how a command without a progress bar shows talk.
 pub(crate) fn on_stderr() -> Say {
-    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
-    Arc::new(|line| eprintln!("{line}"))
+    Arc::new(tell)
 }
 
 /// What plugins logged, line by line, up to a limit.

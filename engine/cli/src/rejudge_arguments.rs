@@ -8,10 +8,11 @@ use crate::arguments::WorkArguments;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is replayed: the rankings of the runs are judged together, over the sessions that all of
-them have, by the first run's settings or by those of a benchmark file. The result is a run of its
-own. A retriever with the same pipeline in several runs appears once, unless it asks a server; an
-id that several runs have becomes FOLDER:ID.
+Nothing is replayed: the rankings of the runs are judged together, over the
+sessions that all of them have, by the first run's settings or by those of a
+benchmark file. The result is a run of its own. A retriever with the same
+pipeline in several runs appears once, unless it asks a server; an id that
+several runs have becomes FOLDER:ID.
 
 Examples:
   rematch compare runs/shop-3f2a runs/shop-77c0
@@ -45,9 +46,9 @@ pub(crate) struct CompareArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is replayed: the run's rankings are judged anew, and the result is a run of its own. What
-the run was made from need not be there any more: a run keeps its benchmark, of which --set sets
-values anew.
+Nothing is replayed: the run's rankings are judged anew, and the result is a
+run of its own. What the run was made from need not be there any more: a run
+keeps its benchmark, of which --set sets values anew.
 
 Examples:
   rematch rescore runs/shop-3f2a --set relevance.weights.click=2

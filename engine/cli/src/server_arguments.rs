@@ -24,12 +24,12 @@ pub(crate) struct DataArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  rematch serve                                  serve this machine on port 7700, data in ./rematch-data
-  rematch token create acme --role admin         make the first token; it is printed this once
+  rematch serve                            on port 7700, data in ./rematch-data
+  rematch token create acme --role admin   the first token, printed this once
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:7700/v1/organisation
 
-The API is described at /docs and /openapi.json. SIGINT and SIGTERM end the server: requests in flight are answered, and jobs
-go on when it starts again.")]
+The API is described at /docs and /openapi.json. SIGINT and SIGTERM end the
+server: requests in flight are answered, and jobs go on when it starts again.")]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,

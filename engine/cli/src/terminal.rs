@@ -1,8 +1,14 @@
 //! What fits a terminal and does no harm there: 80 columns, and nobody's escape sequences.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+/// Says a line on stderr. Nothing is left to do when stderr is gone: what is worked on goes on.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
 
 /// Columns that every terminal has.
 pub(crate) const WIDTH: u16 = 80;
@@ -110,6 +116,11 @@ fn is_harmful(letter: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Returns a number of things in words, such as `1 session` and `2 sessions`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Returns a number of bytes in words, such as `1.6 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -184,5 +195,6 @@ mod tests {
         let said = [bytes(999), bytes(38_900), bytes(18_400_000), seconds(2.5), seconds(0.0012), seconds(4e-7)];
         assert_eq!(said, ["999 bytes", "38.9 kB", "18.4 MB", "2.50 s", "1.20 ms", "400 ns"]);
         assert_eq!([memory(65_536), memory(268_435_456)], ["64 KiB", "256.0 MiB"]);
+        assert_eq!([0, 1, 2].map(|count| counted(count, "gate")), ["0 gates", "1 gate", "2 gates"]);
     }
 }

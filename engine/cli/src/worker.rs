@@ -1,12 +1,13 @@
 //! What every command that works on a run has in common: progress, signals, threads, and how the outcome is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rematch_engine::outbound::Outbound;
-use rematch_engine::run::{Finished, Outcome, RunError, Shard, Surroundings};
+use rematch_engine::report::Report;
+use rematch_engine::run::{Outcome, RunError, Shard, Surroundings};
 use rematch_engine::score::wasm::{HostSettings, PluginHost};
 
 use crate::arguments::WorkArguments;
@@ -14,6 +15,7 @@ use crate::commands::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::plugin_host::{Say, plugin_host};
 use crate::progress::Progress;
+use crate::terminal::{tell, visible, visible_within};
 use crate::{environment, gatekeeper, ranking_cache, signals, summary};
 
 /// Works on a run.
@@ -23,6 +25,8 @@ pub(crate) struct Worker<'a> {
     runtime: tokio::runtime::Runtime,
     /// Set by a signal.
     stop: Arc<AtomicBool>,
+    /// The benchmark file, where the command line names it.
+    benchmark: Option<&'a Path>,
 }
 
 impl<'a> Worker<'a> {
@@ -37,7 +41,13 @@ impl<'a> Worker<'a> {
             runtime.worker_threads(threads.get());
         }
         let progress = Arc::new(Progress::new(arguments.quiet));
-        Ok(Self { arguments, progress, runtime: runtime.enable_all().build()?, stop: Arc::default() })
+        let runtime = runtime.enable_all().build()?;
+        Ok(Self { arguments, progress, runtime, stop: Arc::default(), benchmark: None })
+    }
+
+    /// Names the benchmark file in what is said to the user.
+    pub(crate) fn of(self, benchmark: &'a Path) -> Self {
+        Self { benchmark: Some(benchmark), ..self }
     }
 
     /// Returns what the run needs to know of this process. From here on signals stop the run.
@@ -106,7 +116,7 @@ impl<'a> Worker<'a> {
                 } else if !self.arguments.quiet {
                     print(&summary::render(&finished, &judgement))?;
                 }
-                tell_failures(&finished);
+                tell_failures(&finished.report, self.benchmark);
                 gatekeeper::tell(&judgement, self.arguments.json);
                 Ok(gatekeeper::exit_of(&finished.report, &judgement))
             }
@@ -144,18 +154,25 @@ fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, error)
 }
 
+/// Characters of an error that are shown; a server may say as much as it likes.
+const ERROR_CHARACTERS: usize = 300;
+
 /// An arm that never ran is said on stderr too, so that it is seen whatever becomes of stdout.
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
-fn tell_failures(finished: &Finished) {
-    for result in &finished.report.results {
-        if result.answered_sessions == 0 {
-            let kinds: Vec<String> =
-                result.error_summary.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-            eprintln!(
-                "error: retriever `{}` failed on every session ({}); it is not scored",
-                result.retriever_id,
-                kinds.join(", ")
-            );
+fn tell_failures(report: &Report, benchmark: Option<&Path>) {
+    for result in report.results.iter().filter(|result| result.answered_sessions == 0) {
+        let kinds: Vec<String> = result.error_summary.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let (id, kinds) = (visible(&result.retriever_id), kinds.join(", "));
+        tell(&format!("error: retriever `{id}` failed on every session ({kinds}); it is not scored"));
+        let failed = result.stages.iter().filter(|stage| stage.failed > 0);
+        if let Some((stage, error)) = failed.filter_map(|stage| Some((&stage.name, stage.first_error.as_ref()?))).next()
+        {
+            let (stage, error) = (visible(stage), visible_within(error, ERROR_CHARACTERS));
+            tell(&format!("  its first error, of stage `{stage}`: {error}"));
         }
+        let doctor = match benchmark {
+            Some(benchmark) => format!("`rematch doctor {}`", visible(&benchmark.display().to_string())),
+            None => "`rematch doctor` with its benchmark file".to_owned(),
+        };
+        tell(&format!("  {doctor} asks it once and says what to mend"));
     }
 }

@@ -15,6 +15,8 @@ use super::overrides::Override;
 #[derive(Debug, Clone)]
 pub struct SpecSource {
     path: PathBuf,
+    /// Where relative paths lead from.
+    folder: PathBuf,
     text: Arc<str>,
     syntax: Syntax,
     overrides: Vec<Override>,
@@ -52,13 +54,19 @@ impl SpecSource {
         let syntax = if yaml { Syntax::Yaml } else { Syntax::Toml };
         let parsed: Result<Vec<Override>, String> = overrides.iter().map(|text| text.parse()).collect();
         let overrides = parsed.map_err(|message| Diagnostic::new(path, "".into(), None, message))?;
-        Ok(Self { path: path.to_owned(), text: text.into(), syntax, overrides })
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { path: path.to_owned(), folder, text: text.into(), syntax, overrides })
     }
 
     /// Returns the folder against which the file's relative paths are resolved.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new(""))
+        &self.folder
+    }
+
+    /// Resolves relative paths against another folder than the file's own.
+    pub(super) fn from_folder(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
     }
 
     /// Parses the file.

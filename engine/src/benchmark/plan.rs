@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rematch_metrics::top_lists::MOST_RANKS;
@@ -33,13 +33,14 @@ pub struct Written {
 }
 
 impl Written {
-    /// Returns the benchmark as a file is read, with overrides of the form `key.path=value`.
+    /// Returns the benchmark as a file is read, with overrides of the form `key.path=value`; `path` is where it is kept.
     ///
     /// # Errors
     ///
     /// Returns a diagnostic when an override is not of that form.
-    pub fn source(&self, overrides: &[String]) -> Result<SpecSource, Diagnostic> {
-        SpecSource::of(&self.folder.join("benchmark.json"), &self.benchmark.to_string(), overrides)
+    pub fn source(&self, path: &Path, overrides: &[String]) -> Result<SpecSource, Diagnostic> {
+        let source = SpecSource::of(path, &self.benchmark.to_string(), overrides)?;
+        Ok(source.from_folder(&self.folder))
     }
 }
 

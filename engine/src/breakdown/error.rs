@@ -17,6 +17,21 @@ pub enum BreakdownError {
     /// The metric has no such name.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// What is asked for is no built-in metric, and does not explain itself.
+    #[error(
+        "`{measure}`{} is {is}; `explain` takes built-in metrics apart, such as `--metric {example}`",
+        if *decides { ", which decides the run," } else { "" }
+    )]
+    NoMetric {
+        /// The measure.
+        measure: String,
+        /// Whether it is meant because it decides the run.
+        decides: bool,
+        /// What it is.
+        is: String,
+        /// A metric of the run.
+        example: String,
+    },
     /// The run is not finished.
     #[error("run `{path}` is not finished; go on with `rematch resume`", path = path.display())]
     Unfinished {

@@ -9,7 +9,7 @@ use rematch_metrics::{Explanation, GainFunction, Metric, RankedGrades};
 
 use super::lookup::find;
 use super::{ArmBreakdown, Breakdown, BreakdownError, RankBreakdown};
-use crate::benchmark::Plan;
+use crate::benchmark::{Plan, ScorerPlan, ScorerSource};
 use crate::rows::{Answers, sessions_from_batch};
 use crate::schema::{RANKINGS, column};
 use crate::score::Relevance;
@@ -21,7 +21,7 @@ use crate::store::{Opened, RunDirectory, layout};
 pub struct Asked {
     /// The session.
     pub session_id: String,
-    /// The metric's name; `None` for the one that decides the run (its first metric where that is a scorer).
+    /// The metric's name; `None` for the one that decides the run.
     pub metric: Option<String>,
     /// The retrievers beside the baseline; all where none is named.
     pub retrievers: Vec<String>,
@@ -33,7 +33,8 @@ pub struct Asked {
 /// # Errors
 ///
 /// Returns an error when the run cannot be read or is not finished, has no such session or retriever, kept fewer hits than the
-/// metric looks at, or follows the conventions of a program whose values do not explain themselves.
+/// metric looks at, or follows the conventions of a program whose values do not explain themselves; and when what is to be explained
+/// comes from a component or is the scenario score.
 pub fn breakdown(run: &Path, asked: &Asked) -> Result<Breakdown, BreakdownError> {
     let (run, _, opened) = RunDirectory::view(run)?;
     if opened != Opened::Finished {
@@ -77,13 +78,28 @@ pub fn breakdown(run: &Path, asked: &Asked) -> Result<Breakdown, BreakdownError>
     })
 }
 
+/// Returns the metric that is asked for, or that decides the run. The run's own names come first, as in its benchmark: metrics are
+/// known by more than one spelling.
 fn metric_of(plan: &Plan, asked: &Asked) -> Result<Metric, BreakdownError> {
-    if let Some(name) = &asked.metric {
-        return Ok(name.parse()?);
+    let name = asked.metric.as_deref().unwrap_or(&plan.primary).trim();
+    let no_metric = |is: String| BreakdownError::NoMetric {
+        measure: name.to_owned(),
+        decides: asked.metric.is_none(),
+        is,
+        example: plan.metrics.first().map_or_else(|| "nDCG@10".to_owned(), ToString::to_string),
+    };
+    let is_of = |scorer: &&ScorerPlan| {
+        name.strip_prefix(&scorer.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    match plan.scorers.iter().find(is_of).map(|scorer| (scorer.name.as_str(), &scorer.source)) {
+        Some((scorer, ScorerSource::Metric(metric))) if scorer == name => Ok(*metric),
+        Some((scorer, _)) if scorer == name => Err(no_metric("a scorer".to_owned())),
+        Some((scorer, _)) => Err(no_metric(format!("a sub-score of the scorer `{scorer}`"))),
+        None if name == column::SCENARIO_SCORE && !plan.scorers.is_empty() => {
+            Err(no_metric("the weighted mean of the scorers".to_owned()))
+        }
+        None => Ok(name.parse()?),
     }
-    let primary = plan.metrics.iter().find(|metric| metric.to_string() == plan.primary);
-    let ten = Metric::Ndcg { gain: None, judged_only: false, cutoff: NonZeroUsize::new(10) };
-    Ok(primary.or_else(|| plan.metrics.first()).copied().unwrap_or(ten))
 }
 
 /// Returns the places of the baseline and of the retrievers that are named, or of all.
@@ -189,7 +205,8 @@ impl Explain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::{RelevancePlan, SpecSource};
+    use crate::benchmark::spec::OnScorerError;
+    use crate::benchmark::{PluginPlan, RelevancePlan, SpecSource};
     use crate::session::Judgment;
 
     fn plan() -> Plan {
@@ -226,6 +243,33 @@ mod tests {
     fn an_undefined_value_still_shows_what_was_returned() {
         let [found, _] = explained("nDCG@2", &[("a", 0.0)], &["x", "a", "b"], &plan().relevance);
         assert_eq!((found.value, found.ranks.len(), found.ranks[1].grade), (None, 2, Some(0.0)));
+    }
+
+    #[test]
+    fn what_a_component_gives_is_refused_and_the_metric_of_a_scorer_is_explained() {
+        let mut plan = plan();
+        let asked = |metric: &str| Asked { metric: Some(metric.to_owned()), ..Asked::default() };
+        let refused = |plan: &Plan, asked: &Asked| metric_of(plan, asked).unwrap_err().to_string();
+        assert!(refused(&plan, &asked("scenario_score")).starts_with("unknown metric"), "the run has no scorers");
+        let plugin = PluginPlan::of("utility.wasm".into());
+        let on_error = OnScorerError::default();
+        let scorer = |name: &str, source| ScorerPlan { name: name.to_owned(), source, weight: 0.5, on_error };
+        plan.scorers.push(scorer("utility", ScorerSource::Plugin(Box::new(plugin))));
+        plan.scorers.push(scorer("first", ScorerSource::Metric("RR".parse().expect("a metric"))));
+
+        let takes = "; `explain` takes built-in metrics apart, such as `--metric nDCG@5`";
+        assert_eq!(refused(&plan, &asked("utility")), format!("`utility` is a scorer{takes}"));
+        let sub_score = format!("`utility.depth` is a sub-score of the scorer `utility`{takes}");
+        assert_eq!(refused(&plan, &asked("utility.depth")), sub_score);
+        let scenario = format!("`scenario_score` is the weighted mean of the scorers{takes}");
+        assert_eq!(refused(&plan, &asked("scenario_score")), scenario);
+        assert_eq!(metric_of(&plan, &asked("first")).expect("a metric").to_string(), "RR");
+        // The metric has the same letters, and another case.
+        assert_eq!(metric_of(&plan, &asked("Utility")).expect("a metric").to_string(), "Utility");
+
+        plan.primary = "utility".to_owned();
+        let decides = format!("`utility`, which decides the run, is a scorer{takes}");
+        assert_eq!(refused(&plan, &Asked::default()), decides);
     }
 
     #[test]

@@ -223,7 +223,8 @@ fn cautions(metric: &str, comparison: &PipelineComparison, test: &MetricComparis
     if dropped > 0 {
         let reasons: Vec<String> =
             comparison.dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-        cautions.push(format!("{dropped} sessions have no pair: {}", reasons.join(", ")));
+        let have = if dropped == 1 { "session has" } else { "sessions have" };
+        cautions.push(format!("{dropped} {have} no pair: {}", reasons.join(", ")));
     }
     let exposure = &comparison.exposure;
     if exposure.decides {
@@ -249,7 +250,8 @@ fn cautions(metric: &str, comparison: &PipelineComparison, test: &MetricComparis
         cautions.extend(aggregated(scorer, run, test));
     }
     if test.n > 0 && test.n < 30 {
-        cautions.push(format!("only {} pairs: the t-test assumes that their mean is close to normal", test.n));
+        let pairs = if test.n == 1 { "pair" } else { "pairs" };
+        cautions.push(format!("only {} {pairs}: the t-test assumes that their mean is close to normal", test.n));
     }
     cautions
 }

@@ -116,6 +116,31 @@ dirt_kinds! {
     QueryOfOtherSplit = "query_of_other_split",
 }
 
+impl DirtKind {
+    /// Returns the kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+
+    /// Returns whether it is good to know and nothing is wrong: the layout is made so, or it was asked for.
+    #[must_use]
+    pub fn is_note(self) -> bool {
+        matches!(
+            self,
+            Self::BlankLine
+                | Self::CommentLine
+                | Self::BulkActionLine
+                | Self::OtherApplication
+                | Self::QueryOfOtherSplit
+                | Self::ShownFromImpressions
+                | Self::ClickPositionOneBased
+                | Self::ClickPositionZeroBased
+                | Self::NonIntegerIteration
+        )
+    }
+}
+
 impl fmt::Display for DirtKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())

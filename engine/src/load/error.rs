@@ -17,6 +17,15 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that is made of the input cannot be written.
+    #[error("cannot write `{path}`", path = Shown(path))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// No file matches.
     #[error("no file matches `{pattern}`")]
     NoMatch {

@@ -41,7 +41,7 @@ pub struct ImportSummary {
 /// # Errors
 ///
 /// Returns whatever the reader returns; [`LoadError::Duplicate`] for a repeated `session_id` ([`LoadError::Row`] where the
-/// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Io`] when `out` cannot be
+/// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Write`] when `out` cannot be
 /// written.
 pub fn import(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
     import_as(reader, out, Compression::ZSTD(ZstdLevel::default()))
@@ -82,7 +82,7 @@ fn import_as(mut reader: SessionReader, out: &Path, compression: Compression) ->
     if !ascending && let Some(repeat) = find_repeated_session(written.path(), summary.sessions)? {
         return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
     }
-    written.persist(out).map_err(|error| LoadError::Io { path: out.to_owned(), source: error.error })?;
+    written.persist(out).map_err(|error| not_written(out, error.error))?;
     summary.dirt = reader.dirt().clone();
     Ok(summary)
 }
@@ -96,9 +96,9 @@ struct SessionsWriter {
 
 impl SessionsWriter {
     fn create(path: &Path, compression: Compression) -> Result<Self, LoadError> {
-        let io = |source| LoadError::Io { path: path.to_owned(), source };
+        let io = |source| not_written(path, source);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = new_file_in(folder).map_err(io)?;
+        let file = new_file_in(folder).map_err(|error| io(of_folder(folder, &error)))?;
         let properties = WriterProperties::builder()
             .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP_SESSIONS))
@@ -133,7 +133,20 @@ impl SessionsWriter {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let needed = (self.writer.bytes_written() + self.writer.in_progress_size()) as u64;
         let room = LoadError::of_room(&self.path, folder, needed, &error);
-        room.unwrap_or_else(|| LoadError::Io { path: self.path.clone(), source: error })
+        room.unwrap_or_else(|| not_written(&self.path, error))
+    }
+}
+
+fn not_written(path: &Path, source: std::io::Error) -> LoadError {
+    LoadError::Write { path: path.to_owned(), source }
+}
+
+/// Returns why no file can be made in a folder, without the name that the file has on the way.
+fn of_folder(folder: &Path, error: &std::io::Error) -> std::io::Error {
+    let kind = error.kind();
+    match folder.is_dir() {
+        true => std::io::Error::from(kind),
+        false => std::io::Error::new(kind, format!("there is no folder `{}`", folder.display())),
     }
 }
 
@@ -208,7 +221,10 @@ mod tests {
         assert!(matches!(result, Err(LoadError::Empty { what: "sessions", .. })));
         let nowhere = fixture.folder().join("missing/out.parquet");
         let reader = SessionReader::open(&files(&fixture.write("b.jsonl", "{\"session_id\":\"1\"}")), None);
-        assert!(matches!(import(reader.expect("a reader"), &nowhere), Err(LoadError::Io { .. })));
+        let error = import(reader.expect("a reader"), &nowhere).expect_err("no such folder");
+        assert_eq!(error.to_string(), format!("cannot write `{}`", nowhere.display()));
+        let why = std::error::Error::source(&error).expect("a reason").to_string();
+        assert!(why.contains("there is no folder `") && !why.contains(".rematch-import"), "{why}");
     }
 
     fn id() -> impl Strategy<Value = String> {

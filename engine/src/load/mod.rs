@@ -47,4 +47,4 @@ pub(crate) use native::{SessionBatches, session_count, without_panic};
 pub use native::{decoder_panics_are_caught, normalise, parquet_schema};
 pub use recorded::{RecordedSettings, Recording};
 pub(crate) use repeats::check_session_ids;
-pub use sessions::SessionReader;
+pub use sessions::{SessionReader, local_files};

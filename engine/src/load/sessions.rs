@@ -11,6 +11,7 @@ use crate::benchmark::spec::{SessionFormat, SessionsPath};
 use crate::rows::sessions_from_batch;
 use crate::schema;
 use crate::session::Session;
+use crate::storage::is_url;
 
 /// What [`SessionReader::open`] may hold in memory.
 const DEFAULT_MEMORY_BYTES: usize = 512 << 20;
@@ -29,6 +30,30 @@ pub struct SessionReader {
     place: PathBuf,
     row: u64,
     origin: Option<Origin>,
+}
+
+/// Returns the files of this machine that a reader of `path` reads; what a URL names is none.
+///
+/// # Errors
+///
+/// Returns [`LoadError::NoMatch`] when a path or glob names no file, and [`LoadError::Format`] when a BEIR directory lacks queries
+/// or judgments.
+pub fn local_files(path: &SessionsPath) -> Result<Vec<PathBuf>, LoadError> {
+    let patterns: Vec<&String> = match path {
+        SessionsPath::Files(patterns) => patterns.iter().collect(),
+        SessionsPath::Ubi(spec) => vec![&spec.queries, &spec.events],
+        SessionsPath::Trec(spec) => spec.topics.iter().chain([&spec.qrels]).collect(),
+        SessionsPath::Beir(directory) if is_url(directory) => Vec::new(),
+        SessionsPath::Beir(directory) => {
+            let beir::BeirFiles { queries, qrels } = beir::BeirFiles::find(directory)?;
+            return Ok(vec![queries, qrels]);
+        }
+    };
+    let mut found = Vec::new();
+    for pattern in patterns.into_iter().filter(|pattern| !is_url(pattern)) {
+        found.extend(files::expand(pattern)?);
+    }
+    Ok(found)
 }
 
 /// What a reader was opened with, so that it can be opened again.

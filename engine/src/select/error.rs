@@ -21,12 +21,14 @@ pub enum SelectError {
         reason: String,
     },
     /// No session is left.
-    #[error("no session is left of {loaded}: {}", explain(filters))]
+    #[error("no session is left of {loaded}: {}{}", explain(filters), name_retrievers(retrievers.as_deref()))]
     Nothing {
         /// Sessions in the input.
         loaded: u64,
         /// What each filter removed.
         filters: Vec<FilterCount>,
+        /// Some retrievers of the input's sessions, where a filter asks for others alone.
+        retrievers: Option<Vec<String>>,
     },
     /// The memory does not suffice, even with what can be spilled to disk.
     #[error(
@@ -86,4 +88,12 @@ fn explain(filters: &[FilterCount]) -> String {
         .map(|count| format!("`{}` removed {}", count.filter, count.removed))
         .collect();
     if removed.is_empty() { "the input is empty".to_owned() } else { removed.join(", then ") }
+}
+
+fn name_retrievers(retrievers: Option<&[String]>) -> String {
+    match retrievers {
+        None => String::new(),
+        Some([]) => "; no session names the retriever that answered it".to_owned(),
+        Some(some) => format!("; sessions have retriever ids such as `{}`", some.join("`, `")),
+    }
 }

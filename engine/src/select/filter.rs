@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::dataframe::DataFrame;
@@ -20,6 +20,12 @@ use super::{FilterCount, SelectError, Selection};
 use crate::benchmark::spec::{FilterSpec, Instant};
 use crate::schema::{self, column};
 
+/// The key of the filter by retriever.
+pub(super) const RETRIEVER_IDS: &str = "retriever-ids";
+
+/// Retrievers that are named where none of the input's is asked for.
+const RETRIEVERS_NAMED: usize = 5;
+
 /// A filter: its key in the benchmark file and its predicate.
 pub(super) struct Predicate {
     key: &'static str,
@@ -32,7 +38,7 @@ pub(super) fn predicates(filter: &FilterSpec) -> Result<Vec<Predicate>, SelectEr
     let mut add = |key, expression| all.push(Predicate { key, expression });
     if !filter.retriever_ids.is_empty() {
         let ids = filter.retriever_ids.iter().map(|id| lit(id.as_str())).collect();
-        add("retriever-ids", col(column::RETRIEVER_ID).in_list(ids, false));
+        add(RETRIEVER_IDS, col(column::RETRIEVER_ID).in_list(ids, false));
     }
     if !filter.taxonomy_nodes.is_empty() {
         add("taxonomy-nodes", under_node(&filter.taxonomy_nodes).call(vec![col(column::TAXONOMY)]));
@@ -48,7 +54,7 @@ pub(super) fn predicates(filter: &FilterSpec) -> Result<Vec<Predicate>, SelectEr
         }
     }
     if let Some(minimum) = filter.min_interactions {
-        let length = cast(array_length(col(column::INTERACTIONS)), datafusion::arrow::datatypes::DataType::UInt64);
+        let length = cast(array_length(col(column::INTERACTIONS)), DataType::UInt64);
         add("min-interactions", coalesce(vec![length, lit(0_u64)]).gt_eq(lit(minimum)));
     }
     if !filter.interaction_types.is_empty() {
@@ -136,6 +142,21 @@ async fn count_left(engine: &Engine, input: &Input, predicates: &[Predicate]) ->
         }
     }
     Ok(counts)
+}
+
+/// Returns some retrievers of the sessions, in the order of their ids.
+pub(super) async fn retrievers(engine: &Engine, input: &Input) -> Result<Vec<String>, SelectError> {
+    let column = || col(column::RETRIEVER_ID);
+    let columns = BTreeSet::from([column::RETRIEVER_ID.to_owned()]);
+    let ids = input.scan(&engine.parallel()?, &columns)?.filter(column().is_not_null())?;
+    let ids = ids.aggregate(vec![column()], vec![])?.sort(vec![column().sort(true, false)])?;
+    let found = ids.limit(0, Some(RETRIEVERS_NAMED))?.collect().await.map_err(|error| input.failed(engine, error))?;
+    let mut names = Vec::new();
+    for batch in found {
+        let ids = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8)?;
+        names.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// Returns how many sessions were loaded, what each filter removed, and how many are eligible.

@@ -162,7 +162,14 @@ impl Eligible {
         let mut selection = filter::tally(&engine, &input, &filters).await?;
         selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();
         if selection.eligible == 0 {
-            return Err(SelectError::Nothing { loaded: selection.loaded, filters: selection.filters });
+            // A log of other retrievers, or a name misspelt.
+            let is_of_others =
+                |count: &FilterCount| count.filter == filter::RETRIEVER_IDS && count.removed == selection.loaded;
+            let retrievers = match selection.filters.iter().any(is_of_others) {
+                true => Some(filter::retrievers(&engine, &input).await?),
+                false => None,
+            };
+            return Err(SelectError::Nothing { loaded: selection.loaded, filters: selection.filters, retrievers });
         }
         Ok(Self { engine, input, filters, selection })
     }

@@ -1,9 +1,8 @@
-//! The run's tables, some chunks of one retriever at a time.
+//! The run's own parts, some chunks of one retriever at a time: they are there whatever the run was to write.
 
 use std::path::Path;
 
 use datafusion::arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
-use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::error::ArrowError;
 
@@ -39,18 +38,17 @@ pub(super) struct Reader<'a> {
     run: &'a RunDirectory,
     plan: &'a Plan,
     sample: TableReader,
-    rankings: Groups,
-    scores: Groups,
+    /// The columns of a part that are read.
+    columns: Vec<String>,
     /// Retriever and chunk to come.
     next: (usize, usize),
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn open(run: &'a RunDirectory, plan: &'a Plan) -> Result<Self, StoreError> {
-        let sample = run.sample()?;
-        let rankings = Groups::of(run.table(layout::RANKINGS)?);
-        let scores = Groups::of(run.table(layout::SCENARIO_SCORES)?);
-        Ok(Self { run, plan, sample, rankings, scores, next: (0, 0) })
+        let of_rankings = [column::SESSION_ID, column::HITS, column::ERROR_KIND].map(str::to_owned);
+        let columns = of_rankings.into_iter().chain(plan.metrics.iter().map(ToString::to_string)).collect();
+        Ok(Self { run, plan, sample: run.sample()?, columns, next: (0, 0) })
     }
 
     /// Writes the files of the next sessions; `None` at the end. Sessions on which the retriever failed have no values.
@@ -68,19 +66,24 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, chunk: usize, batch: &mut Batch, files: &mut Files) -> Result<(), VerifyError> {
-        let path = self.run.path(layout::SESSIONS);
+        let damaged_sample = |error: ArrowError| StoreError::table(self.sample.path(), error);
+        let sessions = sessions_from_batch(&self.sample.group(chunk)?).map_err(damaged_sample)?;
+        let part = layout::part(self.next.0, chunk);
+        let path = self.run.path(&part);
         let damaged = |error: ArrowError| StoreError::table(&path, error);
-        let sessions = sessions_from_batch(&self.sample.group(chunk)?).map_err(damaged)?;
-        let answers = Answers::open(self.rankings.take(sessions.len())?).map_err(damaged)?;
-        let scores = self.scores.take(sessions.len())?;
-        let ids = [text(answers.batch(), column::SESSION_ID), text(&scores, column::SESSION_ID)];
-        let [of_rankings, of_scores] = ids;
-        let (of_rankings, of_scores) = (of_rankings.map_err(damaged)?, of_scores.map_err(damaged)?);
-        let values = self.plan.metrics.iter().map(|metric| numbers(&scores, &metric.to_string()));
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let rows = self.run.table(&part)?.group_columns(0, &columns)?;
+        if rows.num_rows() != sessions.len() {
+            let reason = format!("{} rows answer a chunk of {} sessions", rows.num_rows(), sessions.len());
+            return Err(damaged(ArrowError::InvalidArgumentError(reason)).into());
+        }
+        let answers = Answers::open(rows).map_err(damaged)?;
+        let ids = text(answers.batch(), column::SESSION_ID).map_err(damaged)?;
+        let values = self.plan.metrics.iter().map(|metric| numbers(answers.batch(), &metric.to_string()));
         let values: Vec<Float64Array> = values.collect::<Result<_, _>>().map_err(damaged)?;
         for (row, session) in sessions.iter().enumerate() {
-            if of_rankings.value(row) != session.session_id || of_scores.value(row) != session.session_id {
-                let reason = format!("row {row} of chunk {chunk} is not of session `{}`", session.session_id);
+            if ids.value(row) != session.session_id {
+                let reason = format!("row {row} is not of session `{}`", session.session_id);
                 return Err(damaged(ArrowError::InvalidArgumentError(reason)).into());
             }
             if answers.failed(row) {
@@ -96,35 +99,6 @@ impl<'a> Reader<'a> {
             });
         }
         Ok(())
-    }
-}
-
-/// A table that is read from its first row group to its last.
-struct Groups {
-    table: TableReader,
-    group: usize,
-}
-
-impl Groups {
-    fn of(table: TableReader) -> Self {
-        Self { table, group: 0 }
-    }
-
-    /// Returns the next rows, which end where a group does.
-    fn take(&mut self, rows: usize) -> Result<RecordBatch, StoreError> {
-        let mut found: Vec<RecordBatch> = Vec::new();
-        while found.iter().map(RecordBatch::num_rows).sum::<usize>() < rows && self.group < self.table.groups() {
-            found.push(self.table.group(self.group)?);
-            self.group += 1;
-        }
-        let path = self.table.path();
-        let total: usize = found.iter().map(RecordBatch::num_rows).sum();
-        if total != rows {
-            let reason = format!("{total} rows answer a chunk of {rows} sessions");
-            return Err(StoreError::table(path, ArrowError::InvalidArgumentError(reason)));
-        }
-        let schema = self.table.schema();
-        concat_batches(schema, &found).map_err(|error| StoreError::table(path, error))
     }
 }
 

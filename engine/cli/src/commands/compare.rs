@@ -6,12 +6,12 @@ use super::rescore::judging;
 use crate::exit::{Exit, Failure};
 use crate::gatekeeper;
 use crate::rejudge_arguments::CompareArguments;
-use crate::terminal::visible;
+use crate::terminal::{tell, visible};
 use crate::worker::Worker;
 
 /// Compares the retrievers of finished runs and prints the verdicts.
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
 pub(crate) fn compare(arguments: &CompareArguments) -> Result<Exit, Failure> {
+    rejudge::check_overrides(&arguments.overrides)?;
     let judging = judging(arguments.benchmark.as_deref(), &arguments.overrides)?;
     let settings = CompareSettings {
         baseline: arguments.baseline.as_deref(),
@@ -22,7 +22,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> Result<Exit, Failure> {
     gatekeeper::check(&plan)?;
     if !arguments.work.quiet {
         for note in &notes {
-            eprintln!("note: {}", visible(note));
+            tell(&format!("note: {}", visible(note)));
         }
     }
     let mut worker = Worker::new(&arguments.work)?;

@@ -10,9 +10,10 @@ use rematch_engine::forecast::{
 };
 
 use super::{print, print_json};
+use crate::dirt;
 use crate::exit::{Exit, Failure};
 use crate::plan_arguments::PlanArguments;
-use crate::terminal::{bytes, paragraph, seconds, table, trimmed, visible};
+use crate::terminal::{bytes, counted, paragraph, seconds, table, trimmed, visible};
 
 /// Strata that are listed; the rest is counted.
 const STRATA: usize = 8;
@@ -52,13 +53,12 @@ fn write_all(text: &mut String, plan: &Plan, forecast: &Forecast) -> std::fmt::R
     writeln!(text)?;
     sessions(text, plan, forecast)?;
     let units = &forecast.units;
-    let chunks = if units.chunks == 1 { "chunk" } else { "chunks" };
     let work = format!(
-        "{} work units: {} {chunks} of up to {} sessions, {} retrievers",
-        units.units,
-        units.chunks,
-        units.sessions_per_unit,
-        forecast.retrievers.len()
+        "{}: {} of up to {}, {}",
+        counted(units.units, "work unit"),
+        counted(units.chunks, "chunk"),
+        counted(units.sessions_per_unit, "session"),
+        counted(forecast.retrievers.len() as u64, "retriever")
     );
     writeln!(text)?;
     paragraph(text, &work, "")?;
@@ -77,7 +77,8 @@ fn write_all(text: &mut String, plan: &Plan, forecast: &Forecast) -> std::fmt::R
     match &forecast.earlier_run {
         Some(run) => {
             let (directory, day) = (run.directory.display(), run.completed_at.get(..10).unwrap_or_default());
-            paragraph(text, &format!("earlier run: {directory}, of {day}, {} sessions", run.sampled), "")
+            let sessions = counted(run.sampled, "session");
+            paragraph(text, &format!("earlier run: {directory}, of {day}, {sessions}"), "")
         }
         None => paragraph(text, "earlier run: none", ""),
     }
@@ -103,10 +104,8 @@ fn sessions(text: &mut String, plan: &Plan, forecast: &Forecast) -> std::fmt::Re
     let removed = selection.eligible.saturating_sub(selection.sampled);
     funnel.add_row([name, removed.to_string(), selection.sampled.to_string()]);
     writeln!(text, "{}", trimmed(&funnel))?;
-    let dirty: u64 = selection.dirt.values().sum();
-    if dirty > 0 {
-        let kinds: Vec<String> = selection.dirt.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        paragraph(text, &format!("{dirty} dirty records: {}", kinds.join(", ")), "")?;
+    for said in [dirt::dirty(&selection.dirt), dirt::noted(&selection.dirt)].into_iter().flatten() {
+        paragraph(text, &said, "")?;
     }
     if selection.strata.is_empty() {
         return Ok(());
@@ -197,8 +196,7 @@ fn effect(effect: &DetectableEffect) -> String {
         (None, _, Some(deviations)) => format!("{deviations:.4} standard deviations of the paired differences"),
         (None, _, None) => "nothing: two pairs are needed at least".to_owned(),
     };
-    let (sessions, metric, power, basis) = (effect.sessions, &effect.metric, effect.power * 100.0, &effect.basis);
-    format!(
-        "effect: {sessions} pairs{clusters} find a difference of {size} in {metric} with {power:.0} % power ({basis})"
-    )
+    let (sessions, metric, power, basis) =
+        (counted(effect.sessions, "pair"), &effect.metric, effect.power * 100.0, &effect.basis);
+    format!("effect: {sessions}{clusters} find a difference of {size} in {metric} with {power:.0} % power ({basis})")
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::run::rejudge;
+use rematch_engine::store::layout;
 
 use crate::exit::{Exit, Failure};
 use crate::gatekeeper;
@@ -13,6 +14,7 @@ use crate::worker::Worker;
 
 /// Judges a finished run by other settings and prints its verdict.
 pub(crate) fn rescore(arguments: &RescoreArguments) -> Result<Exit, Failure> {
+    rejudge::check_overrides(&arguments.overrides)?;
     let judging = match &arguments.benchmark {
         None if !arguments.overrides.is_empty() => Some(as_written(arguments)?),
         benchmark => judging(benchmark.as_deref(), &arguments.overrides)?,
@@ -30,7 +32,8 @@ fn as_written(arguments: &RescoreArguments) -> Result<Plan, Failure> {
         let error = anyhow!("the run does not keep its benchmark as it was written; name the file with `--benchmark`");
         Failure::new(Exit::Usage, error)
     })?;
-    Ok(Plan::resolve(&written.source(&arguments.overrides)?)?)
+    let kept_at = arguments.directory.join(layout::BENCHMARK);
+    Ok(Plan::resolve(&written.source(&kept_at, &arguments.overrides)?)?)
 }
 
 /// Reads the benchmark file that judges, if one is given. Its sessions and retrievers need not be there.

@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     super::validate::check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
     gatekeeper::check(&plan)?;
-    let mut worker = Worker::new(&arguments.work)?;
+    let mut worker = Worker::new(&arguments.work)?.of(&arguments.benchmark);
     let surroundings = worker.surroundings(arguments.out.clone(), arguments.shard, plan.has_plugins())?;
     worker.finish(rematch_engine::run::run(plan, surroundings))
 }

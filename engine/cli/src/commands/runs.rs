@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use comfy_table::ContentArrangement;
 use rematch_engine::benchmark::Plan;
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
@@ -16,7 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::gatekeeper;
 use crate::runs_arguments::{CollectArguments, ListArguments, RemoveArguments, RunsCommand, ShowArguments};
 use crate::summary;
-use crate::terminal::{table, trimmed, visible};
+use crate::terminal::{counted, table, trimmed, visible};
 
 /// Does what the command line asks for.
 pub(crate) fn runs(command: &RunsCommand) -> Result<Exit, Failure> {
@@ -63,7 +64,7 @@ impl Listed {
     fn state(&self) -> String {
         match self.units_done {
             None => "finished".to_owned(),
-            Some(units) => format!("{units} units done"),
+            Some(units) => format!("{} done", counted(units, "unit")),
         }
     }
 }
@@ -74,7 +75,13 @@ fn location(path: &Path) -> Result<Location, Failure> {
 
 /// The runs of a folder, the newest first.
 fn newest_first(folder: &Path) -> Result<Vec<FoundRun>, Failure> {
-    let mut runs = find_runs(&location(folder)?)?;
+    let location = location(folder)?;
+    // An object store has no folders that could be missing.
+    if location.local().is_some_and(|local| !local.is_dir()) {
+        let message = format!("there is no folder `{}`; name the one that holds the runs", folder.display());
+        return Err(Failure::new(Exit::Usage, anyhow::Error::msg(message)));
+    }
+    let mut runs = find_runs(&location)?;
     runs.sort_by_key(|run| std::cmp::Reverse(run.modified));
     Ok(runs)
 }
@@ -93,6 +100,8 @@ fn list(arguments: &ListArguments) -> Result<Exit, Failure> {
 
 fn listing(runs: &[Listed]) -> String {
     let mut rows = table(&["run", "benchmark", "state", "size", "written"]);
+    // A path is there to be copied: no cell is broken over lines, on whatever is printed to.
+    rows.set_content_arrangement(ContentArrangement::Disabled);
     for run in runs {
         rows.add_row([
             visible(&run.directory),
@@ -162,7 +171,8 @@ fn show(arguments: &ShowArguments) -> Result<Exit, Failure> {
     }
     let done = match (progress.units, progress.sessions) {
         (Some(units), Some(sessions)) => {
-            format!("{} of {units} work units are done, over {sessions} sessions", progress.units_done)
+            let sessions = counted(sessions, "session");
+            format!("{} of {units} work units are done, over {sessions}", progress.units_done)
         }
         _ => "its sample is not drawn yet".to_owned(),
     };
@@ -203,10 +213,10 @@ fn collect(arguments: &CollectArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let bytes = removed.iter().map(|run| run.bytes).sum();
-    let (verb, count) = (if arguments.dry_run { "would remove" } else { "removed" }, removed.len());
+    let (verb, count) = (if arguments.dry_run { "would remove" } else { "removed" }, removed.len() as u64);
     let mut text: String = removed.iter().map(|run| format!("{verb} {}\n", visible(&run.directory))).collect();
     text.extend(in_use.iter().map(|directory| format!("kept {}, which is in use\n", visible(directory))));
-    text += &format!("{verb} {count} runs, {}\n", size(bytes));
+    text += &format!("{verb} {}, {}\n", counted(count, "run"), size(bytes));
     print(&text)?;
     Ok(Exit::Done)
 }

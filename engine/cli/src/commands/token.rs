@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::server_arguments::{CreateTokenArguments, ListTokensArguments, RevokeTokenArguments, TokenCommand};
-use crate::terminal::{table, trimmed, visible};
+use crate::terminal::{table, tell, trimmed, visible};
 
 /// Columns of the list of tokens.
 const WIDTH: u16 = 160;
@@ -119,9 +119,4 @@ fn open_known(data: &Path) -> Result<Tokens, Failure> {
 
 fn failure(error: ApiError) -> Failure {
     Failure::new(Exit::Usage, anyhow::anyhow!(error.message))
-}
-
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
-fn tell(text: &str) {
-    eprintln!("{text}");
 }

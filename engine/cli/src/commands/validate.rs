@@ -10,6 +10,7 @@ use crate::arguments::ValidateArguments;
 use crate::exit::{Exit, Failure};
 use crate::gatekeeper;
 use crate::plugin_host::plugin_host;
+use crate::terminal::counted;
 
 /// Checks a benchmark file and that its inputs are there.
 pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
@@ -28,15 +29,14 @@ pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     if arguments.json {
         print_json(&plan)?;
     } else {
-        let candidates = plan.pipelines.len() - 1;
-        let plural = if candidates == 1 { "" } else { "s" };
         print(&format!(
-            "{} is valid: `{}` against {candidates} candidate{plural}, {} metrics, {} scorers, {} gates\n",
+            "{} is valid: `{}` against {}, {}, {}, {}\n",
             arguments.benchmark.display(),
             plan.pipelines.first().map(|pipeline| pipeline.id.as_str()).unwrap_or_default(),
-            plan.metrics.len(),
-            plan.scorers.len(),
-            plan.gates.len(),
+            counted((plan.pipelines.len() - 1) as u64, "candidate"),
+            counted(plan.metrics.len() as u64, "metric"),
+            counted(plan.scorers.len() as u64, "scorer"),
+            counted(plan.gates.len() as u64, "gate"),
         ))?;
     }
     Ok(Exit::Done)

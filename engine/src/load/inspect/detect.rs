@@ -31,7 +31,7 @@ pub(super) fn detect(path: &Path) -> Result<(FileKind, FileFormat), LoadError> {
             TableFormat::ArrowFile => FileFormat::ArrowFile,
             TableFormat::ArrowStream => FileFormat::ArrowStream,
         };
-        return Ok((kind_of_columns(|name| names.iter().any(|found| found == name)), format));
+        return Ok((kind_of_table(|name| names.iter().any(|found| found == name)), format));
     }
     let mut lines = Lines::open(path)?;
     let mut first = None;
@@ -96,6 +96,18 @@ fn has_topics(path: &Path) -> Result<bool, LoadError> {
         }
     }
     Ok(false)
+}
+
+/// What a table is that a run may have written: these have session ids too, and several rows of each.
+fn kind_of_table(has: impl Fn(&str) -> bool) -> FileKind {
+    let is_of_run = has(column::SESSION_ID) && has(column::RETRIEVER_ID);
+    if is_of_run && has(column::HITS) {
+        FileKind::Rankings
+    } else if is_of_run && has(column::SCENARIO_SCORE) {
+        FileKind::Table
+    } else {
+        kind_of_columns(has)
+    }
 }
 
 fn kind_of_columns(has: impl Fn(&str) -> bool) -> FileKind {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::detect::detect;
 use super::model::{Check, FileFormat, FileKind, Findings, Inspection, MALFORMED_LINE};
-use super::{documents, qrels, run, sessions, ubi};
+use super::{documents, qrels, rankings, run, sessions, ubi};
 use crate::load::LoadError;
 use crate::load::dirt::Dirt;
 use crate::load::files::starts_with;
@@ -34,6 +34,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, LoadError> {
         FileKind::TrecTopics => inspect_topics(&mut inspection, &mut findings)?,
         FileKind::UbiQueries => ubi::inspect_queries(&mut inspection, &mut findings)?,
         FileKind::UbiEvents => ubi::inspect_events(&mut inspection, &mut findings)?,
+        FileKind::Rankings => rankings::inspect(&mut inspection, &mut findings)?,
         FileKind::BeirQueries | FileKind::Documents | FileKind::Table => match format {
             FileFormat::Csv => documents::inspect_csv(&mut inspection, &mut findings)?,
             FileFormat::Jsonl => documents::inspect_jsonl(&mut inspection, &mut findings)?,

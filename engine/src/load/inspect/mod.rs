@@ -11,6 +11,7 @@ mod dispatch;
 mod documents;
 mod model;
 mod qrels;
+mod rankings;
 mod run;
 mod sessions;
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct Inspection {
     pub kind: FileKind,
     /// How it is written.
     pub format: FileFormat,
-    /// Number of sessions, judgments, topics, events, documents or rows, after the kind.
+    /// Number of sessions, rankings, judgments, topics, events, documents or rows, after the kind.
     pub rows: u64,
     /// The columns in the order of the file; JSON fields by the first row that has them, then by name.
     pub columns: Vec<InspectedColumn>,
@@ -73,6 +73,8 @@ pub enum FileKind {
     TrecQrels,
     /// A TREC run: `topic Q0 document rank score tag`.
     TrecRun,
+    /// What retrievers answered, as a run of Rematch writes it: a row for each session and retriever.
+    Rankings,
     /// TREC topics: XML, SGML or `id TAB text`.
     TrecTopics,
     /// `ubi_queries` of OpenSearch User Behavior Insights.
@@ -200,10 +202,11 @@ impl Findings {
         self.found.entry((severity, code)).or_insert_with(new).count += count;
     }
 
-    /// Takes over what a reader counted, as warnings without an example.
+    /// Takes over what a reader counted, as warnings and notes without an example.
     pub(super) fn add_dirt(&mut self, dirt: &Dirt) {
         for (kind, count) in dirt.iter() {
-            let key = (Severity::Warning, kind.as_str());
+            let severity = if kind.is_note() { Severity::Note } else { Severity::Warning };
+            let key = (severity, kind.as_str());
             let message = kind.description();
             let new = || Finding { severity: key.0, code: key.1, count: 0, example: None, message };
             self.found.entry(key).or_insert_with(new).count += count;

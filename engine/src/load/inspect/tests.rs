@@ -3,8 +3,8 @@
 use super::{FileFormat, FileKind, Inspection, Severity, inspect};
 use crate::load::LoadError;
 use crate::load::fixture::{Fixture, gzip, parquet, shared};
-use crate::rows::sessions_to_batch;
-use crate::session::Session;
+use crate::rows::{rankings_to_batch, sessions_to_batch};
+use crate::session::{Ranking, Session};
 
 fn look(name: &str, content: impl AsRef<[u8]>) -> Inspection {
     let fixture = Fixture::new();
@@ -55,6 +55,30 @@ fn every_kind_is_told_from_its_content() {
         let found = look(name, content);
         assert_eq!((found.kind, found.format, found.rows), (kind, format, 1), "{name} {kind:?}");
     }
+}
+
+#[test]
+fn rankings_are_counted_by_retriever_and_are_no_sessions() {
+    let ranking = |session: &str, retriever: &str, error: Option<&str>| Ranking {
+        session_id: session.to_owned(),
+        retriever_id: retriever.to_owned(),
+        error_kind: error.map(str::to_owned),
+        ..Ranking::default()
+    };
+    let rows = [
+        ranking("s1", "prod", None),
+        ranking("s2", "prod", None),
+        ranking("s1", "search", Some("timeout")),
+        ranking("s2", "search", None),
+    ];
+    let found = look("rankings.parquet", parquet(&rankings_to_batch(&rows).expect("a batch")));
+    assert_eq!((found.kind, found.rows, found.findings.len()), (FileKind::Rankings, 4, 0), "{found:?}");
+    let counts = [("failures of search", 1), ("rankings of prod", 2), ("rankings of search", 2)];
+    assert!(found.counts.iter().map(|(name, count)| (name.as_str(), *count)).eq(counts), "{found:?}");
+    let twice = [rows[0].clone(), rows[1].clone(), rows[0].clone()];
+    let found = look("rankings.parquet", parquet(&rankings_to_batch(&twice).expect("a batch")));
+    assert_eq!(found.count("duplicate_ranking"), 1);
+    assert_eq!(found.findings[0].example.as_deref(), Some("row 3: `s1` of `prod`"));
 }
 
 #[test]

@@ -157,7 +157,8 @@ fn check_applications(path: &Path, chosen: Option<&str>, found: &BTreeSet<String
     let reason = match chosen {
         None if found.len() > 1 => {
             format!(
-                "the log holds several applications ({names}), which must not be mixed; choose one with `application`"
+                "the log holds several applications ({names}), which must not be mixed; choose one with `application` in \
+                 a benchmark, or with `--ubi-application` of `rematch import`"
             )
         }
         Some(chosen) if !found.contains(chosen) => {

@@ -44,7 +44,8 @@ pub struct Probed {
     pub read: Vec<Hit>,
     /// Why it reads nothing.
     pub unread: Option<String>,
-    /// The retriever with the stage, as it stands in a benchmark file; `None` where nothing could be read.
+    /// The retriever with the stage, as it stands in a benchmark file; `None` where nothing could be read, and where the status is
+    /// that of an error.
     pub stage: Option<String>,
 }
 
@@ -87,7 +88,8 @@ pub async fn probe(spec: &HttpSpec, session: &Session, depth: usize, secrets: &S
     let raw = ask_once(&plan, session, depth, secrets).await.map_err(|source| ProbeError::Ask { source })?;
     let answer = raw.json();
     let mut probed = described(&raw, answer.clone());
-    let Some(answer) = answer else { return Ok(probed) };
+    // What refuses a search is no answer to it, whatever lists stand in it.
+    let Some(answer) = answer.filter(|_| (200..300).contains(&raw.status)) else { return Ok(probed) };
     probed.hits = propose_hits(&answer);
     probed.timings = propose_timings(&answer, raw.latency);
     probed.resembles = PRESETS.into_iter().filter(|preset| reads_the_same(*preset, &plan, &probed, &answer)).collect();

@@ -17,6 +17,17 @@ pub enum RejudgeError {
         /// Its directory.
         run: PathBuf,
     },
+    /// A value is to be set that is not read.
+    #[error(
+        "`--set {given}` changes nothing: nothing is replayed, finished rankings are judged anew; what can be set is `{}`",
+        judging.join("`, `")
+    )]
+    NotJudging {
+        /// The override.
+        given: String,
+        /// The keys that are read.
+        judging: Vec<&'static str>,
+    },
     /// More hits are asked for than there are.
     #[error(
         "the benchmark keeps {asked} hits per ranking, run `{run}` has {kept}; set `depth` to {kept} or less \

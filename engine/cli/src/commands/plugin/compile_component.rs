@@ -5,9 +5,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::exit::{Exit, Failure};
 use crate::plugin_arguments::CompileComponentArguments;
+use crate::terminal::tell;
 
 /// Compiles a component into the cache. The limits stand before a byte of the component is read.
-#[expect(clippy::print_stderr, reason = "the process that called this one reads the reason there")]
 pub(crate) fn compile_component(arguments: &CompileComponentArguments) -> Result<Exit, Failure> {
     let limited = limit(Resource::Cpu, arguments.cpu_seconds)
         .and_then(|()| limit(Resource::As, arguments.memory_bytes))
@@ -17,7 +17,8 @@ pub(crate) fn compile_component(arguments: &CompileComponentArguments) -> Result
     match limited.and_then(|()| wasm::compile_into_cache(&arguments.component, &arguments.cache)) {
         Ok(()) => Ok(Exit::Done),
         Err(reason) => {
-            eprintln!("{}", reason.replace(['\n', '\r'], " "));
+            // The process that called this one reads the reason there.
+            tell(&reason.replace(['\n', '\r'], " "));
             Ok(Exit::Internal)
         }
     }

@@ -26,11 +26,19 @@ fn write_all(text: &mut String, probed: &Probed) -> std::fmt::Result {
     let (size, time) = (bytes(probed.bytes as u64), seconds(probed.latency_ns as f64 / 1e9));
     paragraph(text, &format!("{}, {}, {size} in {time}", probed.status, visible(kind)), "")?;
     writeln!(text)?;
+    let refused = refused(probed.status);
+    if let Some(refused) = refused {
+        paragraph(text, &format!("{} {refused}", probed.status), "")?;
+        writeln!(text)?;
+    }
     let Some(answer) = &probed.answer else {
         writeln!(text, "The answer is no JSON. It begins:\n    {}", visible_lines(&probed.text, "    "))?;
         return Ok(());
     };
     writeln!(text, "{}", tree(answer))?;
+    if refused.is_some() {
+        return Ok(());
+    }
     found(text, probed)?;
     match (&probed.unread, &probed.stage) {
         (Some(reason), _) => paragraph(text, &format!("Nothing can be read: {}", visible(reason)), "")?,
@@ -42,6 +50,25 @@ fn write_all(text: &mut String, probed: &Probed) -> std::fmt::Result {
         writeln!(text, "\n{}", visible_block(stage))?;
     }
     Ok(())
+}
+
+/// What a status says that is no answer, and what to do about it; `None` for an answer.
+fn refused(status: u16) -> Option<&'static str> {
+    Some(match status {
+        200..300 => return None,
+        300..400 => "leads elsewhere: ask the address that it names.",
+        401 | 403 => {
+            "is a refusal: the server wants to know who asks, or this one may not. Give credentials by \
+             `--bearer-env`, `--basic-user` or `--auth-header`."
+        }
+        404 | 410 => "is no answer: there is nothing at this address. Is the URL right, with the name of the index?",
+        405 => "is a refusal: the address takes another method. Give it by `--method`.",
+        408 | 429 => "is a refusal: the server has too much to do. Ask again later.",
+        400..500 => {
+            "is a refusal: the server does not understand the search. Its answer says why; mend the body or the URL."
+        }
+        _ => "is a failure of the server. Its answer or its log says why.",
+    })
 }
 
 const NOTHING: &str = "No list with ids was found. Ask a query that has hits by `--query`; if this answer has hits, write \

@@ -10,6 +10,7 @@ use semver::Version;
 use super::Workplace;
 use crate::exit::{Exit, Failure};
 use crate::plugin_arguments::Language;
+use crate::terminal::tell;
 
 /// A program that can be called, not yet known to be there.
 #[derive(Debug, Clone)]
@@ -197,10 +198,9 @@ fn shown(command: &Command) -> String {
 }
 
 /// Says something on stderr.
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
 pub(super) fn say(text: &str) {
     if !text.is_empty() {
-        eprintln!("{text}");
+        tell(text);
     }
 }
 
