@@ -115,6 +115,8 @@ fn latencies_and_shares_of_failures_have_gates() {
     // The baseline's list is looked up, so that its latency is not known; and no share of 0 is a bound.
     assert_eq!(states, ["passed", "passed", "warned", "warned"], "{:?}", gates(&report));
     assert!(text(&gates(&report)[2]["reason"]).contains("no loss is a share of it"), "{}", gates(&report)[2]);
+    let reason = text(&gates(&report)[3]["reason"]);
+    assert!(reason.contains("of the baseline no answer was timed: its answers were looked up"), "{reason}");
     assert!(text(&gates(&report)[1]["reason"]).contains("0.00 %"), "{}", gates(&report)[1]);
     let slow = sample::shop(&sample::sessions(20));
     add(&slow, "[[gate]]\nmetric = \"latency_p50_ms\"\nmax-value = 1e-9");
@@ -288,6 +290,100 @@ fn the_own_gates_judged_again_say_the_same() {
 }
 
 #[test]
+fn testcases_of_junit_have_names_of_their_own() {
+    let judged = sample::sessions(120).into_iter().map(|session| {
+        let judgments =
+            session.interactions.iter().take(1).map(|act| Judgment { item_id: act.item_id.clone(), grade: 1.0 });
+        Session { judgments: judgments.collect(), interactions: Vec::new(), ..session }
+    });
+    let bench = sample::shop(&judged.collect::<Vec<_>>());
+    add(
+        &bench,
+        "[[gate]]\nmetric = \"RR\"\nmin-value = 0.0\n[[gate]]\nmetric = \"RR\"\nmin-value = 0.001\n\
+         [[gate]]\nmetric = \"RR\"\nmax-regression = \"90 %\"\n[[gate]]\nmetric = \"RR\"\nmax-regression = \"90 %\"\non = \"p\"\n\
+         [[gate]]\nmetric = \"RR\"\nmax-regression = 0.9\nnode = \"kitchen\"\n\
+         [[gate]]\nmetric = \"RR\"\nmax-regression = 0.9\nevery-node = true\nmin-sessions = 20\n\
+         [[gate]]\nmetric = \"RR\"\nmin-value = 0.0\nmin-sessions = 2",
+    );
+    bench.run_with(&["--quiet"]).exits(0);
+    let junit = file(&bench, "gates.xml");
+    gate(&bench, &["--junit", &junit]).exits(0);
+    let xml = std::fs::read_to_string(&junit).expect("written");
+    let names: Vec<&str> = xml
+        .lines()
+        .filter(|line| line.contains("<testcase"))
+        .filter_map(|line| line.split(" name=\"").nth(1)?.split('"').next())
+        .collect();
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert!(names.len() > 7 && unique.len() == names.len(), "{names:?}");
+    for name in [
+        "RR min-value 0",
+        "RR min-value 0.001",
+        "RR max-regression 90 %",
+        "RR max-regression 90 % on p",
+        "RR at kitchen max-regression 0.9",
+        "RR at kitchen (every-node) max-regression 0.9",
+        "RR min-value 0 #2",
+    ] {
+        assert!(names.contains(&name), "{name} of {names:?}");
+    }
+}
+
+#[test]
+fn a_retriever_that_failed_on_every_session_is_no_pass() {
+    let judged = |bench: &Workbench| -> Value {
+        let said = gate(bench, &["--json", "--date", "2026-06-15"]).exits(5).stdout;
+        serde_json::from_str(&said).expect("JSON")
+    };
+    for (failing, said) in [("new", "it is not judged"), ("old", "no candidate is judged against it")] {
+        let bench = gated(&even(), "metric = \"RR\"\nmax-regression = 0.9");
+        bench.write(&format!("{failing}.run"), "elsewhere Q0 wanted 1 9 tag\n");
+        bench.run_with(&["--quiet"]).exits(5);
+        let found = judged(&bench);
+        assert_eq!((&found["verdict"], &found["gates"]), (&"retriever_failed".into(), &Value::Array(Vec::new())));
+        let failed = serde_json::json!([{ "retriever_id": failing, "error_summary": { "not_recorded": 20 } }]);
+        assert_eq!(found["failed_retrievers"], failed);
+        let (junit, markdown) = (file(&bench, "gates.xml"), file(&bench, "gates.md"));
+        let told = gate(&bench, &["--junit", &junit, "--markdown", &markdown]).exits(5).stdout;
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("a retriever FAILED on every session") && !told.contains("there are none"), "{told}");
+        assert!(told.contains(&format!("`{failing}` failed on every session (not_recorded 20); {said}")), "{told}");
+        let xml = std::fs::read_to_string(&junit).expect("written");
+        let error = "it failed on every session (not_recorded 20)";
+        assert!(xml.contains("errors=\"1\"") && xml.contains(error), "{xml}");
+        let page = std::fs::read_to_string(&markdown).expect("written");
+        assert!(page.contains("## Gates of recorded: a retriever failed"), "{page}");
+    }
+}
+
+#[test]
+fn the_gates_of_one_candidate_do_not_speak_for_another_that_failed() {
+    let bench = gated(&even(), "metric = \"RR\"\nmax-regression = 0.9");
+    bench.write("dead.run", "elsewhere Q0 wanted 1 9 tag\n");
+    let own = std::fs::read_to_string(bench.path("bench.toml")).expect("the benchmark");
+    let own = own.replace("candidates = [\"new\"]", "candidates = [\"new\", \"dead\"]");
+    let new = own.lines().find(|line| line.contains("new.run")).expect("the candidate");
+    let dead = new.replace("\"new\"", "\"dead\"").replace("new.run", "dead.run");
+    bench.write("bench.toml", own.replace(new, &format!("{new}\n{dead}")));
+    bench.run_with(&["--quiet"]).exits(5);
+    let said = gate(&bench, &["--json"]).exits(5).stdout;
+    let found: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(
+        (&found["verdict"], &found["gates"][0]["state"]),
+        (&"retriever_failed".into(), &"passed".into()),
+        "{found}"
+    );
+    assert_eq!(found["failed_retrievers"][0]["retriever_id"], "dead", "{found}");
+    // A run without gates has none only where all answered.
+    let without = sample::recorded(&even(), |_| None);
+    without.run_with(&["--quiet"]).exits(0);
+    let said = gate(&without, &[]).exits(0).stdout;
+    assert!(said.contains("there are none"), "{said}");
+}
+
+#[test]
 fn junit_and_markdown_hold_every_gate_and_no_markup_of_strangers() {
     let bench = gated(&worse(), "metric = \"RR\"\nmax-regression = 0.1\n[[gate]]\nmetric = \"AP\"\nmin-value = 0.1");
     let hostile = "new & <b>bold</b> | [x](y)";
@@ -301,7 +397,8 @@ fn junit_and_markdown_hold_every_gate_and_no_markup_of_strangers() {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
         "<testsuites name=\"rematch gates of recorded\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">",
         "new &amp; &lt;b&gt;bold&lt;/b&gt; | [x](y)",
-        "name=\"RR\"",
+        "name=\"RR max-regression 0.1\"",
+        "name=\"AP min-value 0.1\"",
         "type=\"gate-failed\"",
         "name=\"date\" value=\"2026-06-15\"",
     ] {

@@ -8,7 +8,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 
 use crate::rematch::{rematch, workspace};
 use crate::sample;
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, text};
 
 fn shop() -> Workbench {
     sample::shop(&sample::sessions(60))
@@ -356,6 +356,40 @@ fn a_retriever_that_fails_on_every_session_is_never_scored() {
         // The same command again says the same: a finished run stays as it ended.
         bench.run_with(&["--quiet"]).exits(5).complains(&[&loud]);
     }
+}
+
+#[test]
+fn a_candidate_that_finds_nothing_or_has_ids_of_its_own_is_said_before_it_is_called_worse() {
+    let ranks: Vec<(usize, usize)> = (0..30).map(|index| (1 + index % 3, 2)).collect();
+    let bench = sample::recorded(&ranks, |_| None);
+    let run = std::fs::read_to_string(bench.path("new.run")).expect("the run");
+    bench.write("new.run", run.replace("Q0 ", "Q0 catalogue/"));
+    let told = bench.run().exits(0).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("`new` is worse than `old`") && told.contains("do the ids have the same form?"), "{told}");
+    let cautions =
+        |bench: &Workbench| bench.read_report()["comparison"]["comparisons"][0]["verdict"]["cautions"].clone();
+    assert!(text(&cautions(&bench)[0]).contains("no hit of `new` is known"), "{}", cautions(&bench));
+    let page = std::fs::read_to_string(bench.path("out/report.html")).expect("the page");
+    assert!(page.contains("do the ids have the same form?"), "{page}");
+    // One id that somebody knows is enough.
+    let bench = sample::recorded(&ranks, |_| None);
+    bench.write("new.run", run.replace("Q0 other", "Q0 catalogue/other"));
+    bench.run().exits(0);
+    assert!(!cautions(&bench).to_string().contains("the same form"), "{}", cautions(&bench));
+
+    let bench = sample::recorded(&ranks, |_| None);
+    bench.write("items.jsonl", "{\"item_id\": \"wanted\"}\n");
+    replace(
+        &bench,
+        "path = \"new.run\" }",
+        "path = \"new.run\" }, { kind = \"filter\", corpus = \"items\", where = \"false\" }",
+    );
+    let primary = "metrics.primary = \"RR\"";
+    replace(&bench, primary, &format!("{primary}\ncorpus.items = {{ path = \"items.jsonl\", id = \"item_id\" }}"));
+    let told = bench.run().exits(0).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("`new` is worse than `old`"), "{told}");
+    assert!(told.contains("`new` answered 30 of 30 sessions with no hit"), "{told}");
+    assert!(!told.contains("the same form"), "{told}");
 }
 
 #[test]

@@ -51,6 +51,33 @@ fn a_posted_benchmark_says_what_the_command_line_says() {
 }
 
 #[test]
+fn a_dead_candidate_is_let_through_by_no_answer_of_the_server() {
+    let shop = Shop::open();
+    shop.bring("dead.run", b"elsewhere Q0 wanted 1 9 tag\n").expect(201);
+    let mut benchmark = benchmark_as_json();
+    benchmark["retriever"][1]["stages"] = json!([{ "kind": "recorded", "path": "files/dead.run" }]);
+    benchmark["gate"] = json!([{ "metric": "nDCG@10", "max-regression": 0.5 }]);
+    let posted = shop.post("/v1/runs", &json!({ "benchmark": benchmark })).expect(201);
+    let id = posted["id"].as_str().unwrap();
+    shop.report(id);
+    let run = shop.get(&format!("/v1/runs/{id}")).expect(200);
+    let failed = json!([{ "retriever_id": "boosted", "error_summary": { "not_recorded": 200 } }]);
+    assert_eq!((&run["state"], &run["phase"]), (&json!("completed"), &json!("completed")));
+    assert_eq!((&run["outcome"]["state"], &run["outcome"]["failed_retrievers"]), (&json!("failed"), &failed), "{run}");
+    let judged = shop.get(&format!("/v1/runs/{id}/gates")).expect(200);
+    assert_eq!((&judged["verdict"], &judged["failed_retrievers"]), (&json!("retriever_failed"), &failed), "{judged}");
+    let junit = shop.get(&format!("/v1/runs/{id}/gates?format=junit")).body;
+    assert!(junit.contains("errors=\"1\"") && junit.contains("not_recorded 200"), "{junit}");
+    // Tried again there is nothing to do, and nothing waits.
+    let again = shop.post(&format!("/v1/runs/{id}/retry"), &json!({})).expect(200);
+    assert_eq!((&again["state"], &again["phase"]), (&json!("queued"), &json!("pending")));
+    shop.report(id);
+    let run = shop.get(&format!("/v1/runs/{id}")).expect(200);
+    assert_eq!((&run["state"], &run["phase"]), (&json!("completed"), &json!("completed")));
+    assert_eq!(run["outcome"]["failed_retrievers"], failed);
+}
+
+#[test]
 fn files_are_kept_once_under_a_name_and_leave_when_nothing_is_made_of_them() {
     let shop = Shop::open();
     let content = sample("data/shop/products.jsonl");
@@ -394,6 +421,19 @@ fn queries_read_the_tables_of_the_run_and_can_do_nothing_else() {
                       ON s.session_id = r.session_id ORDER BY 1 LIMIT 3")
     .expect(200);
     assert_eq!(joined["rows"].as_array().unwrap().len(), 3);
+    // An object has one member of a name.
+    let both = "FROM rankings a JOIN rankings b ON a.session_id = b.session_id AND a.retriever_id < b.retriever_id";
+    for columns in ["a.session_id, b.session_id", "a.session_id, a.retriever_id, b.retriever_id AS session_id", "*"] {
+        let refused = ask(&format!("SELECT {columns} {both}")).expect(422);
+        assert_eq!(
+            (&refused["code"], &refused["errors"][0]["location"]),
+            (&json!("invalid_query"), &json!(["body", "sql"]))
+        );
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("two columns are called `") && detail.contains("name them with AS"), "{detail}");
+    }
+    let named = ask(&format!("SELECT a.retriever_id, b.retriever_id AS other {both} LIMIT 1")).expect(200);
+    assert_eq!(named["rows"][0], json!({ "retriever_id": "boosted", "other": "prod" }));
     assert_eq!(ask("SELECT * FROM sessions WHERE false").expect(200)["rows"], json!([]));
     // More rows than an answer has.
     let all = ask("SELECT a.session_id FROM rankings a CROSS JOIN sessions b").expect(200);
@@ -523,6 +563,12 @@ fn pages_of_runs_are_stable_while_runs_come_and_go() {
             }
         }
     });
+    // A broken cursor is not the end of the list.
+    for cursor in ["abc", "run_", "run_12", "1"] {
+        let refused = shop.get(&format!("/v1/runs?cursor={cursor}")).expect(400);
+        assert!(refused["detail"].as_str().unwrap().contains("expected `next_cursor`"), "{refused}");
+    }
+    shop.get("/v1/components?cursor=abc").expect(400);
     let completed = until("all runs", || {
         let completed = shop.get("/v1/runs?state=completed").expect(200)["items"].as_array().unwrap().len();
         (completed == 18).then_some(completed)

@@ -168,7 +168,7 @@ fn wrong_requests_for_tokens_are_told_what_is_wrong() {
     let admin = server.token("acme", "admin");
     for (body, field) in [
         (json!({ "name": "x" }), "role"),
-        (json!({ "role": "root" }), "root"),
+        (json!({ "role": "root" }), "[\"body\",\"role\"]"),
         (json!({ "role": "ci", "scope": "all" }), "scope"),
         (json!({ "role": "ci", "expires_in_seconds": 0 }), "expires_in_seconds"),
         (json!({ "role": "ci", "name": "x".repeat(201) }), "name"),
@@ -179,7 +179,9 @@ fn wrong_requests_for_tokens_are_told_what_is_wrong() {
         assert!(refused["errors"].to_string().contains(field), "{refused}");
     }
     server.get("/v1/tokens?limit=0", &admin).expect(422);
-    server.get("/v1/tokens?limit=ten", &admin).expect(422);
+    let ten = server.get("/v1/tokens?limit=ten", &admin).expect(422);
+    assert_eq!(ten["errors"][0]["location"], json!(["query", "limit"]), "{ten}");
+    assert_eq!(ten["detail"], "`limit` is `ten`; expected a whole number, 0 or more");
     let text = server.send_bytes(
         "POST",
         "/v1/tokens",
@@ -205,8 +207,18 @@ fn tokens_of_the_command_line_say_what_they_are_and_where_they_are_not() {
     let made =
         rematch(["token", "create", "acme", "--role", "runtime", "--expires-in", "2d", "--json", "--data", data]);
     let made: serde_json::Value = serde_json::from_str(&made.exits(0).stdout).unwrap();
-    let id = made["record"]["id"].as_str().unwrap();
+    // The shape of `POST /v1/tokens`.
+    assert!(made["text"].as_str().unwrap().starts_with("rmt_runtime_"), "{made}");
+    for time in ["created_at", "expires_at"] {
+        let time = made["token"][time].as_str().unwrap();
+        assert!(time.len() == 24 && time.ends_with('Z') && time.contains('T'), "{made}");
+    }
+    assert_eq!((&made["token"]["revoked_at"], &made["token"]["organisation"]), (&json!(null), &json!("acme")));
+    let id = made["token"]["id"].as_str().unwrap();
     let listed = rematch(["token", "list", "--data", data]).exits(0).stdout;
+    assert!(listed.ends_with('\n') && !listed.ends_with("\n\n"), "{listed:?}");
+    let places: Vec<_> = listed.lines().map(|line| line.find("acme").or_else(|| line.find("organisation"))).collect();
+    assert!(places.len() == 2 && places[0].is_some() && places[0] == places[1], "{listed}");
     assert!(listed.contains(id) && listed.contains("valid until") && !listed.contains("rmt_"), "{listed}");
     let none = rematch(["token", "list", "other", "--json", "--data", data]).exits(0).stdout;
     assert_eq!(none.trim(), "[]");

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rematch_engine::benchmark::{Diagnostic, Plan};
 use rematch_engine::compare::gates::{Acceptance, Acknowledgements, GateVerdict, JudgedGate, JudgedState, Judgement};
-use rematch_engine::report::{Report, RunState};
+use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 
 use crate::exit::Exit;
@@ -42,13 +42,13 @@ pub(crate) fn judge(finished: &Finished) -> Result<Judgement, Diagnostic> {
 
 /// Judges the gates of a report on a day.
 pub(crate) fn of_report(report: &Report, acknowledgements: &Acknowledgements, day: Date) -> Judgement {
-    Judgement::of(&report.run.id, &report.run.name, &report.comparison, acknowledgements, day)
+    Judgement::of((&report.run.id, &report.run.name), &report.results, &report.comparison, acknowledgements, day)
 }
 
 /// Returns how a command ends that found this.
-pub(crate) fn exit_of(report: &Report, judgement: &Judgement) -> Exit {
+pub(crate) fn exit_of(judgement: &Judgement) -> Exit {
     match judgement.verdict {
-        _ if report.run.state == RunState::Failed => Exit::Incomplete,
+        GateVerdict::RetrieverFailed => Exit::Incomplete,
         GateVerdict::Failed => Exit::GateFailed,
         GateVerdict::Inconclusive => Exit::GateInconclusive,
         GateVerdict::Passed | GateVerdict::NoGates => Exit::Done,

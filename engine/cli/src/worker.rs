@@ -118,7 +118,7 @@ impl<'a> Worker<'a> {
                 }
                 tell_failures(&finished.report, self.benchmark);
                 gatekeeper::tell(&judgement, self.arguments.json);
-                Ok(gatekeeper::exit_of(&finished.report, &judgement))
+                Ok(gatekeeper::exit_of(&judgement))
             }
             Outcome::Shard { directory, shard, units } => {
                 if !self.arguments.quiet {

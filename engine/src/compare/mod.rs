@@ -12,13 +12,14 @@
 //! that stops early is decided, `resampling` tests and bounds the same means without assumptions, `taxonomy` tests
 //! every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure` asks
 //! what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only
-//! the means are left. Of the lists themselves `similarity`, `moves` and `ties` speak, `judged` of what judgments leave
-//! open, `beyond` of what the table `lists` asks for.
+//! the means are left. Of the lists themselves `similarity`, `moves` and `ties` speak, `answers` of lists that look
+//! like none, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
 mod aggregation;
 mod alignment;
+mod answers;
 mod arm;
 mod beyond;
 mod chunk;
@@ -256,6 +257,7 @@ fn conclude(
     for comparison in &mut comparisons {
         exposure::withdraw_nodes(comparison, &plan.primary, |name| question.reads_relevance(name));
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
+        answers::warn(&results, comparison);
         comparison.non_inferiority = non_inferiority::decide(plan, &baseline, comparison);
         let arm = arms.iter().position(|arm| arm.id == comparison.candidate_retriever_id).unwrap_or_default();
         exposure::explain(&mut comparison.exposure);

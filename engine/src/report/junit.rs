@@ -1,33 +1,30 @@
 //! JUnit XML of judged gates: a test suite per candidate, a test case per gate, for whatever shows tests of a build.
 
+use std::collections::HashMap;
 use std::io;
 
 use quick_xml::Writer;
 
-use super::Report;
-use crate::compare::gates::{Acceptance, JudgedGate, JudgedState, Judgement};
-use crate::compare::outcome::ArmState;
+use super::gate_name;
+use crate::benchmark::spec::GateOn;
+use crate::compare::gates::{Acceptance, FailedRetriever, JudgedGate, JudgedState, Judgement};
+use crate::compare::outcome::GateOutcome;
 
 type Xml = Writer<Vec<u8>>;
 
 /// Returns the gates of a run as JUnit XML. A gate that cannot be told and is set to warn passes, with its reason as output;
 /// one that is acknowledged is skipped; an arm that answered no session is an error.
 #[must_use]
-pub fn junit(report: &Report, judgement: &Judgement) -> String {
+pub fn junit(judgement: &Judgement) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to a buffer cannot fail.
-    let _ = document(&mut writer, report, judgement);
+    let _ = document(&mut writer, judgement);
     let text = String::from_utf8(writer.into_inner()).unwrap_or_default();
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}\n")
 }
 
-fn document(writer: &mut Xml, report: &Report, judgement: &Judgement) -> io::Result<()> {
-    let dead: Vec<&str> = report
-        .results
-        .iter()
-        .filter(|result| result.state == ArmState::Failed)
-        .map(|result| result.retriever_id.as_str())
-        .collect();
+fn document(writer: &mut Xml, judgement: &Judgement) -> io::Result<()> {
+    let dead = &judgement.failed_retrievers;
     let mut candidates: Vec<&str> = Vec::new();
     for gate in &judgement.gates {
         if !candidates.contains(&gate.candidate.as_str()) {
@@ -46,7 +43,7 @@ fn document(writer: &mut Xml, report: &Report, judgement: &Judgement) -> io::Res
             suite(writer, candidate, &gates, judgement)?;
         }
         if !dead.is_empty() {
-            failed_arms(writer, &dead)?;
+            failed_arms(writer, dead)?;
         }
         Ok(())
     })?;
@@ -79,15 +76,49 @@ fn suite(writer: &mut Xml, candidate: &str, gates: &[&JudgedGate], judgement: &J
             Ok(())
         })?;
         let class = format!("{}.{name}", shown(&judgement.name));
-        gates.iter().try_for_each(|gate| case(writer, &class, gate))
+        let names = names(gates);
+        gates.iter().zip(&names).try_for_each(|(gate, name)| case(writer, &class, name, gate))
     })?;
     Ok(())
 }
 
-fn case(writer: &mut Xml, class: &str, gate: &JudgedGate) -> io::Result<()> {
-    let name = shown(&super::gate_name(&gate.outcome));
-    let element =
-        writer.create_element("testcase").with_attribute(("classname", class)).with_attribute(("name", name.as_str()));
+/// Returns the names of a candidate's gates, each of its own: readers keep one result of a name.
+fn names(gates: &[&JudgedGate]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(gates.len());
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for gate in gates {
+        let name = shown(&case_name(&gate.outcome));
+        let seen = times.entry(name.clone()).or_default();
+        *seen += 1;
+        names.push(if *seen == 1 { name } else { format!("{name} #{seen}") });
+    }
+    names
+}
+
+/// "nDCG@10 at home/kitchen max-regression 2 %": what a gate looks at, where, and its bounds as a benchmark file has them.
+fn case_name(outcome: &GateOutcome) -> String {
+    let mut name = gate_name(outcome);
+    if outcome.nodes_judged.is_some() {
+        name.push_str(" (every-node)");
+    }
+    if let Some(regression) = outcome.max_regression {
+        name.push_str(&format!(" max-regression {regression}"));
+        match outcome.on {
+            GateOn::Interval => {}
+            GateOn::Point => name.push_str(" on point"),
+            GateOn::P => name.push_str(" on p"),
+        }
+    }
+    for (bound, value) in [("min-value", outcome.min_value), ("max-value", outcome.max_value)] {
+        if let Some(value) = value {
+            name.push_str(&format!(" {bound} {value}"));
+        }
+    }
+    name
+}
+
+fn case(writer: &mut Xml, class: &str, name: &str, gate: &JudgedGate) -> io::Result<()> {
+    let element = writer.create_element("testcase").with_attribute(("classname", class)).with_attribute(("name", name));
     let reason = shown(&gate.outcome.reason);
     element.write_inner_content(|writer| {
         let (tag, kind, message) = match (gate.state, &gate.acknowledgement) {
@@ -125,7 +156,7 @@ fn with_expired(reason: String, expired: Option<&Acceptance>) -> String {
     }
 }
 
-fn failed_arms(writer: &mut Xml, dead: &[&str]) -> io::Result<()> {
+fn failed_arms(writer: &mut Xml, dead: &[FailedRetriever]) -> io::Result<()> {
     let (count, none) = (dead.len().to_string(), "0");
     let element = writer
         .create_element("testsuite")
@@ -136,13 +167,14 @@ fn failed_arms(writer: &mut Xml, dead: &[&str]) -> io::Result<()> {
         .with_attribute(("skipped", none));
     element.write_inner_content(|writer| {
         for retriever in dead {
-            let name = shown(retriever);
+            let name = shown(&retriever.retriever_id);
+            let message = shown(&format!("it failed on every session ({})", retriever.errors()));
             let case = writer
                 .create_element("testcase")
                 .with_attribute(("classname", "retrievers"))
                 .with_attribute(("name", name.as_str()));
             case.write_inner_content(|writer| {
-                let error = writer.create_element("error").with_attribute(("message", "it failed on every session"));
+                let error = writer.create_element("error").with_attribute(("message", message.as_str()));
                 error.with_attribute(("type", "retriever-failed")).write_empty()?;
                 Ok(())
             })?;

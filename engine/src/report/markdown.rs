@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::{Report, gate_name};
 use crate::compare::gates::{Acceptance, GateVerdict, JudgedGate, JudgedState, Judgement};
-use crate::compare::outcome::ArmState;
 
 /// Returns the gates of a run as Markdown: a table, and the reasons of those that do not simply pass.
 #[must_use]
@@ -20,11 +19,13 @@ fn document(text: &mut String, report: &Report, judgement: &Judgement) -> std::f
         GateVerdict::Passed => "passed",
         GateVerdict::Failed => "failed",
         GateVerdict::Inconclusive => "inconclusive",
+        GateVerdict::RetrieverFailed => "a retriever failed",
         GateVerdict::NoGates => "there are none",
     };
     writeln!(text, "## Gates of {}: {verdict}\n", shown(&judgement.name))?;
-    for result in report.results.iter().filter(|result| result.state == ArmState::Failed) {
-        writeln!(text, "**Retriever {} failed on every session.**\n", shown(&result.retriever_id))?;
+    for failed in &judgement.failed_retrievers {
+        let (retriever, errors) = (shown(&failed.retriever_id), shown(&failed.errors()));
+        writeln!(text, "**Retriever {retriever} failed on every session ({errors}); it is not judged.**\n")?;
     }
     if !judgement.gates.is_empty() {
         writeln!(text, "| gate | candidate | state | change | interval | accepted | n |")?;

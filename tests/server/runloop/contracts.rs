@@ -70,7 +70,12 @@ fn changes_replace_what_they_name_and_keep_the_rest() {
     assert_eq!((&after["validation_type"], &after["scorer_timeout_sec"]), (&json!("FORWARD"), &json!(7)));
     let cleared = client.post(&path, &json!({ "metadata": {}, "reference_output": "", "required_secret_names": [] }));
     assert_eq!((&cleared["metadata"], cleared.get("reference_output")), (&json!({}), None));
-    client.refused(&path, &json!({ "validation_type": "SIDEWAYS" }), 400, "unknown variant");
+    client.refused(
+        &path,
+        &json!({ "validation_type": "SIDEWAYS" }),
+        400,
+        "`validation_type` is `SIDEWAYS`; expected one of",
+    );
 
     let benchmark = client.benchmark(&[&scenario]);
     let other = client.scenario(&ranked(2));

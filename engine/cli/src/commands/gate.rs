@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::Context;
 use rematch_engine::benchmark::{Diagnostic, GateNodes, KeyPath, PipelinePlan, Plan, SpecSource};
 use rematch_engine::compare::gates::{self, Acknowledgements, GateError, GateVerdict, Judgement};
-use rematch_engine::compare::outcome::ArmState;
 use rematch_engine::report::{self, Report};
 use rematch_engine::store::{Opened, RunDirectory, layout};
 
@@ -54,7 +53,7 @@ fn judge(arguments: &GateArguments, directory: &Path) -> Result<Exit, Failure> {
     let day = arguments.date.unwrap_or_else(gatekeeper::today);
     let judgement = gatekeeper::of_report(&report, &acknowledgements, day);
     if let Some(path) = &arguments.junit {
-        write(path, &report::junit(&report, &judgement))?;
+        write(path, &report::junit(&judgement))?;
     }
     if let Some(path) = &arguments.markdown {
         write(path, &report::markdown(&report, &judgement))?;
@@ -65,7 +64,7 @@ fn judge(arguments: &GateArguments, directory: &Path) -> Result<Exit, Failure> {
         print(&text(&report, &judgement))?;
     }
     gatekeeper::tell(&judgement, false);
-    Ok(gatekeeper::exit_of(&report, &judgement))
+    Ok(gatekeeper::exit_of(&judgement))
 }
 
 /// Refuses a file that compares other retrievers than the run did: it belongs to another run.
@@ -130,12 +129,18 @@ fn write_all(text: &mut String, report: &Report, judgement: &Judgement) -> std::
         GateVerdict::Passed => "passed",
         GateVerdict::Failed => "FAILED",
         GateVerdict::Inconclusive => "INCONCLUSIVE",
+        GateVerdict::RetrieverFailed => "a retriever FAILED on every session",
         GateVerdict::NoGates => "there are none; `rematch gate init` proposes some",
     };
     let (name, run, date) = (&judgement.name, &judgement.run_id, &judgement.date);
     paragraph(text, &format!("Gates of `{name}`, run {run}, on {date}: {verdict}"), "")?;
-    for result in report.results.iter().filter(|result| result.state == ArmState::Failed) {
-        paragraph(text, &format!("retriever `{}` failed on every session; it is not judged", result.retriever_id), "")?;
+    for failed in &judgement.failed_retrievers {
+        let (retriever, errors) = (&failed.retriever_id, failed.errors());
+        let judged = match *retriever == report.comparison.baseline_retriever_id {
+            true => "no candidate is judged against it",
+            false => "it is not judged",
+        };
+        paragraph(text, &format!("retriever `{retriever}` failed on every session ({errors}); {judged}"), "")?;
     }
     for comparison in &report.comparison.comparisons {
         let candidate = &comparison.candidate_retriever_id;

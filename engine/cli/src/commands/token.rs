@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use comfy_table::CellAlignment;
 use rematch_server::database::{Database, make_folder};
 use rematch_server::organisations::{TokenRecord, Tokens};
 use rematch_server::platform::error::ApiError;
@@ -35,7 +36,8 @@ async fn create(arguments: CreateTokenArguments) -> Result<Exit, Failure> {
     let issued =
         tokens.create(&arguments.organisation, &arguments.name, arguments.role, expires_at).await.map_err(failure)?;
     if arguments.json {
-        print_json(&json!({ "token": issued.text.reveal(), "record": issued.record }))?;
+        // As `POST /v1/tokens` answers, with the organisation beside.
+        print_json(&json!({ "text": issued.text.reveal(), "token": issued.record }))?;
     } else {
         // The token alone on stdout, so that a script can take it.
         print(&format!("{}\n", issued.text.reveal()))?;
@@ -63,11 +65,14 @@ async fn list(arguments: ListTokensArguments) -> Result<Exit, Failure> {
     let mut shown = table(&["id", "organisation", "role", "state", "name"]);
     // An identifier is there to be copied: it is not broken over lines.
     shown.set_width(WIDTH);
+    for column in shown.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
     for token in &found {
         let state = state(token);
         shown.add_row([&token.id, &token.organisation, token.role, &state, &visible(&token.name)]);
     }
-    print(&trimmed(&shown))?;
+    print(&format!("{}\n", trimmed(&shown)))?;
     Ok(Exit::Done)
 }
 

@@ -366,10 +366,16 @@ fn write_end(
     outcome: Option<Value>,
     bytes: u64,
 ) -> rusqlite::Result<()> {
-    let event = json!({ "type": "state", "state": state.name(), "failure": failure });
+    let mut event = json!({ "type": "state", "state": state.name(), "failure": failure });
+    // A worker that has nothing to do tells no phase. Of what failed or was cancelled, it stands how far it came.
+    let phase = (state == JobState::Completed).then_some("completed");
+    if let (Some(phase), Value::Object(members)) = (phase, &mut event) {
+        members.insert("phase".to_owned(), Value::from(phase));
+    }
     let text = |value: Option<Value>| value.map(|value| value.to_string());
-    let sql = "UPDATE jobs SET state = ?2, ended_at = ?3, failure = ?4, outcome = ?5, bytes = ?6 WHERE id = ?1";
-    let ended = params![job.id, state.name(), now_ms(), text(failure), text(outcome), bytes];
+    let sql = "UPDATE jobs SET state = ?2, ended_at = ?3, failure = ?4, outcome = ?5, bytes = ?6, phase = coalesce(?7, phase) \
+               WHERE id = ?1";
+    let ended = params![job.id, state.name(), now_ms(), text(failure), text(outcome), bytes, phase];
     connection.prepare_cached(sql)?.execute(ended)?;
     follow::write(connection, &job.id, &event)
 }

@@ -123,7 +123,10 @@ async fn a_worker_that_dies_is_tried_again_and_then_the_job_fails() {
     let job = bench.jobs.begin_next().await.unwrap().unwrap();
     bench.jobs.do_one(&bench.app, job).await;
     let job = bench.get(&other).await;
-    assert_eq!((job.state, job.phase.as_str()), (JobState::Completed, "replaying"));
+    assert_eq!((job.state, job.phase.as_str()), (JobState::Completed, "completed"));
+    let told = bench.events(&other).await;
+    assert!(told.iter().any(|event| event["phase"] == "replaying"), "{told:?}");
+    assert_eq!(told.last().unwrap()["phase"], "completed");
     let states: Vec<Value> = bench.events(&submitted).await.iter().map(|event| event["state"].clone()).collect();
     assert_eq!(json!(states), json!(["queued", "running", "queued", "running", "queued", "running", "failed"]));
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::platform::error::ApiError;
+use crate::platform::page::no_cursor;
 
 /// Entries of a page where nothing is said.
 pub const DEFAULT_SIZE: u32 = 20;
@@ -133,10 +134,6 @@ impl ListQuery {
         };
         Ok((begin, size))
     }
-}
-
-fn no_cursor() -> ApiError {
-    ApiError::bad_request("the cursor is none of ours; expected `next_cursor` of the page before")
 }
 
 /// Where a page stands in its list.

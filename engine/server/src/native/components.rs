@@ -21,6 +21,7 @@ use crate::jobs::Worker;
 use crate::platform::auth::{Reader, Writer};
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Path, Query};
+use crate::platform::page::no_cursor;
 use crate::platform::page::rfc3339;
 use crate::worker::{ComponentOrder, Order};
 
@@ -120,10 +121,11 @@ pub(super) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Component>>, ApiError> {
     let limit = limit(query.limit)?;
-    let after = query.cursor.map(|cursor| match cursor.split_once('@') {
-        Some((name, version)) => (name.to_owned(), version.to_owned()),
-        None => (cursor, String::new()),
+    let after = query.cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| {
+        let (name, version) = cursor.split_once('@').ok_or_else(no_cursor)?;
+        Ok::<_, ApiError>((name.to_owned(), version.to_owned()))
     });
+    let after = after.transpose()?;
     let found = components::list(&app, &principal.organisation, after, limit + 1).await?;
     let cursor = |component: &ComponentRecord| format!("{}@{}", component.name, component.version);
     Ok(Json(Page::of(found, limit, cursor, Component::from)))

@@ -76,7 +76,9 @@ pub(super) struct AcceptedFailure {
 
 /// Judge a run's gates
 ///
-/// What the gates of a completed run come to today: `verdict` is `passed`, `failed`, `inconclusive` or `no_gates`.
+/// What the gates of a completed run come to today: `verdict` is `passed`, `failed`, `inconclusive`, `retriever_failed` or `no_gates`.
+/// Where a retriever failed on every session, it is `retriever_failed`, whatever the gates of the others say, and `failed_retrievers`
+/// names it: let a candidate through by `passed` only, or by `no_gates` where the benchmark has none.
 #[utoipa::path(
     get, path = "/v1/runs/{id}/gates", operation_id = "judge_gates", tag = "runs", security(("token" = ["read"])),
     params(("id" = String, Path, description = "The run"), GatesQuery),
@@ -136,10 +138,11 @@ async fn answer(
     let judged = tokio::task::spawn_blocking(move || {
         let report: Report = read_report(&run)?;
         let acknowledgements = Acknowledgements { path: None, entries };
-        let judgement = Judgement::of(&report.run.id, &report.run.name, &report.comparison, &acknowledgements, today);
+        let (run, results) = ((report.run.id.as_str(), report.run.name.as_str()), &report.results);
+        let judgement = Judgement::of(run, results, &report.comparison, &acknowledgements, today);
         match format {
             Format::Json => serde_json::to_string(&judgement).map_err(ApiError::internal),
-            Format::Junit => Ok(report::junit(&report, &judgement)),
+            Format::Junit => Ok(report::junit(&judgement)),
             Format::Markdown => Ok(report::markdown(&report, &judgement)),
         }
     });

@@ -102,7 +102,7 @@ async fn write(folder: &Path, name: &str, benchmark: &Value) -> Result<std::path
     Ok(path)
 }
 
-/// Adds what a list of runs shows: how each candidate did, and which retriever should serve.
+/// Adds what a list of runs shows: how each candidate did, which retrievers failed on every session, and which should serve.
 async fn concluded(job: &Job, folder: &Path, mut outcome: Value) -> Result<Value, ApiError> {
     let run = run_folder(folder, &job.id);
     let report = tokio::task::spawn_blocking(move || read_report::<Value>(&run));
@@ -112,7 +112,14 @@ async fn concluded(job: &Job, folder: &Path, mut outcome: Value) -> Result<Value
         .iter()
         .map(|one| json!({ "candidate": one.get("candidate_retriever_id"), "verdict": one.get("verdict") }))
         .collect();
+    let results = report.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
+    let failed: Vec<Value> = results
+        .iter()
+        .filter(|one| one.get("state").and_then(Value::as_str) == Some("failed"))
+        .map(|one| json!({ "retriever_id": one.get("retriever_id"), "error_summary": one.get("error_summary") }))
+        .collect();
     if let Value::Object(members) = &mut outcome {
+        members.insert("failed_retrievers".to_owned(), Value::from(failed));
         members.insert("verdicts".to_owned(), Value::from(verdicts));
         let recommendation = report.pointer("/comparison/recommendation").cloned().unwrap_or_default();
         members.insert("recommendation".to_owned(), recommendation);

@@ -25,8 +25,8 @@ use crate::jobs::{Job, JobFilter, JobState, NewJob};
 use crate::platform::auth::{Reader, Writer};
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Json as Body, Path, Query};
-use crate::platform::identifier::new_id;
-use crate::platform::page::rfc3339;
+use crate::platform::identifier::{is_id, new_id};
+use crate::platform::page::{no_cursor, rfc3339};
 
 /// A run: a benchmark that was posted, a comparison of finished runs, or a finished run judged by other settings.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,7 +39,8 @@ pub(super) struct Run {
     kind: String,
     /// Where it stands.
     state: JobState,
-    /// While it runs: `pending`, `building_sessions`, `replaying`, `computing_metrics`, `completed`.
+    /// How far it is: `pending`, `building_sessions`, `replaying`, `computing_metrics`, `completed`. Of one that failed or was
+    /// cancelled, how far it came.
     phase: String,
     /// Whether somebody wishes that it ends.
     cancelling: bool,
@@ -50,7 +51,8 @@ pub(super) struct Run {
     summary: Value,
     /// The runs that it judges; empty where it replays a benchmark.
     runs: Vec<String>,
-    /// Once it is completed: the verdict on each candidate, and the recommendation.
+    /// Once it is completed: `state` (`failed` where a retriever failed on every session, which `failed_retrievers` names with its
+    /// failures by kind), the verdict on each candidate that was compared, and the recommendation.
     #[schema(value_type = Option<Object>)]
     outcome: Option<Value>,
     /// Why it failed.
@@ -235,8 +237,11 @@ pub(super) async fn list(
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<Page<Run>>, ApiError> {
     let limit = limit(query.limit)?;
-    let filter =
-        JobFilter { kinds: KINDS.to_vec(), state: query.state, before: query.cursor, limit: limit.saturating_add(1) };
+    let before = query.cursor.filter(|cursor| !cursor.is_empty());
+    if before.as_ref().is_some_and(|cursor| !is_id("run", cursor)) {
+        return Err(no_cursor());
+    }
+    let filter = JobFilter { kinds: KINDS.to_vec(), state: query.state, before, limit: limit.saturating_add(1) };
     let found = app.jobs().list(&principal.organisation, filter).await?;
     Ok(Json(Page::of(found, limit, |job| job.id.clone(), Run::from)))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sha2::Sha256;
 
 use super::key_file;
@@ -18,7 +18,7 @@ use super::{Principal, Role};
 use crate::database::{Database, QueryError};
 use crate::platform::error::ApiError;
 use crate::platform::identifier::new_id;
-use crate::platform::page::now_ms;
+use crate::platform::page::{now_ms, rfc3339};
 
 /// How long a token is taken as valid without a look into the database. Another process may revoke it, and that is to hold
 /// within a second.
@@ -57,12 +57,23 @@ pub struct TokenRecord {
     pub name: String,
     /// What it allows.
     pub role: &'static str,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; written as the API writes times.
+    #[serde(serialize_with = "as_text")]
     pub created_at: i64,
     /// From when on it is void.
+    #[serde(serialize_with = "as_text_or_null")]
     pub expires_at: Option<i64>,
     /// Since when it is void.
+    #[serde(serialize_with = "as_text_or_null")]
     pub revoked_at: Option<i64>,
+}
+
+fn as_text<S: Serializer>(time: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+fn as_text_or_null<S: Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(rfc3339).serialize(serializer)
 }
 
 /// A token that was made just now; its text can be had never again.

@@ -18,6 +18,7 @@ pub mod identifier;
 pub mod instant;
 pub mod listen;
 pub mod log;
+mod mistake;
 pub mod openapi;
 pub mod page;
 #[cfg(feature = "opentelemetry")]

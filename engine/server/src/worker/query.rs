@@ -1,5 +1,6 @@
 //! A query over the tables of a finished run: one `SELECT`, over those tables and nothing else, within limits.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,7 @@ async fn answer(order: &QueryOrder, scratch: &Path, memory: usize) -> Result<Val
         }
     }
     let plan = plan(&context, &order.sql).await?;
+    check_names(&plan)?;
     let columns: Vec<Value> = plan
         .schema()
         .fields()
@@ -135,6 +137,18 @@ async fn plan(context: &SessionContext, sql: &str) -> Result<LogicalPlan, Failur
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(failed)?;
     Ok(plan)
+}
+
+/// Refuses two columns of one name: a row is an object, which has room for one of them.
+fn check_names(plan: &LogicalPlan) -> Result<(), Failure> {
+    let mut known = HashSet::new();
+    match plan.schema().fields().iter().find(|field| !known.insert(field.name())) {
+        Some(field) => {
+            let name = field.name();
+            Err(refused(format!("two columns are called `{name}`; name them with AS: `a.{name} AS other_{name}`")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Returns rows as a JSON array of objects; nulls are written, so that every row has every column.

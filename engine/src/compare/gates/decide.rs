@@ -46,6 +46,7 @@ pub(super) fn decide(gate: &GatePlan, place: Place<'_>, evidence: &Evidence) -> 
         finding = Finding::Open;
         reasons.push(reason.clone());
     }
+    reasons.extend(unmeasured(gate, evidence));
     if let Some(reason) = hidden_by_time_outs(gate, evidence, finding) {
         finding = Finding::Open;
         reasons.push(reason);
@@ -76,6 +77,18 @@ pub(super) fn decide(gate: &GatePlan, place: Place<'_>, evidence: &Evidence) -> 
         clicks: evidence.clicks.clone(),
         state: state(finding, gate.on_inconclusive),
         reason: format!("{}: {}", what_was_seen(gate, place, evidence), reasons.join("; ")),
+    }
+}
+
+/// Returns why a latency that the gate looks at is not known, and what would tell it.
+fn unmeasured(gate: &GatePlan, evidence: &Evidence) -> Option<String> {
+    let [baseline, candidate] = &evidence.unknown;
+    // A difference is of the candidate first: both are mostly unknown for the same reason.
+    let baseline = baseline.as_ref().filter(|_| gate.max_regression.is_some());
+    match (baseline, candidate) {
+        (_, Some(why)) => Some(format!("of the candidate no answer was timed: {why}")),
+        (Some(why), None) => Some(format!("of the baseline no answer was timed: {why}")),
+        (None, None) => None,
     }
 }
 
@@ -357,6 +370,23 @@ mod tests {
         assert_eq!(judged(&against, &changed(200.0, [Some(1), None])), GateState::Inconclusive);
         assert_eq!(judged(&against, &changed(50.0, [Some(1), None])), GateState::Passed);
         assert_eq!(judged(&against, &changed(200.0, [None, Some(1)])), GateState::Failed);
+    }
+
+    #[test]
+    fn a_latency_that_is_not_known_says_why() {
+        let why = || Some("its answers were kept from an earlier run; with `--no-cache`".to_owned());
+        let slow = GatePlan { max_regression: None, max_value: Some(900.0), on: GateOn::Point, ..gate(0.0) };
+        let unknown = Evidence { n: 30, unknown: [None, why()], ..Evidence::none(true) };
+        let outcome = decide(&slow, Place::default(), &unknown);
+        assert_eq!(outcome.state, GateState::Inconclusive);
+        let said = "the candidate's value is not known; of the candidate no answer was timed: its answers were kept from an earlier run";
+        assert!(outcome.reason.contains(said), "{}", outcome.reason);
+        // A level asks nothing of the baseline, a difference does.
+        let of_baseline = Evidence { candidate: Some(5.0), unknown: [why(), None], ..unknown };
+        assert_eq!(judged(&slow, &of_baseline), GateState::Passed);
+        assert!(!decide(&slow, Place::default(), &of_baseline).reason.contains("timed"));
+        let outcome = decide(&GatePlan { on: GateOn::Point, ..gate(100.0) }, Place::default(), &of_baseline);
+        assert!(outcome.reason.contains("of the baseline no answer was timed"), "{}", outcome.reason);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the gates of a run come to on a day, with what was acknowledged.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -7,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acknowledgement::{Acknowledgement, Acknowledgements};
-use crate::compare::outcome::{BenchmarkComparison, GateOutcome, GateState};
+use crate::compare::outcome::{ArmState, BenchmarkComparison, BenchmarkResult, GateOutcome, GateState};
 
 /// Version of the judgement's schema; it grows when a reader must change.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -30,13 +31,16 @@ pub struct Judgement {
     /// Which retriever should serve by these gates, in words; acknowledged failures count as failures here.
     #[serde(default)]
     pub recommendation: String,
-    /// Every gate of every candidate.
+    /// Every gate of every candidate that was compared.
     pub gates: Vec<JudgedGate>,
+    /// The retrievers that failed on every session: no gate says anything of them, and of no candidate where the baseline is one.
+    #[serde(default)]
+    pub failed_retrievers: Vec<FailedRetriever>,
     /// What is wrong with the acknowledgements, in words.
     pub warnings: Vec<String>,
 }
 
-/// What all gates together come to; it decides the exit code.
+/// What all gates together come to; it decides the exit code. Whatever is not `passed` or `no_gates` must stop a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateVerdict {
@@ -46,8 +50,39 @@ pub enum GateVerdict {
     Failed,
     /// None failed, but one that must be told cannot be: exit code 11.
     Inconclusive,
+    /// A retriever failed on every session, whatever the gates of the others say: exit code 5.
+    RetrieverFailed,
     /// The run has no gate: exit code 0.
     NoGates,
+}
+
+/// A retriever that failed on every session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedRetriever {
+    /// The retriever's id.
+    pub retriever_id: String,
+    /// Sessions by kind of failure.
+    pub error_summary: BTreeMap<String, u64>,
+}
+
+impl FailedRetriever {
+    /// Returns the retrievers that failed on every session.
+    #[must_use]
+    pub fn among(results: &[BenchmarkResult]) -> Vec<Self> {
+        let failed = results.iter().filter(|result| result.state == ArmState::Failed);
+        let named = failed.map(|result| Self {
+            retriever_id: result.retriever_id.clone(),
+            error_summary: result.error_summary.clone(),
+        });
+        named.collect()
+    }
+
+    /// Returns the failures in words: `timeout 28, http_status 2`.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        let kinds: Vec<String> = self.error_summary.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        kinds.join(", ")
+    }
 }
 
 /// One gate of one candidate.
@@ -93,11 +128,11 @@ pub struct Acceptance {
 }
 
 impl Judgement {
-    /// Judges the gates of a comparison on the day `today`.
+    /// Judges the gates of a comparison of `results` on the day `today`.
     #[must_use]
     pub fn of(
-        run_id: &str,
-        name: &str,
+        (run_id, name): (&str, &str),
+        results: &[BenchmarkResult],
         comparison: &BenchmarkComparison,
         acknowledgements: &Acknowledgements,
         today: Date,
@@ -120,16 +155,18 @@ impl Judgement {
             }
         }
         let entries = acknowledgements.entries.iter().zip(&used);
+        let failed_retrievers = FailedRetriever::among(results);
         Self {
             schema_version: SCHEMA_VERSION,
             run_id: run_id.to_owned(),
             name: name.to_owned(),
             date: today.to_string(),
             acknowledgements: acknowledgements.path.clone(),
-            verdict: verdict(&gates),
+            verdict: verdict(&gates, !failed_retrievers.is_empty()),
             recommendation: comparison.recommendation.clone(),
             warnings: entries.filter_map(|(entry, used)| warning(entry, *used)).collect(),
             gates,
+            failed_retrievers,
         }
     }
 }
@@ -176,9 +213,11 @@ fn accepted(
     })
 }
 
-fn verdict(gates: &[JudgedGate]) -> GateVerdict {
+fn verdict(gates: &[JudgedGate], has_failed_retriever: bool) -> GateVerdict {
     let any = |state: JudgedState| gates.iter().any(|gate| gate.state == state);
-    if gates.is_empty() {
+    if has_failed_retriever {
+        GateVerdict::RetrieverFailed
+    } else if gates.is_empty() {
         GateVerdict::NoGates
     } else if any(JudgedState::Failed) {
         GateVerdict::Failed
@@ -230,18 +269,64 @@ mod tests {
             state: *state,
             ..GateOutcome::default()
         };
+        let compared = vec![PipelineComparison {
+            candidate_retriever_id: "new".to_owned(),
+            gates: gates.iter().map(outcome).collect(),
+            ..PipelineComparison::default()
+        }];
+        judged_of(&[], compared, entries)
+    }
+
+    fn judged_of(
+        results: &[BenchmarkResult],
+        comparisons: Vec<PipelineComparison>,
+        entries: Vec<Acknowledgement>,
+    ) -> Judgement {
         let comparison = BenchmarkComparison {
             baseline_retriever_id: "old".to_owned(),
-            comparisons: vec![PipelineComparison {
-                candidate_retriever_id: "new".to_owned(),
-                gates: gates.iter().map(outcome).collect(),
-                ..PipelineComparison::default()
-            }],
+            comparisons,
             recommendation: String::new(),
             stopping: None,
         };
         let acknowledgements = Acknowledgements { path: None, entries };
-        Judgement::of("id", "name", &comparison, &acknowledgements, TODAY)
+        Judgement::of(("id", "name"), results, &comparison, &acknowledgements, TODAY)
+    }
+
+    fn result(id: &str, failed: u64) -> BenchmarkResult {
+        let state = if failed > 0 { "failed" } else { "completed" };
+        let errors = if failed > 0 { serde_json::json!({ "timeout": failed }) } else { serde_json::json!({}) };
+        let json = serde_json::json!({
+            "retriever_id": id, "retriever_name": id, "pipeline_hash": "", "state": state, "metrics": null, "scores": {},
+            "scenario_score": null, "scorers": {}, "latency": { "stage_latencies": {} }, "answered_sessions": 30 - failed,
+            "empty_answers": 0, "failed_sessions": failed, "error_summary": errors, "taxonomy_deltas": {},
+        });
+        serde_json::from_value(json).expect("a result")
+    }
+
+    #[test]
+    fn a_retriever_that_failed_on_every_session_is_no_pass_and_is_named() {
+        let dead =
+            FailedRetriever { retriever_id: "dead".to_owned(), error_summary: [("timeout".to_owned(), 30)].into() };
+        // With nothing to compare there is no gate, whatever the plan asks for.
+        let alone = judged_of(&[result("old", 0), result("dead", 30)], Vec::new(), Vec::new());
+        assert_eq!((alone.verdict, &alone.failed_retrievers), (GateVerdict::RetrieverFailed, &vec![dead.clone()]));
+        assert_eq!(alone.failed_retrievers[0].errors(), "timeout 30");
+        // Nor do the gates of another candidate speak for it, and no acknowledgement does.
+        for state in [GateState::Passed, GateState::Failed, GateState::Inconclusive] {
+            let gate = GateOutcome { metric: "RR".to_owned(), state, ..GateOutcome::default() };
+            let other = PipelineComparison {
+                candidate_retriever_id: "new".to_owned(),
+                gates: vec![gate],
+                ..PipelineComparison::default()
+            };
+            let results = [result("old", 0), result("new", 0), result("dead", 30)];
+            let found = judged_of(&results, vec![other], vec![entry("RR", None, TODAY)]);
+            assert_eq!((found.verdict, &found.failed_retrievers), (GateVerdict::RetrieverFailed, &vec![dead.clone()]));
+        }
+        assert_eq!(
+            judged_of(&[result("old", 0), result("new", 0)], Vec::new(), Vec::new()).verdict,
+            GateVerdict::NoGates
+        );
     }
 
     #[test]

@@ -29,6 +29,8 @@ mod words;
 pub use acknowledgement::{Acknowledgement, Acknowledgements};
 pub(super) use evaluate::evaluate;
 pub use evaluate::{GateError, rejudge};
-pub use judgement::{Acceptance, GateVerdict, JudgedGate, JudgedState, Judgement, SCHEMA_VERSION, json_schema};
+pub use judgement::{
+    Acceptance, FailedRetriever, GateVerdict, JudgedGate, JudgedState, Judgement, SCHEMA_VERSION, json_schema,
+};
 pub use nodes::check_nodes;
 pub use proposal::propose;

@@ -16,7 +16,7 @@ use super::outcome::{
     BenchmarkComparison, Comparison, Exposure, MetricComparison, NodeComparison, NodeOutcome, PipelineComparison,
     Segments, Verdict,
 };
-use super::{Arm, adjust, gates, non_inferiority, segments, verdict};
+use super::{Arm, adjust, answers, gates, non_inferiority, segments, verdict};
 use crate::benchmark::Plan;
 use crate::rows::item_key;
 use crate::score::{Measure, MeasureKind, Relevance, ScoringContract};
@@ -105,6 +105,7 @@ pub(super) fn compare(
             observations.measures().iter().any(|one| one.name == name && one.reads_relevance)
         });
         comparison.verdict = verdict::decide(plan, &baseline, comparison);
+        answers::warn(&results, comparison);
         comparison.non_inferiority = non_inferiority::decide(plan, &baseline, comparison);
         let arm = arms.iter().position(|arm| arm.id == comparison.candidate_retriever_id).unwrap_or_default();
         comparison.gates = gates::evaluate(plan, &results, comparison, None, |measure| {
