@@ -392,7 +392,7 @@ fn made(server: &Server, arguments: &[&str]) -> (String, String) {
     command.args(["token", "create", "acme", "--json", "--data"]).arg(server.data()).args(arguments);
     let made: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
     let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
-    (text("/token"), text("/record/id"))
+    (text("/text"), text("/token/id"))
 }
 
 #[test]
