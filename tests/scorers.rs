@@ -191,7 +191,7 @@ fn errors_of_single_sessions_are_left_out_counted_as_zero_or_end_the_run() {
     assert_eq!((&scorer["mean"], &scorer["error"]), (&json!(17.0 / 5.0), &json!(1)));
     assert_eq!(comparison(&report, "rank")["n"], 5);
     let said = zero.run_with(&[]).exits(0).stdout;
-    assert!(said.contains("(1 errors, counted as 0)") && said.contains("! session `q000`"), "{said}");
+    assert!(said.contains("(1 error, counted as 0)") && said.contains("! session `q000`"), "{said}");
 
     let failed = bench();
     add_scorer(&failed, HIGHER, "3", "on-error = \"fail\"");

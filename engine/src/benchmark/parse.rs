@@ -65,7 +65,7 @@ impl SpecSource {
     }
 
     /// Resolves relative paths against another folder than the file's own.
-    pub(super) fn from_folder(self, folder: &Path) -> Self {
+    pub(super) fn with_folder(self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self }
     }
 

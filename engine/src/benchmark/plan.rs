@@ -40,7 +40,7 @@ impl Written {
     /// Returns a diagnostic when an override is not of that form.
     pub fn source(&self, path: &Path, overrides: &[String]) -> Result<SpecSource, Diagnostic> {
         let source = SpecSource::of(path, &self.benchmark.to_string(), overrides)?;
-        Ok(source.from_folder(&self.folder))
+        Ok(source.with_folder(&self.folder))
     }
 }
 
