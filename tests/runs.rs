@@ -28,7 +28,7 @@ fn runs_are_listed_shown_and_removed() {
     let list = runs(&["list"], &all).exits(0).stdout;
     assert_eq!(list.lines().count(), 4, "one line each, however long the paths are: {list}");
     for name in ["one", "two", "three"] {
-        let path = bench.path(&format!("runs/{name}")).display().to_string();
+        let path = bench.path(format!("runs/{name}")).display().to_string();
         assert!(list.lines().any(|line| line.starts_with(&path)), "{path} in {list}");
     }
     assert!(list.contains("finished") && list.contains("2 units done") && list.contains("small-shop"), "{list}");
