@@ -18,6 +18,8 @@ fn runs_are_listed_shown_and_removed() {
     let all = bench.path("runs");
     runs(&["list"], &all).exits(2).complains(&["there is no folder", "runs`"]);
     runs(&["gc", "--unfinished"], &all).exits(2).complains(&["there is no folder"]);
+    let nothing_yet = call(command().args(["runs", "list"]).current_dir(bench.path(""))).exits(0);
+    assert!(nothing_yet.stdout.contains("no runs in `runs`"), "{}", nothing_yet.stdout);
     std::fs::create_dir(&all).expect("a folder");
     assert!(runs(&["list"], &all).exits(0).stdout.contains("no runs in"));
     for (name, seed) in [("one", "1"), ("two", "2"), ("three", "3")] {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 /// What is done with runs.
+/// Where runs lie if nobody says otherwise.
+pub(crate) const DEFAULT_FOLDER: &str = "runs";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// List the runs of a folder, the newest first
@@ -20,7 +23,7 @@ pub(crate) enum RunsCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
     /// The folder of the runs
-    #[arg(value_name = "DIR", default_value = "runs")]
+    #[arg(value_name = "DIR", default_value = DEFAULT_FOLDER)]
     pub(crate) folder: PathBuf,
     /// Print the list as JSON
     #[arg(long)]
@@ -48,7 +51,7 @@ pub(crate) struct RemoveArguments {
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["older_than", "keep", "unfinished"])))]
 pub(crate) struct CollectArguments {
     /// The folder of the runs
-    #[arg(value_name = "DIR", default_value = "runs")]
+    #[arg(value_name = "DIR", default_value = DEFAULT_FOLDER)]
     pub(crate) folder: PathBuf,
     /// Runs that nothing was written to for so long, such as 30d, 12h or 15m
     #[arg(long, value_name = "AGE", value_parser = age)]

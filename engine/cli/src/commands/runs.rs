@@ -15,7 +15,9 @@ use serde::Serialize;
 use super::{print, print_json};
 use crate::exit::{Exit, Failure};
 use crate::gatekeeper;
-use crate::runs_arguments::{CollectArguments, ListArguments, RemoveArguments, RunsCommand, ShowArguments};
+use crate::runs_arguments::{
+    CollectArguments, DEFAULT_FOLDER, ListArguments, RemoveArguments, RunsCommand, ShowArguments,
+};
 use crate::summary;
 use crate::terminal::{counted, table, trimmed, visible};
 
@@ -76,8 +78,8 @@ fn location(path: &Path) -> Result<Location, Failure> {
 /// The runs of a folder, the newest first.
 fn newest_first(folder: &Path) -> Result<Vec<FoundRun>, Failure> {
     let location = location(folder)?;
-    // An object store has no folders that could be missing.
-    if location.local().is_some_and(|local| !local.is_dir()) {
+    // An object store has no folders that could be missing; the one that nobody named is missing where nothing was run yet.
+    if location.local().is_some_and(|local| !local.is_dir()) && folder != Path::new(DEFAULT_FOLDER) {
         let message = format!("there is no folder `{}`; name the one that holds the runs", folder.display());
         return Err(Failure::new(Exit::Usage, anyhow::Error::msg(message)));
     }
