@@ -123,15 +123,19 @@ fn latencies_and_shares_of_failures_have_gates() {
     assert!(text(&found(&slow, 10)["reason"]).contains("ms (n = 20): at most 0.00 ms is wanted"));
 }
 
-#[test]
-fn a_gate_looks_at_one_taxonomy_node_or_at_every_one() {
-    // Judged: clicks cannot tell at a node.
+/// A shop whose sessions are judged: clicks cannot tell at a node.
+fn judged_shop() -> Workbench {
     let judged = sample::sessions(120).into_iter().map(|session| {
         let judgments =
             session.interactions.iter().take(1).map(|act| Judgment { item_id: act.item_id.clone(), grade: 1.0 });
         Session { judgments: judgments.collect(), interactions: Vec::new(), ..session }
     });
-    let bench = sample::shop(&judged.collect::<Vec<_>>());
+    sample::shop(&judged.collect::<Vec<_>>())
+}
+
+#[test]
+fn a_gate_looks_at_one_taxonomy_node_or_at_every_one() {
+    let bench = judged_shop();
     add(
         &bench,
         "[[gate]]\nmetric = \"nDCG@10\"\nmax-regression = 0.01\nnode = \"kitchen\"\n\
@@ -291,12 +295,7 @@ fn the_own_gates_judged_again_say_the_same() {
 
 #[test]
 fn testcases_of_junit_have_names_of_their_own() {
-    let judged = sample::sessions(120).into_iter().map(|session| {
-        let judgments =
-            session.interactions.iter().take(1).map(|act| Judgment { item_id: act.item_id.clone(), grade: 1.0 });
-        Session { judgments: judgments.collect(), interactions: Vec::new(), ..session }
-    });
-    let bench = sample::shop(&judged.collect::<Vec<_>>());
+    let bench = judged_shop();
     add(
         &bench,
         "[[gate]]\nmetric = \"RR\"\nmin-value = 0.0\n[[gate]]\nmetric = \"RR\"\nmin-value = 0.001\n\

@@ -20,12 +20,16 @@ fn verify(bench: &Workbench, arguments: &[&str]) -> Outcome {
     rematch(all)
 }
 
+/// Has a value of each kind of gains for the first session, and nothing else to say.
+#[cfg(unix)]
+const STAND_IN: &str = "#!/bin/sh\necho 'ndcg_cut_5 0 0.1234'\necho 'recall_5 0 0.1234'\n";
+
 /// A run that writes its report alone has all that is needed.
 #[cfg(unix)]
 #[test]
 fn a_run_without_tables_is_verified_as_any_other() {
     let bench = finished("");
-    let stand_in = program(&bench, "#!/bin/sh\necho 'ndcg_cut_5 0 0.1234'\necho 'recall_5 0 0.1234'\n");
+    let stand_in = program(&bench, STAND_IN);
     let stand_in = stand_in.to_str().expect("UTF-8");
     let of_tables = verify(&bench, &["--trec-eval", stand_in]).exits(1).stdout;
     std::fs::remove_dir_all(bench.path("out")).expect("removed");
@@ -43,12 +47,11 @@ fn program(bench: &Workbench, text: &str) -> PathBuf {
     path
 }
 
-/// A stand-in that has a value of each kind of gains for the first session, and nothing else to say.
 #[cfg(unix)]
 #[test]
 fn what_a_program_says_otherwise_is_listed_with_both_values() {
     let bench = finished("");
-    let stand_in = program(&bench, "#!/bin/sh\necho 'ndcg_cut_5 0 0.1234'\necho 'recall_5 0 0.1234'\n");
+    let stand_in = program(&bench, STAND_IN);
     let stand_in = stand_in.to_str().expect("UTF-8");
     let told = verify(&bench, &["--trec-eval", stand_in]).exits(1).stdout;
     assert!(told.contains("differ by more than 5.0e-5") && told.contains("0.1234"), "{told}");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rematch_engine::load::DirtKind;
 
+use crate::terminal::counted;
+
 /// Kinds that are named; the rest is counted.
 const KINDS: usize = 6;
 
@@ -12,8 +14,7 @@ const KINDS: usize = 6;
 pub(crate) fn dirty(counts: &BTreeMap<String, u64>) -> Option<String> {
     let found = of(counts, false);
     let records: u64 = found.iter().map(|(_, count)| count).sum();
-    let noun = if records == 1 { "record" } else { "records" };
-    (records > 0).then(|| format!("{records} dirty {noun}: {}", listed(&found)))
+    (records > 0).then(|| format!("{}: {}", counted(records, "dirty record"), listed(&found)))
 }
 
 /// Returns what is good to know and not wrong, such as `noted: blank_line 3`.

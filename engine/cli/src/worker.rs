@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rematch_engine::compare::gates::FailedRetriever;
 use rematch_engine::outbound::Outbound;
 use rematch_engine::report::Report;
 use rematch_engine::run::{Outcome, RunError, Shard, Surroundings};
@@ -160,8 +161,7 @@ const ERROR_CHARACTERS: usize = 300;
 /// An arm that never ran is said on stderr too, so that it is seen whatever becomes of stdout.
 fn tell_failures(report: &Report, benchmark: Option<&Path>) {
     for result in report.results.iter().filter(|result| result.answered_sessions == 0) {
-        let kinds: Vec<String> = result.error_summary.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        let (id, kinds) = (visible(&result.retriever_id), kinds.join(", "));
+        let (id, kinds) = (visible(&result.retriever_id), FailedRetriever::of(result).errors());
         tell(&format!("error: retriever `{id}` failed on every session ({kinds}); it is not scored"));
         let failed = result.stages.iter().filter(|stage| stage.failed > 0);
         if let Some((stage, error)) = failed.filter_map(|stage| Some((&stage.name, stage.first_error.as_ref()?))).next()

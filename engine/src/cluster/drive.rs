@@ -71,8 +71,8 @@ struct Job<'a> {
     order: Order,
     ranges: &'a [UnitRange],
     wanted: BTreeSet<WorkUnit>,
-    /// Sessions of a unit.
-    sessions: u64,
+    /// How long nothing may appear until what is missing is sent again.
+    stall: Duration,
 }
 
 impl Job<'_> {
@@ -94,7 +94,12 @@ impl ClusterDriver {
     ///
     /// Returns an error when it does not for some seconds.
     pub async fn reach(address: &ClusterAddress) -> Result<(), ClusterError> {
-        let mut scheduler = Scheduler::new(address.clone());
+        Self::reach_within(address, FIRST_PATIENCE).await
+    }
+
+    /// Does as [`Self::reach`], with another patience.
+    pub(super) async fn reach_within(address: &ClusterAddress, patience: Duration) -> Result<(), ClusterError> {
+        let mut scheduler = Scheduler { first_patience: patience, ..Scheduler::new(address.clone()) };
         loop {
             let reached = scheduler.client().await.map(drop);
             if scheduler.came_to(reached)?.is_some() {
@@ -126,15 +131,15 @@ impl ClusterDriver {
         let (components, whose, outbound) = (self.component_hashes.clone(), order.drive.clone(), self.outbound.clone());
         let prepare = move || {
             ship(&run, &whose, &plan, &hashes, &components, &outbound)?;
-            // Only the last chunk has fewer than the first.
-            Ok::<_, ClusterError>(run.sample()?.group_rows(0))
+            // Only the last chunk has fewer sessions than the first.
+            Ok::<_, ClusterError>(STALL.max(longest_unit(&plan, run.sample()?.group_rows(0))))
         };
-        let sessions = spawn_blocking(prepare).await??;
+        let stall = spawn_blocking(prepare).await??;
         let mut scheduler = Scheduler::new(self.address.clone());
         let mut told = BTreeSet::new();
         for ranges in tasks(units).chunks(TASKS_PER_JOB) {
             let wanted = ranges.iter().flat_map(units_of).collect();
-            let job = Job { task, order: order.clone(), ranges, wanted, sessions };
+            let job = Job { task, order: order.clone(), ranges, wanted, stall };
             let mut id = None;
             let ended = self.drive_job(&mut scheduler, &job, &mut id, &mut told, &mut tell).await;
             if !matches!(ended, Ok(Ended::Done)) {
@@ -159,7 +164,6 @@ impl ClusterDriver {
         tell: &mut impl FnMut(UnitDone),
     ) -> Result<Ended, ClusterError> {
         let mut message = job.message(job.ranges)?;
-        let stall = STALL.max(longest_unit(&self.plan, job.sessions));
         let (mut look, mut seen) = (Look::default(), Instant::now());
         loop {
             if self.stop.load(Ordering::Relaxed) {
@@ -186,7 +190,7 @@ impl ClusterDriver {
                     }
                     return Ok(Ended::Done);
                 }
-                if seen.elapsed() > stall && matches!(state, JobState::Underway) {
+                if seen.elapsed() > job.stall && matches!(state, JobState::Underway) {
                     if let Some(id) = id.as_ref() {
                         scheduler.cancel(id).await;
                     }
@@ -279,6 +283,8 @@ impl Look {
 /// A scheduler that may be away for a while.
 struct Scheduler {
     address: ClusterAddress,
+    /// How long it may be away if it was never there.
+    first_patience: Duration,
     client: Option<Client>,
     was_there: bool,
     away_since: Option<Instant>,
@@ -290,7 +296,8 @@ const UNKNOWN: Duration = Duration::from_secs(5);
 
 impl Scheduler {
     fn new(address: ClusterAddress) -> Self {
-        Self { address, client: None, was_there: false, away_since: None, forgotten_since: None }
+        let first_patience = FIRST_PATIENCE;
+        Self { address, first_patience, client: None, was_there: false, away_since: None, forgotten_since: None }
     }
 
     /// Returns the job's id; `None` where the scheduler is away, and may be back.
@@ -344,7 +351,7 @@ impl Scheduler {
                 self.client = None;
                 let waited = self.away_since.get_or_insert_with(Instant::now).elapsed();
                 match self.was_there {
-                    false if waited >= FIRST_PATIENCE => Err(ClusterError::Unreachable { address, reason }),
+                    false if waited >= self.first_patience => Err(ClusterError::Unreachable { address, reason }),
                     true if waited >= PATIENCE => Err(ClusterError::Lost { address, waited, reason }),
                     _ => Ok(None),
                 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::extension::SessionConfigExt;
@@ -12,11 +12,10 @@ use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_
 use datafusion::prelude::SessionConfig;
 use tokio::net::TcpListener;
 
-use super::ClusterError;
 use super::codec::Codec;
 use super::error::cannot_listen;
-use super::job::{Client, Trouble};
 use super::shipping::{Shipped, read_shipped};
+use super::{ClusterDriver, ClusterError};
 use crate::benchmark::{ClusterAddress, Plan, check_below};
 use crate::compare::{CompareError, Round, SumMaker};
 use crate::replay::remote::no_secrets;
@@ -25,9 +24,6 @@ use crate::score::wasm::PluginHost;
 use crate::storage::{Location, OneReading};
 use crate::store::{RunDirectory, host_name, layout, random_id};
 use crate::unit::{Order, UnitContext, UnitContexts, UnitError, UnitHost};
-
-/// Pause until a scheduler that is not there is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How an executor is run.
 pub struct ExecutorSettings {
@@ -54,22 +50,15 @@ pub struct ExecutorSettings {
 
 /// Waits until the scheduler takes connections: Ballista's own executor would ask for ever.
 async fn wait_for_scheduler(address: &ClusterAddress, patience: Duration) -> Result<(), ClusterError> {
-    let began = Instant::now();
-    loop {
-        let reason = match Client::connect(address).await {
-            Ok(_) => return Ok(()),
-            Err(Trouble::Away(reason) | Trouble::Refused(reason)) => reason,
-        };
-        if began.elapsed() >= patience {
-            let waited = patience.as_secs();
-            let reason = format!(
-                "the scheduler at `{address}` could not be reached for {waited} s ({reason}); is `rematch scheduler` running there, and \
-                 the port open from this machine? (`--connect-timeout` waits longer.)"
-            );
-            return Err(ClusterError::Process { process: "executor", reason });
-        }
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
+    ClusterDriver::reach_within(address, patience).await.map_err(|error| {
+        let ClusterError::Unreachable { reason, .. } = error else { return error };
+        let waited = patience.as_secs();
+        let reason = format!(
+            "the scheduler at `{address}` could not be reached for {waited} s ({reason}); is `rematch scheduler` running there, and \
+             the port open from this machine? (`--connect-timeout` waits longer.)"
+        );
+        ClusterError::Process { process: "executor", reason }
+    })
 }
 
 /// Runs an executor until it is told to stop, or fails.

@@ -60,21 +60,16 @@ fn strange(baseline: &BenchmarkResult, candidate: &BenchmarkResult, comparison: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::fixture;
     use crate::compare::outcome::{Exposure, JudgedShare, ListSimilarity, MetricSummary, PositionMoves};
 
     fn result(id: &str, answered: u64, empty: u64, judged: Option<f64>) -> BenchmarkResult {
-        let json = serde_json::json!({
-            "retriever_id": id, "retriever_name": id, "pipeline_hash": "", "state": "completed", "metrics": null, "scores": {},
-            "scenario_score": null, "scorers": {}, "latency": { "stage_latencies": {} }, "answered_sessions": answered,
-            "empty_answers": empty, "failed_sessions": 0, "error_summary": {}, "taxonomy_deltas": {},
-        });
-        let result: BenchmarkResult = serde_json::from_value(json).expect("a result");
         let judged = judged.map(|mean| JudgedShare {
             sessions: answered,
             judged_at_k: MetricSummary { mean: Some(mean), n: answered, undefined: 0 },
             ..JudgedShare::default()
         });
-        BenchmarkResult { judged, ..result }
+        BenchmarkResult { empty_answers: empty, judged, ..fixture::result(id, answered, 0) }
     }
 
     fn comparison(common: f64) -> PipelineComparison {

@@ -28,6 +28,8 @@ mod clusters;
 mod columns;
 mod exposure;
 mod failures;
+#[cfg(test)]
+mod fixture;
 mod fold;
 pub mod gates;
 mod judged;

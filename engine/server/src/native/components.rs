@@ -21,8 +21,7 @@ use crate::jobs::Worker;
 use crate::platform::auth::{Reader, Writer};
 use crate::platform::error::ApiError;
 use crate::platform::extract::{Path, Query};
-use crate::platform::page::no_cursor;
-use crate::platform::page::rfc3339;
+use crate::platform::page::{no_cursor, rfc3339};
 use crate::worker::{ComponentOrder, Order};
 
 /// A component that was brought.

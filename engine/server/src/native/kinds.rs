@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use rematch_engine::compare::gates::FailedRetriever;
+use rematch_engine::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -105,24 +107,17 @@ async fn write(folder: &Path, name: &str, benchmark: &Value) -> Result<std::path
 /// Adds what a list of runs shows: how each candidate did, which retrievers failed on every session, and which should serve.
 async fn concluded(job: &Job, folder: &Path, mut outcome: Value) -> Result<Value, ApiError> {
     let run = run_folder(folder, &job.id);
-    let report = tokio::task::spawn_blocking(move || read_report::<Value>(&run));
-    let report = report.await.map_err(ApiError::internal)??;
-    let comparisons = report.pointer("/comparison/comparisons").and_then(Value::as_array).cloned().unwrap_or_default();
-    let verdicts: Vec<Value> = comparisons
+    let report = tokio::task::spawn_blocking(move || read_report::<Report>(&run));
+    let Report { results, comparison, .. } = report.await.map_err(ApiError::internal)??;
+    let verdicts: Vec<Value> = comparison
+        .comparisons
         .iter()
-        .map(|one| json!({ "candidate": one.get("candidate_retriever_id"), "verdict": one.get("verdict") }))
-        .collect();
-    let results = report.get("results").and_then(Value::as_array).cloned().unwrap_or_default();
-    let failed: Vec<Value> = results
-        .iter()
-        .filter(|one| one.get("state").and_then(Value::as_str) == Some("failed"))
-        .map(|one| json!({ "retriever_id": one.get("retriever_id"), "error_summary": one.get("error_summary") }))
+        .map(|one| json!({ "candidate": one.candidate_retriever_id, "verdict": one.verdict }))
         .collect();
     if let Value::Object(members) = &mut outcome {
-        members.insert("failed_retrievers".to_owned(), Value::from(failed));
+        members.insert("failed_retrievers".to_owned(), json!(FailedRetriever::among(&results)));
         members.insert("verdicts".to_owned(), Value::from(verdicts));
-        let recommendation = report.pointer("/comparison/recommendation").cloned().unwrap_or_default();
-        members.insert("recommendation".to_owned(), recommendation);
+        members.insert("recommendation".to_owned(), Value::from(comparison.recommendation));
     }
     Ok(outcome)
 }

@@ -69,12 +69,13 @@ impl FailedRetriever {
     /// Returns the retrievers that failed on every session.
     #[must_use]
     pub fn among(results: &[BenchmarkResult]) -> Vec<Self> {
-        let failed = results.iter().filter(|result| result.state == ArmState::Failed);
-        let named = failed.map(|result| Self {
-            retriever_id: result.retriever_id.clone(),
-            error_summary: result.error_summary.clone(),
-        });
-        named.collect()
+        results.iter().filter(|result| result.state == ArmState::Failed).map(Self::of).collect()
+    }
+
+    /// Returns a retriever that is known to have failed on every session.
+    #[must_use]
+    pub fn of(result: &BenchmarkResult) -> Self {
+        Self { retriever_id: result.retriever_id.clone(), error_summary: result.error_summary.clone() }
     }
 
     /// Returns the failures in words: `timeout 28, http_status 2`.
@@ -247,6 +248,7 @@ pub fn json_schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::fixture;
     use crate::compare::outcome::PipelineComparison;
 
     const TODAY: Date = Date::constant(2026, 6, 15);
@@ -293,14 +295,7 @@ mod tests {
     }
 
     fn result(id: &str, failed: u64) -> BenchmarkResult {
-        let state = if failed > 0 { "failed" } else { "completed" };
-        let errors = if failed > 0 { serde_json::json!({ "timeout": failed }) } else { serde_json::json!({}) };
-        let json = serde_json::json!({
-            "retriever_id": id, "retriever_name": id, "pipeline_hash": "", "state": state, "metrics": null, "scores": {},
-            "scenario_score": null, "scorers": {}, "latency": { "stage_latencies": {} }, "answered_sessions": 30 - failed,
-            "empty_answers": 0, "failed_sessions": failed, "error_summary": errors, "taxonomy_deltas": {},
-        });
-        serde_json::from_value(json).expect("a result")
+        fixture::result(id, 30, failed)
     }
 
     #[test]
