@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
@@ -18,7 +19,7 @@ use crate::schema;
 use crate::session::Session;
 
 /// Sessions per row group: what a reader skips or decodes at once.
-const ROW_GROUP_SESSIONS: usize = 4096;
+pub(super) const ROW_GROUP_SESSIONS: usize = 4096;
 
 /// What was imported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -44,20 +45,29 @@ pub struct ImportSummary {
 /// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Write`] when `out` cannot be
 /// written.
 pub fn import(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
-    import_as(reader, out, Compression::ZSTD(ZstdLevel::default()))
+    let mut reader = reader;
+    let mut writer = SessionsWriter::create(out, Compression::ZSTD(ZstdLevel::default()))?;
+    let Read { summary, ascending } = read_all(&mut reader, |group| writer.write(&to_batch(out, group)?))?;
+    writer.publish(&reader, ascending, summary.sessions)?;
+    Ok(summary)
 }
 
-/// Does as [`import`], for a file that is read soon and then removed: its columns are compressed by what is fastest to undo.
+/// What was read, to its end.
+pub(super) struct Read {
+    pub(super) summary: ImportSummary,
+    /// Whether the ids ascend.
+    pub(super) ascending: bool,
+}
+
+/// Reads every session of `reader` and hands groups of at most [`ROW_GROUP_SESSIONS`] on to `take`.
 ///
 /// # Errors
 ///
-/// Returns the errors of [`import`].
-pub(crate) fn import_for_now(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
-    import_as(reader, out, Compression::SNAPPY)
-}
-
-fn import_as(mut reader: SessionReader, out: &Path, compression: Compression) -> Result<ImportSummary, LoadError> {
-    let mut writer = SessionsWriter::create(out, compression)?;
+/// Returns what the reader and `take` return, and [`LoadError::Empty`] when there is no session.
+pub(super) fn read_all(
+    reader: &mut SessionReader,
+    mut take: impl FnMut(&[Session]) -> Result<(), LoadError>,
+) -> Result<Read, LoadError> {
     let (mut ascending, mut last) = (true, String::new());
     let mut summary = ImportSummary::default();
     let mut group = Vec::with_capacity(ROW_GROUP_SESSIONS);
@@ -70,32 +80,34 @@ fn import_as(mut reader: SessionReader, out: &Path, compression: Compression) ->
         summary.judgments += session.judgments.len() as u64;
         group.push(session);
         if group.len() == ROW_GROUP_SESSIONS {
-            writer.write(&group)?;
+            take(&group)?;
             group.clear();
         }
     }
     if summary.sessions == 0 {
         return Err(LoadError::Empty { path: reader.path().to_owned(), what: "sessions" });
     }
-    writer.write(&group)?;
-    let written = writer.finish()?;
-    if !ascending && let Some(repeat) = find_repeated_session(written.path(), summary.sessions)? {
-        return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
+    if !group.is_empty() {
+        take(&group)?;
     }
-    written.persist(out).map_err(|error| not_written(out, error.error))?;
     summary.dirt = reader.dirt().clone();
-    Ok(summary)
+    Ok(Read { summary, ascending })
+}
+
+/// Returns sessions that are to be written to `out` as a batch.
+pub(super) fn to_batch(out: &Path, sessions: &[Session]) -> Result<RecordBatch, LoadError> {
+    sessions_to_batch(sessions).map_err(|error| not_written(out, std::io::Error::other(error)))
 }
 
 /// A Parquet file that appears under its name when it is finished.
-struct SessionsWriter {
+pub(super) struct SessionsWriter {
     path: PathBuf,
     file: NamedTempFile,
     writer: ArrowWriter<File>,
 }
 
 impl SessionsWriter {
-    fn create(path: &Path, compression: Compression) -> Result<Self, LoadError> {
+    pub(super) fn create(path: &Path, compression: Compression) -> Result<Self, LoadError> {
         let io = |source| not_written(path, source);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = new_file_in(folder).map_err(|error| io(of_folder(folder, &error)))?;
@@ -109,16 +121,21 @@ impl SessionsWriter {
         Ok(Self { path: path.to_owned(), file, writer })
     }
 
-    fn write(&mut self, sessions: &[Session]) -> Result<(), LoadError> {
-        if sessions.is_empty() {
-            return Ok(());
+    /// Writes a batch as a row group.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), LoadError> {
+        let written = self.writer.write(batch).and_then(|()| self.writer.flush());
+        written.map_err(|error| self.failed(std::io::Error::other(error)))
+    }
+
+    /// Writes the footer, looks for repeated ids where they do not ascend, and gives the file its name.
+    pub(super) fn publish(self, reader: &SessionReader, ascending: bool, sessions: u64) -> Result<(), LoadError> {
+        let path = self.path.clone();
+        let written = self.finish()?;
+        if !ascending && let Some(repeat) = find_repeated_session(written.path(), sessions)? {
+            return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
         }
-        let batch = sessions_to_batch(sessions).map_err(std::io::Error::other);
-        let written = batch.and_then(|batch| {
-            self.writer.write(&batch).map_err(std::io::Error::other)?;
-            self.writer.flush().map_err(std::io::Error::other)
-        });
-        written.map_err(|error| self.failed(error))
+        written.persist(&path).map_err(|error| not_written(&path, error.error))?;
+        Ok(())
     }
 
     /// Writes the footer and returns the file, which has no name yet.

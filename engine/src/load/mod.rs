@@ -13,6 +13,7 @@
 mod bad_files;
 pub mod beir;
 mod columnar;
+mod converted;
 pub mod csv;
 mod dirt;
 pub mod documents;
@@ -35,11 +36,11 @@ pub mod trec;
 pub mod ubi;
 mod validity;
 
+pub(crate) use converted::{Converted, convert};
 pub use dirt::{Dirt, DirtKind};
 pub use documents::{Document, DocumentReader, Vectors};
 pub use error::LoadError;
 pub use files::expand;
-pub(crate) use import::import_for_now;
 pub use import::{ImportSummary, import};
 pub use inspect::{Inspection, find_unknown_items, inspect};
 pub use items::ItemFields;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 
 use super::LoadError;
 use super::native::SessionBatches;
@@ -93,15 +93,28 @@ impl Ids for SessionIds<'_> {
     fn visit(&self, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), LoadError> {
         let mut batches = SessionBatches::new(self.0, &[]);
         while let Some(batch) = batches.next_batch()? {
-            let ids = batch.column_by_name(column::SESSION_ID).and_then(|array| array.as_string_opt::<i32>());
-            for id in ids.into_iter().flat_map(|ids| (0..ids.len()).map(|row| ids.value(row))) {
-                if !visit(id) {
-                    return Ok(());
-                }
+            if !visit_rows(&batch, visit) {
+                break;
             }
         }
         Ok(())
     }
+}
+
+/// The `session_id`s of batches of sessions.
+struct RowIds<'a>(&'a [RecordBatch]);
+
+impl Ids for RowIds<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), LoadError> {
+        self.0.iter().all(|batch| visit_rows(batch, visit));
+        Ok(())
+    }
+}
+
+/// Visits the ids of a batch, and returns whether to go on.
+fn visit_rows(batch: &RecordBatch, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+    let ids = batch.column_by_name(column::SESSION_ID).and_then(|array| array.as_string_opt::<i32>());
+    ids.into_iter().flat_map(|ids| (0..ids.len()).map(|row| ids.value(row))).all(visit)
 }
 
 /// The ids of native Parquet files, looked at.
@@ -132,6 +145,11 @@ pub(crate) fn check_session_ids(files: &[PathBuf]) -> Result<SessionOrder, LoadE
 /// Returns an id that occurs twice in a native Parquet file, or `None`.
 pub(super) fn find_repeated_session(file: &Path, sessions: u64) -> Result<Option<Repeat>, LoadError> {
     find_repeat(&SessionIds(&[file.to_owned()]), sessions)
+}
+
+/// Returns an id that occurs twice in batches of sessions, or `None`.
+pub(super) fn find_repeated_row(batches: &[RecordBatch], sessions: u64) -> Result<Option<Repeat>, LoadError> {
+    find_repeat(&RowIds(batches), sessions)
 }
 
 fn session_order(files: &[PathBuf]) -> Result<SessionOrder, LoadError> {

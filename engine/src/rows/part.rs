@@ -25,6 +25,8 @@ pub struct ScoreColumns {
     /// One element per session: nothing where no neighbours have equal scores; else the values that each metric could have if
     /// they changed places (`None` where it is undefined or not known), no values where that matters to none.
     pub ties: Vec<SessionTies>,
+    /// Hits among the first ranks that have a grade, one element per session; `None` where the retriever failed.
+    pub top_graded: Vec<Option<u32>>,
     /// One list per session, with one result per scorer of the contract.
     pub scorers: Vec<Vec<ScorerResult>>,
     /// The weighted mean of the scorers' values, one per session.

@@ -8,7 +8,7 @@ use super::wasm::{PluginHost, WasmScorer};
 use super::{Case, Relevance, ScoreError, ScoreOutcome, Scorer};
 use crate::benchmark::spec::OnScorerError;
 use crate::benchmark::{Plan, ScorerPlan, ScorerSource};
-use crate::rows::{Answers, ScoreColumns, SessionTies};
+use crate::rows::{Answers, ScoreColumns};
 use crate::session::{ScoreState, ScorerResult, Session};
 
 /// The scoring contract, loaded: the scorers with their weights, and what there is to compare.
@@ -130,39 +130,38 @@ pub fn score_chunk(
     relevance: &[Relevance],
     answers: &Answers,
 ) -> Result<ScoreColumns, ScoreError> {
-    let (measures, ties) = metric_columns(plan, relevance, answers);
-    let mut columns = ScoreColumns {
-        measures,
-        ties,
-        scorers: vec![Vec::new(); answers.len()],
-        scenario_score: vec![None; answers.len()],
-    };
+    let mut columns = metric_columns(plan, relevance, answers);
+    columns.scorers = vec![Vec::new(); answers.len()];
+    columns.scenario_score = vec![None; answers.len()];
     if !contract.scorers.is_empty() {
         add_scorers(contract, sessions, relevance, answers, &mut columns)?;
     }
     Ok(columns)
 }
 
-/// One column per metric, and what ties could make of them.
-fn metric_columns(
-    plan: &Plan,
-    relevance: &[Relevance],
-    answers: &Answers,
-) -> (Vec<Vec<Option<f64>>>, Vec<SessionTies>) {
-    let mut ties = Vec::with_capacity(answers.len());
-    let mut columns: Vec<Vec<Option<f64>>> = plan.metrics.iter().map(|_| Vec::with_capacity(answers.len())).collect();
-    let mut evaluator = Evaluator::new(&plan.metrics, &plan.relevance);
+/// One column per metric, what ties could make of them, and how many of the top have a grade.
+fn metric_columns(plan: &Plan, relevance: &[Relevance], answers: &Answers) -> ScoreColumns {
+    let rows = answers.len();
+    let mut columns = ScoreColumns {
+        measures: plan.metrics.iter().map(|_| Vec::with_capacity(rows)).collect(),
+        ties: Vec::with_capacity(rows),
+        top_graded: Vec::with_capacity(rows),
+        ..ScoreColumns::default()
+    };
+    let (mut evaluator, depth) = (Evaluator::new(&plan.metrics, &plan.relevance), plan.support_depth());
     for (row, relevance) in relevance.iter().enumerate() {
         if answers.failed(row) {
-            columns.iter_mut().for_each(|column| column.push(None));
-            ties.push(None);
+            columns.measures.iter_mut().for_each(|column| column.push(None));
+            columns.ties.push(None);
+            columns.top_graded.push(None);
         } else {
             let values = evaluator.evaluate(answers.items(row), relevance);
-            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
-            ties.push(answers.tied_scores(row).map(|scores| evaluator.tie_intervals(scores)));
+            columns.measures.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+            columns.ties.push(answers.tied_scores(row).map(|scores| evaluator.tie_intervals(scores)));
+            columns.top_graded.push(u32::try_from(evaluator.graded(depth)).ok());
         }
     }
-    (columns, ties)
+    columns
 }
 
 /// Adds the scorers' columns and the scenario score. Scorers see whole rankings as rows.

@@ -2,29 +2,26 @@
 //! many of the top a judge graded, and which items stand there. Found here, while hits and session are at hand, so that nobody reads
 //! a hit again.
 
-use super::Relevance;
 use crate::rows::{Answers, RankingFacts};
 use crate::session::Session;
 
-/// Returns the facts of `answers`, which answer `sessions` one by one: coverage of the first `depth` ranks, and the items of
-/// the first `listed`.
+/// Returns the facts of `answers`, which answer `sessions` one by one and have so many `graded` hits among the first `depth` ranks
+/// (`None` where the retriever failed), with the items of the first `listed`.
 #[must_use]
 pub fn ranking_facts(
     sessions: &[Session],
-    relevance: &[Relevance],
+    graded: &[Option<u32>],
     answers: &Answers,
     depth: usize,
     listed: usize,
 ) -> RankingFacts {
     let mut facts = RankingFacts::default();
-    for (row, (session, relevance)) in sessions.iter().zip(relevance).enumerate() {
+    for (row, (session, graded)) in sessions.iter().zip(graded).enumerate() {
         let touched = if answers.failed(row) { Vec::new() } else { session.touched_items() };
         facts.touched_ranks.push(touched.into_iter().map(|item| rank(answers, row, item)).collect());
         facts.exposed_ranks.push(exposed_ranks(session, answers, row, depth));
         // Without judgments, what has a grade was acted on.
-        let judged = !session.judgments.is_empty() && !answers.failed(row);
-        let graded = || answers.items(row).take(depth).filter(|item| relevance.grade(item).is_some()).count();
-        facts.top_judged.push(judged.then(|| u32::try_from(graded()).unwrap_or(u32::MAX)));
+        facts.top_judged.push(graded.filter(|_| !session.judgments.is_empty()));
         facts.top_items.push(answers.items(row).take(listed));
     }
     facts
@@ -52,8 +49,6 @@ fn rank_within(answers: &Answers, row: usize, item: &str, depth: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::RelevancePlan;
-    use crate::benchmark::spec::{Combine, Compatibility};
     use crate::rows::{item_key, top_keys};
     use crate::session::{Hit, Interaction, Judgment, Ranking, ShownItem};
 
@@ -69,14 +64,7 @@ mod tests {
         let answered = Ranking { hits: hits.into(), ..Ranking::default() };
         let failed = Ranking { error_kind: Some("index".into()), ..Ranking::default() };
         let answers = Answers::of(&[answered, failed]).expect("answers");
-        let plan = RelevancePlan {
-            gain: rematch_metrics::GainFunction::Linear,
-            combine: Combine::Max,
-            weights: [].into(),
-            compatibility: Compatibility::Strict,
-        };
-        let relevance = Relevance::of(&session, &plan);
-        let facts = ranking_facts(&[session.clone(), session.clone()], &[relevance.clone(), relevance], &answers, 3, 2);
+        let facts = ranking_facts(&[session.clone(), session.clone()], &[Some(2), None], &answers, 3, 2);
         assert_eq!(facts.touched_ranks, [vec![4, 0, 1], vec![]]);
         assert_eq!(facts.exposed_ranks, [vec![2, 0, 0, 1], vec![]], "b is shown; c is beyond the depth, x nowhere");
         assert_eq!(facts.top_judged, [None, None]);
@@ -86,8 +74,7 @@ mod tests {
 
         let judgments = ["b", "c"].map(|item| Judgment { item_id: item.into(), grade: 0.0 });
         let judged = Session { judgments: judgments.into(), ..session };
-        let relevance = Relevance::of(&judged, &plan);
-        let facts = ranking_facts(&[judged.clone(), judged], &[relevance.clone(), relevance], &answers, 3, 2);
+        let facts = ranking_facts(&[judged.clone(), judged], &[Some(1), None], &answers, 3, 2);
         assert_eq!((facts.exposed_ranks, facts.top_judged), (vec![vec![], vec![]], vec![Some(1), None]));
     }
 }

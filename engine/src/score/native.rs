@@ -40,6 +40,12 @@ impl<'a> Evaluator<'a> {
         metrics.iter().map(move |metric| preset.evaluate(metric, &grades, gain))
     }
 
+    /// Returns how many of the first `depth` hits of the ranking that was evaluated last have a grade.
+    #[must_use]
+    pub fn graded(&self, depth: usize) -> usize {
+        self.ranked.iter().take(depth).flatten().count()
+    }
+
     /// Returns the values that the metrics could have if hits with equal scores changed places, of the ranking that was evaluated
     /// last; nothing where no such order matters, or the metrics follow another program's conventions, for which no order is
     /// known to be best. `scores` are its hits' scores.
@@ -100,5 +106,27 @@ impl Scorer for MetricScorer {
             }
         };
         Ok(cases.iter().map(outcome).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::spec::{Combine, Compatibility};
+    use crate::session::{Judgment, Session};
+
+    #[test]
+    fn graded_hits_are_counted_to_the_depth_whatever_their_grade() {
+        let plan = RelevancePlan {
+            gain: rematch_metrics::GainFunction::Linear,
+            combine: Combine::Max,
+            weights: [].into(),
+            compatibility: Compatibility::Strict,
+        };
+        let judgments = ["b", "c"].map(|item| Judgment { item_id: item.into(), grade: 0.0 });
+        let relevance = Relevance::of(&Session { judgments: judgments.into(), ..Session::default() }, &plan);
+        let mut evaluator = Evaluator::new(&[], &plan);
+        drop(evaluator.evaluate(["a", "b", "d", "c"].into_iter(), &relevance));
+        assert_eq!([0, 1, 2, 3, 4, 9].map(|depth| evaluator.graded(depth)), [0, 0, 1, 1, 2, 2]);
     }
 }

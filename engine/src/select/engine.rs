@@ -18,6 +18,8 @@ const SORT_RESERVATION_BYTES: usize = 10 << 20;
 /// DataFusion with a limit of memory, and a folder to spill to that lives as long as this.
 pub(crate) struct Engine {
     memory_bytes: usize,
+    /// Taken by what DataFusion does not see.
+    held_bytes: usize,
     batch_rows: usize,
     scratch: TempDir,
 }
@@ -27,12 +29,21 @@ impl Engine {
     pub(crate) fn new(folder: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
         let hidden = || tempfile::Builder::new().prefix(".rematch-select-").to_owned();
         let scratch = hidden().tempdir_in(folder).or_else(|_| hidden().tempdir());
-        Ok(Self { memory_bytes, batch_rows: 1024, scratch: scratch.map_err(SelectError::Scratch)? })
+        Ok(Self { memory_bytes, held_bytes: 0, batch_rows: 1024, scratch: scratch.map_err(SelectError::Scratch)? })
     }
 
     /// Sets the number of rows of a batch that fits in memory many times.
     pub(super) fn set_batch_rows(&mut self, batch_rows: usize) {
         self.batch_rows = batch_rows;
+    }
+
+    /// Takes off the memory that something else holds while this is used.
+    pub(super) fn set_aside(&mut self, held_bytes: usize) {
+        self.held_bytes = held_bytes;
+    }
+
+    fn available_bytes(&self) -> usize {
+        self.memory_bytes.saturating_sub(self.held_bytes)
     }
 
     /// Returns the limit of memory.
@@ -49,17 +60,17 @@ impl Engine {
     pub(super) fn parallel(&self) -> Result<SessionContext, SelectError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         // Each partition sets memory aside; below that, more of them only spill more.
-        let affordable = self.memory_bytes / (8 * SORT_RESERVATION_BYTES);
+        let affordable = self.available_bytes() / (8 * SORT_RESERVATION_BYTES);
         self.context(cores.min(affordable).max(1))
     }
 
     fn context(&self, partitions: usize) -> Result<SessionContext, SelectError> {
         let mut config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(self.batch_rows);
         let execution = &mut config.options_mut().execution;
-        execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES.min(self.memory_bytes / (8 * partitions));
+        execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES.min(self.available_bytes() / (8 * partitions));
         let disk = DiskManagerMode::Directories(vec![self.scratch.path().to_owned()]);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(self.memory_bytes)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(self.available_bytes())))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()?;
         Ok(SessionContext::new_with_config_rt(config, runtime))

@@ -155,9 +155,10 @@ struct Eligible {
 impl Eligible {
     /// Opens the plan's sessions and counts those that pass.
     async fn find(plan: &Plan, scratch: &Path, loaded: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
-        let mut engine = Engine::new(scratch, memory_bytes)?;
         let input = Input::open(plan, loaded, memory_bytes)?;
+        let mut engine = Engine::new(scratch, memory_bytes)?;
         engine.set_batch_rows(input.batch_rows);
+        engine.set_aside(input.held_bytes);
         let filters = filter::predicates(&plan.filter)?;
         let mut selection = filter::tally(&engine, &input, &filters).await?;
         selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The input as a table of DataFusion: native Parquet as it lies, anything else converted once.
+//! The input as a table of DataFusion: native Parquet as it lies, anything else converted once, in memory while it fits there.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,23 +11,24 @@ use datafusion::catalog::streaming::StreamingTable;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter};
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::SessionContext;
+use futures::StreamExt;
 
 use super::SelectError;
 use super::engine::Engine;
 use crate::benchmark::Plan;
 use crate::benchmark::spec::{SessionFormat, SessionsPath};
-use crate::load::{self, ImportSummary, LoadError, SessionBatches, SessionReader};
+use crate::load::{self, Converted, ImportSummary, LoadError, SessionBatches, SessionReader};
 use crate::schema;
 
 /// Batches read ahead of what asks for them.
 const READ_AHEAD: usize = 2;
 
-/// The sessions of a plan as Parquet files in the session schema, every id of which occurs once.
+/// The sessions of a plan in the session schema, every id of which occurs once.
 pub(super) struct Input {
-    files: Vec<PathBuf>,
+    rows: Rows,
     /// Number of sessions.
     pub(super) sessions: u64,
     /// Whether their ids ascend.
@@ -36,32 +37,73 @@ pub(super) struct Input {
     pub(super) batch_rows: usize,
     /// What was converted; `None` for native files.
     pub(super) import: Option<ImportSummary>,
+    /// Bytes of memory that its sessions take.
+    pub(super) held_bytes: usize,
     failure: Failure,
 }
+
+/// Where the sessions are.
+#[derive(Clone)]
+enum Rows {
+    /// In Parquet files.
+    Files(Vec<PathBuf>),
+    /// Here.
+    Held(Arc<[RecordBatch]>),
+}
+
+/// What is converted may take this part of the memory before it goes to a file.
+const HELD_PART: usize = 2;
 
 impl Input {
     /// Opens the plan's sessions. Parquet whose columns have the schema's types is read in place; any other input is first
     /// imported to `loaded`.
     pub(super) fn open(plan: &Plan, loaded: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
-        let (files, import) = match native_files(plan)? {
-            Some(files) => (files, None),
-            None => {
-                let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
-                (vec![loaded.to_owned()], Some(load::import_for_now(reader, loaded)?))
-            }
+        let Some(files) = native_files(plan)? else {
+            let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
+            return Self::of(load::convert(reader, loaded, memory_bytes / HELD_PART)?, loaded);
         };
-        let mut batch_rows = usize::MAX;
-        for file in &files {
-            batch_rows = batch_rows.min(load::session_count(file)?.batch_rows);
-        }
         let order = load::check_session_ids(&files)?;
-        let failure = Failure::default();
-        Ok(Self { files, sessions: order.sessions, ascending: order.ascending, batch_rows, import, failure })
+        Ok(Self {
+            batch_rows: batch_rows(&files)?,
+            rows: Rows::Files(files),
+            sessions: order.sessions,
+            ascending: order.ascending,
+            import: None,
+            held_bytes: 0,
+            failure: Failure::default(),
+        })
     }
 
-    /// Returns the bytes of its files that lie on this machine.
+    fn of(converted: Converted, loaded: &Path) -> Result<Self, SelectError> {
+        let Converted { summary, ascending, batches, bytes } = converted;
+        let (rows, batch_rows) = match batches {
+            Some(batches) => {
+                let rows = batches.iter().map(RecordBatch::num_rows).max().unwrap_or(1);
+                (Rows::Held(batches.into()), rows)
+            }
+            None => {
+                let files = vec![loaded.to_owned()];
+                let rows = batch_rows(&files)?;
+                (Rows::Files(files), rows)
+            }
+        };
+        Ok(Self {
+            rows,
+            sessions: summary.sessions,
+            ascending,
+            batch_rows,
+            import: Some(summary),
+            held_bytes: bytes,
+            failure: Failure::default(),
+        })
+    }
+
+    /// Returns the bytes of its files that lie on this machine, or those that it holds.
     pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+        match &self.rows {
+            Rows::Files(files) => files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum(),
+            Rows::Held(_) => self.held_bytes as u64,
+        }
     }
 
     /// Returns the sessions with these columns (and their ids), in the order of the files and rows.
@@ -69,7 +111,7 @@ impl Input {
         let names: Vec<&str> = columns.iter().map(String::as_str).collect();
         let schema = Arc::clone(SessionBatches::new(&[], &names).schema());
         let scan = Scan {
-            files: self.files.clone(),
+            rows: self.rows.clone(),
             columns: columns.iter().cloned().collect(),
             schema: Arc::clone(&schema),
             failure: self.failure.clone(),
@@ -100,7 +142,7 @@ impl Failure {
 }
 
 struct Scan {
-    files: Vec<PathBuf>,
+    rows: Rows,
     columns: Vec<String>,
     schema: SchemaRef,
     failure: Failure,
@@ -118,9 +160,13 @@ impl PartitionStream for Scan {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let files = match &self.rows {
+            Rows::Files(files) => files.clone(),
+            Rows::Held(batches) => return held(Arc::clone(batches), &self.schema),
+        };
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), READ_AHEAD);
         let (sender, failure) = (builder.tx(), self.failure.clone());
-        let (files, columns) = (self.files.clone(), self.columns.clone());
+        let columns = self.columns.clone();
         builder.spawn_blocking(move || {
             let names: Vec<&str> = columns.iter().map(String::as_str).collect();
             let mut batches = SessionBatches::new(&files, &names);
@@ -133,6 +179,22 @@ impl PartitionStream for Scan {
         });
         builder.build()
     }
+}
+
+/// Returns the columns of a schema of batches that have them all.
+fn held(batches: Arc<[RecordBatch]>, schema: &SchemaRef) -> SendableRecordBatchStream {
+    let wanted = Arc::clone(schema);
+    let stream = futures::stream::iter(0..batches.len()).map(move |index| {
+        let Some(batch) = batches.get(index) else { return Ok(RecordBatch::new_empty(Arc::clone(&wanted))) };
+        let places = wanted.fields().iter().map(|field| batch.schema().index_of(field.name()));
+        Ok(batch.project(&places.collect::<Result<Vec<_>, _>>()?)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream))
+}
+
+/// Returns how many rows of each file fit a batch.
+fn batch_rows(files: &[PathBuf]) -> Result<usize, SelectError> {
+    files.iter().try_fold(usize::MAX, |rows, file| Ok(rows.min(load::session_count(file)?.batch_rows)))
 }
 
 /// Returns the names of all columns of a session.

@@ -4,13 +4,30 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::UnitError;
+use crate::benchmark::RelevancePlan;
+use crate::score::Relevance;
 use crate::session::Session;
 
 /// Chunks that are held for retrievers that have not come to them yet; one that comes later reads its chunk itself.
 const MOST_CHUNKS: usize = 3;
 
+/// Sessions of a chunk, and what their items are worth.
+#[derive(Clone)]
+pub(super) struct Graded {
+    pub(super) sessions: Arc<[Session]>,
+    /// One element per session.
+    pub(super) relevance: Arc<[Relevance]>,
+}
+
+impl Graded {
+    pub(super) fn of(sessions: Arc<[Session]>, plan: &RelevancePlan) -> Self {
+        let relevance = sessions.iter().map(|session| Relevance::of(session, plan)).collect();
+        Self { sessions, relevance }
+    }
+}
+
 /// A chunk's sessions, once they are read: whoever comes meanwhile waits.
-type Sessions = Arc<Mutex<Option<Arc<[Session]>>>>;
+type Slot = Arc<Mutex<Option<Graded>>>;
 
 /// The chunks that were read last.
 #[derive(Default)]
@@ -20,7 +37,7 @@ pub struct RecentChunks {
 
 struct Recent {
     chunk: usize,
-    sessions: Sessions,
+    sessions: Slot,
     /// Readers that have not come yet.
     awaited: usize,
 }
@@ -36,22 +53,22 @@ impl RecentChunks {
         &self,
         chunk: usize,
         readers: usize,
-        read: impl FnOnce() -> Result<Arc<[Session]>, UnitError>,
-    ) -> Result<Arc<[Session]>, UnitError> {
+        read: impl FnOnce() -> Result<Graded, UnitError>,
+    ) -> Result<Graded, UnitError> {
         if readers < 2 {
             return read();
         }
         let slot = self.slot(chunk, readers);
         let mut sessions = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sessions) = sessions.as_ref() {
-            return Ok(Arc::clone(sessions));
+            return Ok(sessions.clone());
         }
         let found = read()?;
-        *sessions = Some(Arc::clone(&found));
+        *sessions = Some(found.clone());
         Ok(found)
     }
 
-    fn slot(&self, chunk: usize, readers: usize) -> Sessions {
+    fn slot(&self, chunk: usize, readers: usize) -> Slot {
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = chunks.iter().position(|recent| recent.chunk == chunk)
             && let Some(recent) = chunks.get_mut(place)
@@ -66,7 +83,7 @@ impl RecentChunks {
         if chunks.len() == MOST_CHUNKS {
             chunks.pop_front();
         }
-        let sessions = Sessions::default();
+        let sessions = Slot::default();
         chunks.push_back(Recent { chunk, sessions: Arc::clone(&sessions), awaited: readers - 1 });
         sessions
     }
@@ -83,9 +100,10 @@ mod tests {
         let get = |chunk: usize, readers| {
             let read = || {
                 reads.set(reads.get() + 1);
-                Ok(vec![Session { session_id: chunk.to_string(), ..Session::default() }].into())
+                let sessions = vec![Session { session_id: chunk.to_string(), ..Session::default() }];
+                Ok(Graded { sessions: sessions.into(), relevance: Arc::default() })
             };
-            let sessions: Arc<[Session]> = recent.get(chunk, readers, read).expect("sessions");
+            let Graded { sessions, .. } = recent.get(chunk, readers, read).expect("sessions");
             assert_eq!(sessions[0].session_id, chunk.to_string());
             reads.get()
         };

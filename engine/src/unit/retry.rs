@@ -7,6 +7,7 @@ use datafusion::arrow::compute::interleave_record_batch;
 use datafusion::arrow::error::ArrowError;
 
 use super::answerer::Answerer;
+use super::recent::Graded;
 use super::work::{part_batch, read_sessions};
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::rows::list_range;
@@ -46,7 +47,8 @@ pub(super) async fn retry_unit(
         let reading = Arc::clone(context);
         let sessions = tokio::task::spawn_blocking(move || read_sessions(&reading, unit.chunk)).await??;
         let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
-        let answers = answerer.answers(context, unit, &again).await?;
+        let again = Graded::of(again, &context.plan.relevance);
+        let answers = answerer.answers(context, unit, &again.sessions).await?;
         let (scorer, name) = (Arc::clone(context), part.clone());
         let score = move || part_batch(&scorer, &name, &again, &answers);
         let new = tokio::task::spawn_blocking(score).await??;

@@ -7,10 +7,11 @@ use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::error::ArrowError;
 
 use super::answerer::Answerer;
+use super::recent::Graded;
 use super::{UnitContext, UnitDone, UnitError, WorkUnit};
 use crate::rows::{Answers, part_to_batch, sessions_from_batch};
 use crate::schema::column;
-use crate::score::{Relevance, ranking_facts, score_chunk};
+use crate::score::{ranking_facts, score_chunk};
 use crate::session::Session;
 use crate::store::{RunDirectory, StoreError, layout};
 
@@ -22,16 +23,16 @@ pub(super) async fn do_unit(
 ) -> Result<UnitDone, UnitError> {
     let reading = Arc::clone(context);
     let read = move || {
-        let read = || read_sessions(&reading, unit.chunk);
+        let read = || Ok(Graded::of(read_sessions(&reading, unit.chunk)?, &reading.plan.relevance));
         reading.recent.get(unit.chunk, reading.readers(), read)
     };
-    let sessions = tokio::task::spawn_blocking(read).await??;
-    let answers = answerer.answers(context, unit, &sessions).await?;
-    let done = UnitDone { unit, sessions: sessions.len() as u64, failed: answers.failures() as u64 };
+    let graded = tokio::task::spawn_blocking(read).await??;
+    let answers = answerer.answers(context, unit, &graded.sessions).await?;
+    let done = UnitDone { unit, sessions: graded.sessions.len() as u64, failed: answers.failures() as u64 };
     let context = Arc::clone(context);
     let write = move || {
         let part = layout::part(unit.pipeline, unit.chunk);
-        let batch = part_batch(&context, &part, &sessions, &answers)?;
+        let batch = part_batch(&context, &part, &graded, &answers)?;
         context.run.write_part(&part, &batch)?;
         Ok::<(), UnitError>(())
     };
@@ -66,13 +67,12 @@ pub(super) fn read_sessions(context: &UnitContext, chunk: usize) -> Result<Arc<[
 pub(super) fn part_batch(
     context: &UnitContext,
     part: &std::path::Path,
-    sessions: &[Session],
+    graded: &Graded,
     answers: &Answers,
 ) -> Result<RecordBatch, UnitError> {
-    let plan = &context.plan;
-    let relevance: Vec<Relevance> = sessions.iter().map(|session| Relevance::of(session, &plan.relevance)).collect();
-    let scores = score_chunk(plan, &context.contract, sessions, &relevance, answers)?;
-    let facts = ranking_facts(sessions, &relevance, answers, plan.support_depth(), plan.list_depth());
+    let (plan, Graded { sessions, relevance }) = (&context.plan, graded);
+    let scores = score_chunk(plan, &context.contract, sessions, relevance, answers)?;
+    let facts = ranking_facts(sessions, &scores.top_graded, answers, plan.support_depth(), plan.list_depth());
     let failed = |error: ArrowError| StoreError::table(part, error);
     Ok(part_to_batch(answers, &scores, facts, &context.contract.columns()).map_err(failed)?)
 }

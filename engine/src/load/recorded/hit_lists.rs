@@ -1,7 +1,7 @@
 //! Puts the column `hits` of [`crate::schema::RANKINGS`] together from pieces of blocks.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, ListArray, StringArray, StructArray, UInt32Array,
@@ -128,9 +128,17 @@ fn concatenated_scores(items: &[ArrayRef], pieces: &[Option<ArrayRef>]) -> Resul
     concatenated(&pieces).map(Some)
 }
 
-/// Returns scores of hits that have none. Nobody looks at the numbers below, so that the system need not even find them room.
+/// Hits that have their missing scores in common.
+const SHARED_HITS: usize = 1 << 20;
+
+/// Returns scores of hits that have none. Nobody looks at the numbers below: one array does for all, and the system need not even
+/// find it room.
 fn no_scores(hits: usize) -> ArrayRef {
-    Arc::new(Float64Array::new_null(hits))
+    static SHARED: LazyLock<Float64Array> = LazyLock::new(|| Float64Array::new_null(SHARED_HITS));
+    match hits {
+        0..=SHARED_HITS => Arc::new(SHARED.slice(0, hits)),
+        _ => Arc::new(Float64Array::new_null(hits)),
+    }
 }
 
 fn concatenated(pieces: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {

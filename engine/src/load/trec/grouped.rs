@@ -19,25 +19,34 @@ const JUDGMENT_BYTES: usize = 56;
 const TOPIC_BYTES: usize = 160;
 
 /// How the judgments of some files are best grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::load) enum Grouping {
-    /// In so many passes, each over one share of the topics; 1 where all fit in memory.
+    /// They fit in memory: here they are.
+    Whole(Qrels),
+    /// In so many passes, each over one share of the topics.
     Passes(u64),
     /// Topic by topic, as they stand.
     Streamed,
 }
 
 impl Grouping {
-    /// Looks at the files. `memory_bytes` is what grouped judgments may take.
+    /// Looks at the files, and keeps what they hold while it fits. `memory_bytes` is what grouped judgments may take; what is dirty
+    /// about those that are kept is added to `dirt`.
     ///
     /// # Errors
     ///
     /// Returns what reading the files meets.
-    pub(in crate::load) fn of(paths: &[PathBuf], memory_bytes: usize, streamable: bool) -> Result<Self, LoadError> {
+    pub(in crate::load) fn of(
+        paths: &[PathBuf],
+        memory_bytes: usize,
+        streamable: bool,
+        dirt: &mut Dirt,
+    ) -> Result<Self, LoadError> {
         let mut rows = JudgmentRows::new(paths);
-        let (mut ignored, mut bytes, mut runs, mut ascending) = (Dirt::default(), 0, 0, true);
+        let (mut found, mut bytes, mut runs, mut ascending) = (Dirt::default(), 0, 0, true);
         let mut last = String::new();
-        while rows.advance(&mut ignored)?.is_some() {
+        let mut whole = Some(Qrels::default());
+        while let Some(grade) = rows.advance(&mut found)? {
             bytes += rows.document().len() + JUDGMENT_BYTES;
             if rows.topic() != last {
                 bytes += 2 * rows.topic().len() + TOPIC_BYTES;
@@ -46,9 +55,14 @@ impl Grouping {
                 last.clear();
                 last.push_str(rows.topic());
             }
+            whole = whole.filter(|_| bytes <= memory_bytes);
+            if let Some(whole) = &mut whole {
+                whole.add(rows.topic(), rows.document(), grade);
+            }
         }
-        if bytes <= memory_bytes {
-            return Ok(Self::Passes(1));
+        if let Some(whole) = whole {
+            found.iter().for_each(|(kind, count)| dirt.add_many(kind, count));
+            return Ok(Self::Whole(whole));
         }
         if streamable && (ascending || find_repeat(&TopicRuns(paths), runs)?.is_none()) {
             return Ok(Self::Streamed);
@@ -118,7 +132,7 @@ impl Share {
 }
 
 /// Judgments by topic, in order of first appearance.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(in crate::load) struct Qrels {
     topics: Vec<(String, Vec<Judgment>)>,
     positions: HashMap<String, usize>,
@@ -273,8 +287,14 @@ mod tests {
 
     fn read(text: &str) -> (Result<Topics, LoadError>, Dirt) {
         let file = file(text);
-        let mut dirt = Dirt::default();
-        let qrels = Qrels::read(&[file.path().to_owned()], ALL, &mut dirt);
+        let paths = [file.path().to_owned()];
+        let (mut dirt, mut looked) = (Dirt::default(), Dirt::default());
+        let qrels = Qrels::read(&paths, ALL, &mut dirt);
+        match (&qrels, Grouping::of(&paths, usize::MAX, true, &mut looked)) {
+            (Ok(qrels), Ok(Grouping::Whole(whole))) => assert_eq!((&whole, &looked), (qrels, &dirt)),
+            (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string()),
+            (one, other) => panic!("{one:?} {other:?}"),
+        }
         let topics =
             qrels.map(|qrels| qrels.into_rest().map(|(topic, raw)| (topic, settled(raw, &mut dirt))).collect());
         (topics, dirt)
@@ -321,10 +341,12 @@ mod tests {
         let together = file("b 0 x 1\nb 0 y 2\na 0 x 1\nc 0 x 3\n");
         let apart = file("b 0 x 1\na 0 x 1\nb 0 y 2\nb 0 x 0\nc 0 x 3\n");
         let grouping = |file: &tempfile::NamedTempFile, memory| {
-            Grouping::of(&[file.path().to_owned()], memory, true).expect("judgments")
+            Grouping::of(&[file.path().to_owned()], memory, true, &mut Dirt::default()).expect("judgments")
         };
-        assert_eq!(grouping(&together, 1 << 20), Grouping::Passes(1));
-        assert_eq!(grouping(&together, 100), Grouping::Streamed);
+        let Grouping::Whole(whole) = grouping(&together, 1 << 20) else { panic!("it fits") };
+        let topics: Vec<_> = whole.into_rest().map(|(topic, judgments)| (topic, judgments.len())).collect();
+        assert_eq!(topics, [("b".to_owned(), 2), ("a".to_owned(), 1), ("c".to_owned(), 1)]);
+        assert!(matches!(grouping(&together, 100), Grouping::Streamed));
         let Grouping::Passes(passes) = grouping(&apart, 100) else { panic!("not streamed") };
         assert!(passes > 1);
 

@@ -69,7 +69,8 @@ impl TrecSessions {
                 }
             }
         }
-        let stage = match Grouping::of(&qrels, memory_bytes / 4, true)? {
+        let stage = match Grouping::of(&qrels, memory_bytes / 4, true, dirt)? {
+            Grouping::Whole(qrels) => Stage::Topics { share: Share::WHOLE, qrels, next: 0 },
             Grouping::Passes(of) => {
                 let share = Share { number: 0, of };
                 Stage::Topics { share, qrels: Qrels::read(&qrels, share, dirt)?, next: 0 }
