@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::item_pages::{ItemPages, Stop};
@@ -52,7 +53,7 @@ impl GroupRows {
             match read {
                 Ok(column) => Ok(Some(column)),
                 Err(Stop::Unknown) => Ok(None),
-                Err(Stop::Failed(error)) => Err(error.into()),
+                Err(Stop::Failed(error)) => Err(ArrowError::from(error).into()),
             }
         })?;
         let Some(column) = read else { return self.start_over(table) };
@@ -78,11 +79,7 @@ impl GroupRows {
     }
 }
 
-fn with_column(
-    batch: &RecordBatch,
-    name: &str,
-    column: ArrayRef,
-) -> Result<RecordBatch, datafusion::arrow::error::ArrowError> {
+fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> Result<RecordBatch, ArrowError> {
     let field = Arc::new(Field::new(name, column.data_type().clone(), true));
     let fields: Vec<_> = batch.schema().fields().iter().cloned().chain([field]).collect();
     let columns = batch.columns().iter().cloned().chain([column]).collect();

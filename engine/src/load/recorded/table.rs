@@ -171,6 +171,12 @@ impl Table {
         Ok(pages.map(|pages| (column, pages)))
     }
 
+    /// Returns the table in blocks of so many rows.
+    #[cfg(test)]
+    pub(super) fn with_block_rows(self, block_rows: usize) -> Self {
+        Self { block_rows, ..self }
+    }
+
     /// Returns whether no page of items was met yet that only the general reader knows.
     pub(super) fn knows_item_pages(&self) -> bool {
         !self.leaves_item_pages.load(Ordering::Relaxed)
