@@ -36,6 +36,8 @@ pub(super) struct Chunk {
     pub(super) logged: Vec<LoggedSession>,
     /// The rows under each taxonomy node.
     pub(super) nodes: BTreeMap<String, Vec<u32>>,
+    /// The judgments, where all is read and they were for what clicks can tell.
+    pub(super) judgments: Option<ListArray>,
 }
 
 /// One arm's columns of a chunk.
@@ -105,7 +107,9 @@ impl Chunk {
                     .map_err(|error| StoreError::table(&tables.arm_path(arm), error))?,
             );
         }
-        Ok(Self { rows, arms, touched, logged, nodes })
+        let judgments = extent == Extent::Whole && of_sessions.contains(&column::JUDGMENTS);
+        let judgments = judgments.then(|| list(&sessions, column::JUDGMENTS).cloned()).transpose().map_err(damaged)?;
+        Ok(Self { rows, arms, touched, logged, nodes, judgments })
     }
 }
 

@@ -78,7 +78,7 @@ use aggregation::Kept;
 use beyond::Beyond;
 use chunk::{Chunk, Extent};
 use cluster_tests::Clustered;
-use judged::Bounds;
+use judged::{Bounds, BoundsBeside, MadeBounds};
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
 use resampling::{MOST_BYTES, Resampled, Source};
@@ -176,8 +176,8 @@ fn compare_within(
     };
     let mut kept = Kept::new(&question, contract, sample.rows())?;
     let mut sums = sums.filter(|_| !kept.keeps());
-    let tally = match sums.as_mut().and_then(Sums::take_whole) {
-        Some(tally) => tally,
+    let (tally, bounds) = match sums.as_mut().and_then(Sums::take_whole) {
+        Some(tally) => (tally, None),
         None => sum_up_chunks(&question, run, &sample, threads, (sums.as_ref(), &mut kept))?,
     };
     let clustered = match sums.as_mut().and_then(Sums::take_clustered) {
@@ -190,37 +190,53 @@ fn compare_within(
         None => Ok(None),
     })?;
     kept.read_clusters(run, &sample, plan.statistics.cluster_by)?;
-    let bounds = sums.as_ref().map_or(Ok(None), Sums::bounds)?;
-    let bounds = Bounds::read(&question, &tally, run, &sample, threads, bounds)?;
+    let made = match bounds {
+        Some(made) => Some(made),
+        None => sums.as_ref().map_or(Ok(None), Sums::bounds)?,
+    };
+    let bounds = Bounds::read(&question, &tally, run, &sample, threads, made)?;
     let beyond = Beyond::read(&question, run, &sample, threads)?;
     let stopping = sequential::read(plan, run)?;
     conclude(&question, contract, arms, &Summed { tally, clustered, resampled, kept, bounds, beyond, stopping })
 }
 
-/// Reads every chunk, but those whose sums others made.
+/// Reads every chunk, but those whose sums others made. Where nobody else makes any, what unjudged items could do is summed up
+/// beside them.
 fn sum_up_chunks(
     question: &Question<'_>,
     run: &RunDirectory,
     sample: &TableReader,
     threads: NonZeroUsize,
     (made, kept): (Option<&Sums<'_>>, &mut Kept),
-) -> Result<Tally, CompareError> {
+) -> Result<(Tally, Option<MadeBounds>), CompareError> {
     let keeps = kept.keeps();
+    let max_grade = match made {
+        Some(_) => None,
+        None => BoundsBeside::max_grade(question, run, sample, threads)?,
+    };
     let read = |index: usize| {
         if let Some(sums) = made.map(|made| made.chunk(index)).transpose()?.flatten() {
-            return Ok((None, sums));
+            return Ok((None, sums, Vec::new()));
         }
-        let chunk = Chunk::read(question, &OfChunk { run, sample, chunk: index }, Extent::Whole)?;
-        let sums = Tally::of(question, &chunk).map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
-        Ok::<_, CompareError>((keeps.then_some(chunk), sums))
+        let tables = OfChunk { run, sample, chunk: index };
+        let chunk = Chunk::read(question, &tables, Extent::Whole)?;
+        let mut bounds = match max_grade {
+            Some(max_grade) => BoundsBeside::read(question, &tables, &chunk, max_grade)?,
+            None => None,
+        };
+        let sums = Tally::of(question, &chunk, bounds.as_mut());
+        let sums = sums.map_err(|error| StoreError::table(&run.path(layout::PARTS), error))?;
+        let bounds = bounds.map_or_else(Vec::new, BoundsBeside::sums);
+        Ok::<_, CompareError>((keeps.then_some(chunk), sums, bounds))
     };
-    let mut tally = Tally::default();
-    fold::in_order(sample.groups(), threads, read, |_, (chunk, sums)| {
+    let (mut tally, mut bounds) = (Tally::default(), max_grade.map(MadeBounds::new));
+    fold::in_order(sample.groups(), threads, read, |_, (chunk, sums, of_chunk)| {
         chunk.iter().for_each(|chunk| kept.add(chunk, &sums));
         tally.merge(sums);
+        bounds.iter_mut().for_each(|bounds| bounds.add(&of_chunk));
         Ok(())
     })?;
-    Ok(tally)
+    Ok((tally, bounds))
 }
 
 /// Everything that was summed up.

@@ -10,6 +10,7 @@ use rematch_metrics::top_lists::TopLists;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
+use super::judged::BoundsBeside;
 use super::outcome::{ListSimilarity, MetricSummary};
 use super::question::Question;
 use super::tally::{MeanTally, merge_each};
@@ -17,6 +18,11 @@ use crate::rows::top_keys;
 
 /// The probability with which rank-biased overlap reads on: nine tenths of its weight are on the first ten ranks or so.
 const PERSISTENCE: Proportion = Proportion::NINETY_PERCENT;
+
+/// Returns what compares the tops of two lists.
+pub(super) fn top_lists() -> TopLists {
+    TopLists::new(PERSISTENCE)
+}
 
 /// One candidate's lists beside the baseline's, summed up over some sessions.
 #[derive(Default, Serialize, Deserialize)]
@@ -37,13 +43,20 @@ struct AtCutoff {
 }
 
 impl SimilarityTally {
-    /// Sums up a chunk for every candidate.
-    pub(super) fn of(question: &Question<'_>, chunk: &Chunk) -> Vec<Self> {
-        let mut lists = TopLists::new(PERSISTENCE);
-        question.candidates().map(|candidate| Self::of_candidate(question, chunk, candidate, &mut lists)).collect()
+    /// Sums up a chunk for every candidate. `judged` looks at the same lists.
+    pub(super) fn of(question: &Question<'_>, chunk: &Chunk, mut judged: Option<&mut BoundsBeside>) -> Vec<Self> {
+        let mut lists = top_lists();
+        let mut of = |candidate| Self::of_candidate(question, chunk, candidate, &mut lists, judged.as_deref_mut());
+        question.candidates().map(&mut of).collect()
     }
 
-    fn of_candidate(question: &Question<'_>, chunk: &Chunk, candidate: usize, lists: &mut TopLists) -> Self {
+    fn of_candidate(
+        question: &Question<'_>,
+        chunk: &Chunk,
+        candidate: usize,
+        lists: &mut TopLists,
+        mut judged: Option<&mut BoundsBeside>,
+    ) -> Self {
         let mut found = Self { at_cutoffs: vec![AtCutoff::default(); question.list_cutoffs.len()], ..Self::default() };
         let (Some(baseline), Some(new)) = (chunk.arms.first(), chunk.arms.get(candidate)) else { return found };
         let (Some(old_tops), Some(new_tops)) = (&baseline.top_items, &new.top_items) else { return found };
@@ -51,6 +64,9 @@ impl SimilarityTally {
             if !baseline.has_failed(row) && !new.has_failed(row) {
                 lists.compare(top_keys(old_tops.value(row)), top_keys(new_tops.value(row)));
                 found.add(lists, &question.list_cutoffs);
+                if let Some(judged) = judged.as_deref_mut() {
+                    judged.look(candidate, row, lists);
+                }
             }
         }
         found

@@ -12,7 +12,7 @@ use super::chunk::{ArmChunk, Chunk};
 use super::columns::Damaged;
 use super::exposure;
 use super::failures::{DroppedTally, ScorerTally};
-use super::judged::ShareTally;
+use super::judged::{BoundsBeside, ShareTally};
 use super::latency::{self, Latencies, LatencyPairs, Timed};
 use super::moves::moves;
 use super::question::Question;
@@ -183,8 +183,12 @@ impl Rows<'_> {
 }
 
 impl Tally {
-    /// Sums up a chunk.
-    pub(super) fn of(question: &Question<'_>, chunk: &Chunk) -> Result<Self, Damaged> {
+    /// Sums up a chunk. `judged` looks at the top lists while they are at hand.
+    pub(super) fn of(
+        question: &Question<'_>,
+        chunk: &Chunk,
+        judged: Option<&mut BoundsBeside>,
+    ) -> Result<Self, Damaged> {
         let all: Vec<usize> = (0..question.measures.len()).collect();
         let timed = (0..).zip(&chunk.arms).map(|(index, arm)| latency::timed(question, index, arm));
         let timed = timed.collect::<Result<Vec<_>, _>>()?;
@@ -207,7 +211,7 @@ impl Tally {
             exposures: exposure::sum_up(question, chunk),
             labels: Labels::of(chunk),
             latencies: question.candidates().map(|candidate| LatencyPairs::of(&timed, candidate)).collect(),
-            similarities: SimilarityTally::of(question, chunk),
+            similarities: SimilarityTally::of(question, chunk, judged),
             moves: question.candidates().map(|candidate| moves(question, chunk, candidate)).collect(),
             memberships: chunk.nodes.values().map(|rows| rows.len() as u64).sum(),
             arms,

@@ -452,7 +452,7 @@ fn resample(case: &Case, run: &Run, rows_per_chunk: usize, most_bytes: u64) -> (
     let directory = case.write(folder.path(), run, rows_per_chunk);
     let (question, sample) = (Question::new(&case.plan, &case.contract, 3), directory.sample().expect("a sample"));
     let made = (None, &mut Kept::default());
-    let tally = sum_up_chunks(&question, &directory, &sample, threads, made).expect("sums");
+    let (tally, _) = sum_up_chunks(&question, &directory, &sample, threads, made).expect("sums");
     let clustered = Clustered::read(&question, &tally, &directory, &sample, threads).expect("clusters");
     let source = Source { question: &question, run: &directory, sample: &sample, threads };
     let found = Resampled::read(source, &tally, &clustered, most_bytes, |_, _| Ok(None)).expect("resampled");

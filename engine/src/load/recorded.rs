@@ -11,10 +11,12 @@ mod block;
 mod chunks;
 mod columns;
 mod cursor;
+mod group;
 mod hit_lists;
 #[cfg(any(test, feature = "oracles"))]
 pub(in crate::load) mod in_memory;
 mod index;
+mod item_pages;
 mod number;
 mod order;
 mod repeats;

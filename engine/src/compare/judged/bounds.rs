@@ -3,14 +3,17 @@
 use std::num::NonZeroUsize;
 
 use rematch_metrics::sum::CompensatedSum;
+use rematch_metrics::top_lists::TopLists;
 use serde::{Deserialize, Serialize};
 
-use super::read::{JudgedChunk, highest_grade};
+use super::read::{JudgedChunk, highest_grade, is_judged, known_grade};
 use super::what_if::{Range, WhatIf};
 use crate::benchmark::Plan;
+use crate::compare::chunk::Chunk;
 use crate::compare::fold::in_order;
 use crate::compare::outcome::JudgmentBounds;
 use crate::compare::question::Question;
+use crate::compare::tables::Tables;
 use crate::compare::tally::{Tally, merge_each};
 use crate::store::{RunDirectory, StoreError, TableReader};
 
@@ -36,12 +39,26 @@ pub(in crate::compare) struct Sums {
     all: CompensatedSum,
 }
 
-/// What others summed up of the unjudged items.
+/// What was summed up of the unjudged items, by others or beside what else is.
 pub(in crate::compare) struct Made {
-    /// The highest grade.
-    pub(in crate::compare) max_grade: f64,
-    /// By chunk and candidate; they count where they are of all chunks.
-    pub(in crate::compare) chunks: Vec<Vec<Sums>>,
+    max_grade: f64,
+    /// Chunks that were added; the sums count where these are all.
+    chunks: usize,
+    /// By candidate.
+    candidates: Vec<Sums>,
+}
+
+impl Made {
+    /// Starts with no chunk of a run whose highest grade is `max_grade`.
+    pub(in crate::compare) fn new(max_grade: f64) -> Self {
+        Self { max_grade, chunks: 0, candidates: Vec::new() }
+    }
+
+    /// Adds the sums of the chunk that follows, by candidate; nothing where it has no judgments.
+    pub(in crate::compare) fn add(&mut self, of_chunk: &[Sums]) {
+        self.chunks += 1;
+        merge_each(&mut self.candidates, of_chunk.to_vec(), Sums::merge);
+    }
 }
 
 /// What is asked of the unjudged items.
@@ -63,7 +80,7 @@ impl Ask {
         sample: &TableReader,
         threads: NonZeroUsize,
     ) -> Result<Self, StoreError> {
-        if !tally.arms.iter().any(|arm| arm.judged.any()) {
+        if !any_judged(tally) {
             return Ok(Self::Unjudged);
         }
         let plan = question.plan;
@@ -74,8 +91,65 @@ impl Ask {
     }
 }
 
+/// Returns whether an arm answered a session that has judgments.
+fn any_judged(tally: &Tally) -> bool {
+    tally.arms.iter().any(|arm| arm.judged.any())
+}
+
+/// Sums up what unjudged items could do while a chunk's lists are at hand, so that neither they nor the judgments are read again.
+pub(in crate::compare) struct Beside {
+    chunk: JudgedChunk,
+    what_if: WhatIf,
+    /// By candidate.
+    sums: Vec<Sums>,
+}
+
+impl Beside {
+    /// Returns the highest grade of a run whose unjudged items can be summed up beside its chunks. `None` where nothing is asked of
+    /// them, and where the sample's statistics know of no judgment: nothing is read then.
+    pub(in crate::compare) fn max_grade(
+        question: &Question<'_>,
+        run: &RunDirectory,
+        sample: &TableReader,
+        threads: NonZeroUsize,
+    ) -> Result<Option<f64>, StoreError> {
+        if !(0..sample.groups()).any(|group| known_grade(sample, group).is_some()) {
+            return Ok(None);
+        }
+        let highest = max_grade(run, sample, threads)?;
+        Ok(highest.filter(|highest| WhatIf::new(question.plan, *highest).is_some()))
+    }
+
+    /// Reads the judgments of a chunk; `None` where it has none that count.
+    pub(in crate::compare) fn read(
+        question: &Question<'_>,
+        tables: &impl Tables,
+        chunk: &Chunk,
+        max_grade: f64,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(what_if) = WhatIf::new(question.plan, max_grade).filter(|_| is_judged(chunk)) else { return Ok(None) };
+        let chunk = JudgedChunk::beside(question.plan, tables, chunk)?;
+        let sums = question.candidates().map(|_| Sums::default()).collect();
+        Ok(Some(Self { chunk, what_if, sums }))
+    }
+
+    /// Looks at a row's session with the baseline's list and that of the candidate at `arm`. Rows come in their order.
+    pub(in crate::compare) fn look(&mut self, arm: usize, row: usize, lists: &TopLists) {
+        let Some(session) = self.chunk.session(arm, row) else { return };
+        let sums = arm.checked_sub(1).and_then(|candidate| self.sums.get_mut(candidate));
+        if let (Some(range), Some(sums)) = (self.what_if.look(session, lists), sums) {
+            sums.add(range);
+        }
+    }
+
+    /// Returns the sums of a chunk, by candidate.
+    pub(in crate::compare) fn sums(self) -> Vec<Sums> {
+        self.sums
+    }
+}
+
 impl Bounds {
-    /// Reads the judgments of a run, where it has any, and the top items again; neither where others `made` the sums.
+    /// Reads the judgments of a run, where it has any, and the top items again; neither where the sums are `made`.
     pub(in crate::compare) fn read(
         question: &Question<'_>,
         tally: &Tally,
@@ -84,13 +158,11 @@ impl Bounds {
         threads: NonZeroUsize,
         made: Option<Made>,
     ) -> Result<Self, StoreError> {
-        let mut candidates: Vec<Sums> = Vec::new();
-        let mut merge = |sums: Vec<Sums>| merge_each(&mut candidates, sums, Sums::merge);
-        let max_grade = match made.filter(|made| made.chunks.len() == sample.groups()) {
-            Some(made) => {
-                made.chunks.into_iter().for_each(merge);
-                made.max_grade
-            }
+        if !any_judged(tally) {
+            return Ok(Self::Unjudged);
+        }
+        let Made { max_grade, candidates, .. } = match made.filter(|made| made.chunks == sample.groups()) {
+            Some(made) => made,
             None => {
                 let max_grade = match Ask::of(question, tally, run, sample, threads)? {
                     Ask::Unjudged => return Ok(Self::Unjudged),
@@ -98,11 +170,12 @@ impl Bounds {
                     Ask::Whether { max_grade } => max_grade,
                 };
                 let sum_up = |index: usize| Sums::of_chunk(question, run, sample, index, max_grade);
+                let mut made = Made::new(max_grade);
                 in_order(sample.groups(), threads, sum_up, |_, sums| {
-                    merge(sums);
+                    made.add(&sums);
                     Ok::<_, StoreError>(())
                 })?;
-                max_grade
+                made
             }
         };
         let Some(what_if) = WhatIf::new(question.plan, max_grade) else { return Ok(Self::Unjudged) };
@@ -160,11 +233,11 @@ impl Sums {
 
     fn of(chunk: &JudgedChunk, arm: usize, what_if: &mut WhatIf) -> Self {
         let mut found = Self::default();
-        for (session, lists) in chunk.pairs(arm) {
+        chunk.each_pair(arm, what_if.cutoff(), |_, session, lists| {
             if let Some(range) = what_if.look(session, lists) {
                 found.add(range);
             }
-        }
+        });
         found
     }
 

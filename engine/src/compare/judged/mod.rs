@@ -10,6 +10,6 @@ mod read;
 mod share;
 mod what_if;
 
-pub(super) use bounds::{Ask as BoundsAsk, Bounds, Made as MadeBounds, Sums as BoundSums};
+pub(super) use bounds::{Ask as BoundsAsk, Beside as BoundsBeside, Bounds, Made as MadeBounds, Sums as BoundSums};
 pub use next::{JudgeNext, judge_next};
 pub(super) use share::ShareTally;

@@ -109,21 +109,21 @@ pub fn judge_next(
 
 fn best_of(chunk: &JudgedChunk, index: usize, arm: usize, what_if: &mut WhatIf, most: NonZeroUsize) -> Best {
     let mut best = Best::default();
-    for (session, lists) in chunk.pairs(arm) {
-        let Some(range) = what_if.look(session, lists) else { continue };
+    chunk.each_pair(arm, what_if.cutoff(), |row, session, lists| {
+        let Some(range) = what_if.look(session, lists) else { return };
         best.sessions += 1;
         if range.unjudged == 0 {
-            continue;
+            return;
         }
         for potential in what_if.potentials().iter().filter(|potential| potential.change != 0.0) {
-            let ranks = [potential.item.first, potential.item.second];
-            best.places.push(Place { chunk: index, row: session.row, ranks, change: potential.change });
+            let ranks = [potential.item.first, potential.item.second].map(|rank| rank.map(usize::from));
+            best.places.push(Place { chunk: index, row, ranks, change: potential.change });
         }
         // Sorted now and then: memory stays at a few times what is kept.
         if best.places.len() > 4 * most.get() {
             best.keep(most.get());
         }
-    }
+    });
     best.keep(most.get());
     best
 }

@@ -9,9 +9,9 @@ use std::num::NonZeroUsize;
 
 use rematch_metrics::preset::Preset;
 use rematch_metrics::top_lists::{EitherItem, TopLists};
-use rematch_metrics::{GainFunction, Metric, Proportion, RankedGrades};
+use rematch_metrics::{GainFunction, Metric, RankedGrades};
 
-use super::read::{JudgedSession, TopKeys};
+use super::read::JudgedSession;
 use crate::benchmark::Plan;
 
 /// What the unjudged items of one session could do.
@@ -38,12 +38,14 @@ pub(super) struct Potential {
     pub(super) change: f64,
 }
 
-/// Looks at one session after the other; the lists of the last one stay until the next.
+/// Looks at one session after the other; what was found of the last one stays until the next.
 pub(super) struct WhatIf {
     metric: Metric,
     gain: GainFunction,
     cutoff: NonZeroUsize,
     max_grade: f64,
+    /// The gain of that grade.
+    best: f64,
     /// Whose conventions the metric follows.
     preset: Preset,
     /// Whether the difference follows from discounts alone.
@@ -52,16 +54,20 @@ pub(super) struct WhatIf {
     discounts: Vec<f64>,
     /// Of the first ranks together, from none on.
     discount_sums: Vec<f64>,
-    lists: TopLists,
+    /// Those that help the candidate most come first; equal ones as the lists have them.
     unjudged: Vec<Unjudged>,
-    /// Both lists' grades, rank by rank.
+    /// Those of them that only the baseline's list holds, as it has them.
+    lost: Vec<Unjudged>,
+    /// Both lists' grades, rank by rank; for another metric than nDCG.
     ranked: [Vec<Option<f64>>; 2],
-    /// All grades of the session.
+    /// All grades of the session; for another metric than nDCG.
     judged: Vec<f64>,
     /// The positive gains of the session, best first; for nDCG.
     gains: Vec<f64>,
     /// The candidate's discounted gain as judged, less the baseline's; for nDCG.
     numerator: f64,
+    /// The ideal by the number of relevant items more, from none to as many as there are ranks; for nDCG.
+    ideals: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +75,13 @@ struct Unjudged {
     item: EitherItem,
     /// The discount at the candidate's rank, less that at the baseline's.
     advantage: f64,
+}
+
+impl Unjudged {
+    /// Where the lists have the item: those of the baseline's come first.
+    fn place(&self) -> (bool, Option<u8>, Option<u8>) {
+        (self.item.first.is_none(), self.item.first, self.item.second)
+    }
 }
 
 impl WhatIf {
@@ -96,16 +109,18 @@ impl WhatIf {
             gain,
             cutoff,
             max_grade,
+            best: gain.gain(max_grade),
             preset,
             is_ndcg: matches!(metric, Metric::Ndcg { .. }) && matches!(preset, Preset::Strict | Preset::TrecEval),
             discounts,
             discount_sums,
-            lists: TopLists::new(Proportion::NINETY_PERCENT),
             unjudged: Vec::new(),
+            lost: Vec::new(),
             ranked: [Vec::new(), Vec::new()],
             judged: Vec::new(),
             gains: Vec::new(),
             numerator: 0.0,
+            ideals: Vec::new(),
         }
     }
 
@@ -115,7 +130,7 @@ impl WhatIf {
     }
 
     /// Looks at a session with the baseline's and the candidate's list. `None` where the metric is undefined as judged.
-    pub(super) fn look(&mut self, session: &JudgedSession, lists: [TopKeys<'_>; 2]) -> Option<Range> {
+    pub(super) fn look(&mut self, session: JudgedSession<'_>, lists: &TopLists) -> Option<Range> {
         self.take_up(session, lists);
         let delta = self.delta(|_| false)?;
         if self.unjudged.is_empty() {
@@ -137,44 +152,73 @@ impl WhatIf {
         self.unjudged.iter().enumerate().filter_map(potential).collect()
     }
 
-    fn take_up(&mut self, session: &JudgedSession, lists: [TopKeys<'_>; 2]) {
-        let [baseline, candidate] = lists;
-        let cutoff = self.cutoff.get();
-        self.lists.compare(baseline.iter().take(cutoff), candidate.iter().take(cutoff));
-        self.judged.clear();
-        self.judged.extend(session.grades.iter().map(|(_, grade)| *grade));
-        self.gains.clear();
-        self.gains.extend(self.judged.iter().map(|grade| self.gain.gain(*grade)).filter(|gain| *gain > 0.0));
-        self.gains.sort_unstable_by(|one, other| other.total_cmp(one));
-        for (ranked, list) in self.ranked.iter_mut().zip([baseline, candidate]) {
-            ranked.clear();
-            ranked.resize(list.iter().take(cutoff).len(), None);
+    fn take_up(&mut self, session: JudgedSession<'_>, lists: &TopLists) {
+        if !self.is_ndcg {
+            self.judged.clear();
+            self.judged.extend(session.grades.iter().map(|(_, grade)| *grade));
+            for (ranked, ranks) in self.ranked.iter_mut().zip(lists.lengths(self.cutoff)) {
+                ranked.clear();
+                ranked.resize(ranks, None);
+            }
         }
         self.unjudged.clear();
+        self.lost.clear();
         self.numerator = 0.0;
-        let discount = |rank: Option<usize>| rank.and_then(|rank| self.discounts.get(rank)).copied().unwrap_or(0.0);
-        for item in self.lists.items() {
-            let advantage = discount(item.second) - discount(item.first);
-            let Some(grade) = session.grade(item.key) else {
-                self.unjudged.push(Unjudged { item: *item, advantage });
-                continue;
-            };
-            self.numerator += self.gain.gain(grade) * advantage;
-            set(&mut self.ranked, item, Some(grade));
+        lists.items(self.cutoff).for_each(|item| {
+            let advantage = self.discount(item.second) - self.discount(item.first);
+            match (session.grade(item.key), item.second) {
+                (None, Some(_)) => self.unjudged.push(Unjudged { item, advantage }),
+                (None, None) => self.lost.push(Unjudged { item, advantage }),
+                (Some(grade), _) if self.is_ndcg => self.numerator += self.gain.gain(grade) * advantage,
+                (Some(grade), _) => set(&mut self.ranked, &item, Some(grade)),
+            }
+        });
+        // Sorting takes few steps: what only one list holds is in order, if those of the baseline's come last and backwards.
+        self.unjudged.extend(self.lost.iter().rev());
+        let by_advantage = |one: &Unjudged, other: &Unjudged| other.advantage.total_cmp(&one.advantage);
+        self.unjudged
+            .sort_unstable_by(|one, other| by_advantage(one, other).then_with(|| one.place().cmp(&other.place())));
+        if self.is_ndcg {
+            self.find_ideals(session);
         }
-        // The items that help the candidate most come first; equal ones as the lists have them.
-        self.unjudged.sort_by(|one, other| other.advantage.total_cmp(&one.advantage));
+    }
+
+    fn discount(&self, rank: Option<u8>) -> f64 {
+        rank.and_then(|rank| self.discounts.get(usize::from(rank))).copied().unwrap_or(0.0)
+    }
+
+    /// Finds the ideal for each number of relevant items more.
+    fn find_ideals(&mut self, session: JudgedSession<'_>) {
+        self.gains.clear();
+        self.gains.extend(session.grades.iter().map(|(_, grade)| self.gain.gain(*grade)).filter(|gain| *gain > 0.0));
+        self.gains.sort_unstable_by(|one, other| other.total_cmp(one));
+        self.ideals.clear();
+        self.ideals.resize(self.unjudged.len().min(self.discounts.len()) + 1, 0.0);
+        // None of the judged items is better than the highest grade, so that the new ones come first, and the others go down.
+        for (rank, gain) in self.gains.iter().enumerate() {
+            for (rest, discount) in self.ideals.iter_mut().zip(self.discounts.get(rank..).unwrap_or_default()) {
+                *rest += discount * gain;
+            }
+        }
+        for (ideal, discounts) in self.ideals.iter_mut().zip(&self.discount_sums) {
+            *ideal += self.best * discounts;
+        }
     }
 
     /// The difference where the unjudged items that `relevant` picks have the highest grade.
     fn delta(&self, relevant: impl Fn(usize) -> bool) -> Option<f64> {
+        let picked =
+            || self.unjudged.iter().enumerate().filter(|(index, _)| relevant(*index)).map(|(_, unjudged)| unjudged);
         if self.is_ndcg {
-            let picked = || self.unjudged.iter().enumerate().filter(|(index, _)| relevant(*index));
-            let advantage: f64 = picked().map(|(_, unjudged)| unjudged.advantage).sum();
-            return self.ndcg_delta(advantage, picked().count());
+            let (mut advantage, mut picks) = (0.0, 0);
+            for unjudged in picked() {
+                advantage += unjudged.advantage;
+                picks += 1;
+            }
+            return self.ndcg_delta(advantage, picks);
         }
         let (mut ranked, mut judged) = (self.ranked.clone(), self.judged.clone());
-        for (_, unjudged) in self.unjudged.iter().enumerate().filter(|(index, _)| relevant(*index)) {
+        for unjudged in picked() {
             set(&mut ranked, &unjudged.item, Some(self.max_grade));
             judged.push(self.max_grade);
         }
@@ -187,13 +231,9 @@ impl WhatIf {
 
     /// The difference of nDCG with so many relevant items more, whose discounts are `advantage` more in the candidate's list.
     fn ndcg_delta(&self, advantage: f64, relevant: usize) -> Option<f64> {
-        let best = self.gain.gain(self.max_grade);
-        // None of the judged items is better than the highest grade, so that the new ones come first.
-        let filled = relevant.min(self.discounts.len());
-        let rest = self.discounts.iter().skip(filled).zip(&self.gains).map(|(discount, gain)| discount * gain);
-        let ideal = best * self.discount_sums.get(filled).copied().unwrap_or(0.0) + rest.sum::<f64>();
+        let ideal = self.ideals.get(relevant).or(self.ideals.last()).copied().unwrap_or(0.0);
         match ideal > 0.0 && ideal.is_finite() {
-            true => Some((self.numerator + best * advantage) / ideal),
+            true => Some((self.numerator + self.best * advantage) / ideal),
             false => self.preset.undefined_is_zero().then_some(0.0),
         }
     }
@@ -206,11 +246,10 @@ impl WhatIf {
 
     /// The difference that is furthest in the direction of `sign`; the items come in the order in which they lead there.
     fn extreme_of_ndcg<'a>(&self, delta: f64, items: impl Iterator<Item = &'a Unjudged>, sign: f64) -> f64 {
-        let best = self.gain.gain(self.max_grade);
         let (mut advantage, mut found) = (0.0, delta);
         for (index, item) in items.enumerate() {
             // Items that do not lead there only make the ideal larger, and a difference that is there already smaller.
-            if sign * item.advantage <= 0.0 && sign * (self.numerator + best * advantage) >= 0.0 {
+            if sign * item.advantage <= 0.0 && sign * (self.numerator + self.best * advantage) >= 0.0 {
                 break;
             }
             advantage += item.advantage;
@@ -232,7 +271,7 @@ impl WhatIf {
 /// Gives an item a grade wherever it stands.
 fn set(ranked: &mut [Vec<Option<f64>>; 2], item: &EitherItem, grade: Option<f64>) {
     for (ranked, rank) in ranked.iter_mut().zip([item.first, item.second]) {
-        if let Some(slot) = rank.and_then(|rank| ranked.get_mut(rank)) {
+        if let Some(slot) = rank.and_then(|rank| ranked.get_mut(usize::from(rank))) {
             *slot = grade;
         }
     }
@@ -243,6 +282,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::compare::similarity;
 
     /// A session's judgments and both lists; keys are small numbers.
     fn session() -> impl Strategy<Value = (Vec<(u64, f64)>, Vec<u64>, Vec<u64>)> {
@@ -255,8 +295,10 @@ mod tests {
         (grades.prop_map(|grades| grades.into_iter().collect()), list(), list())
     }
 
-    fn bytes(keys: &[u64]) -> Vec<u8> {
-        keys.iter().flat_map(|key| key.to_le_bytes()).collect()
+    fn lists(a: &[u64], b: &[u64]) -> TopLists {
+        let mut lists = similarity::top_lists();
+        lists.compare(a.iter().copied(), b.iter().copied());
+        lists
     }
 
     fn what_if(metric: &str, preset: Preset) -> WhatIf {
@@ -287,9 +329,7 @@ mod tests {
             preset in prop::sample::select(&[Preset::Strict, Preset::TrecEval, Preset::Ranx, Preset::Elasticsearch][..]),
         ) {
             let mut what_if = what_if(metric, preset);
-            let (of_a, of_b) = (bytes(&a), bytes(&b));
-            let judged = JudgedSession { row: 0, grades: grades.clone() };
-            let found = what_if.look(&judged, [TopKeys::of(&of_a), TopKeys::of(&of_b)]);
+            let found = what_if.look(JudgedSession { grades: &grades }, &lists(&a, &b));
             let k = what_if.cutoff.get();
             let (a, b) = (&a[..a.len().min(k)], &b[..b.len().min(k)]);
             let mut unjudged: Vec<u64> = a.iter().chain(b).copied().filter(|key| grades.iter().all(|(other, _)| other != key)).collect();
@@ -319,18 +359,108 @@ mod tests {
             for potential in what_if.potentials() {
                 let then = plain(&what_if, &grades, &[potential.item.key], a, b).unwrap();
                 prop_assert!((potential.change - (then - delta)).abs() < 1e-12);
-                prop_assert_eq!(potential.item.first, a.iter().position(|key| *key == potential.item.key));
-                prop_assert_eq!(potential.item.second, b.iter().position(|key| *key == potential.item.key));
+                let ranks = [a, b].map(|list| list.iter().position(|key| *key == potential.item.key).map(|rank| rank as u8));
+                prop_assert_eq!([potential.item.first, potential.item.second], ranks);
             }
+        }
+    }
+
+    /// The range of nDCG as the module describes it, every sum anew and in the order of the items: reports have its bits.
+    fn spelled_out(what_if: &WhatIf, grades: &[(u64, f64)], lists: &TopLists) -> Option<(Range, Vec<Potential>)> {
+        let (discounts, best) = (&what_if.discounts, what_if.gain.gain(what_if.max_grade));
+        let discount = |rank: Option<u8>| rank.map_or(0.0, |rank| discounts[usize::from(rank)]);
+        let mut gains: Vec<f64> =
+            grades.iter().map(|(_, grade)| what_if.gain.gain(*grade)).filter(|gain| *gain > 0.0).collect();
+        gains.sort_by(|one, other| other.total_cmp(one));
+        let (mut numerator, mut unjudged) = (0.0, Vec::new());
+        for item in lists.items(what_if.cutoff) {
+            let advantage = discount(item.second) - discount(item.first);
+            match grades.iter().find(|(key, _)| *key == item.key) {
+                Some((_, grade)) => numerator += what_if.gain.gain(*grade) * advantage,
+                None => unjudged.push((item, advantage)),
+            }
+        }
+        unjudged.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let delta = |picked: &[f64], advantage: f64| {
+            let filled = picked.len().min(discounts.len());
+            let rest: f64 = discounts[filled..].iter().zip(&gains).map(|(discount, gain)| discount * gain).sum();
+            let ideal = best * discounts[..filled].iter().fold(0.0, |sum, discount| sum + discount) + rest;
+            match ideal > 0.0 {
+                true => Some((numerator + best * advantage) / ideal),
+                false => what_if.preset.undefined_is_zero().then_some(0.0),
+            }
+        };
+        let of = |picked: &[f64]| delta(picked, picked.iter().fold(0.0, |sum, advantage| sum + advantage));
+        let advantages: Vec<f64> = unjudged.iter().map(|(_, advantage)| *advantage).collect();
+        let extreme = |advantages: &[f64], sign: f64| {
+            let (mut found, mut advantage) = (of(&[])?, 0.0);
+            for (index, one) in advantages.iter().enumerate() {
+                if sign * one <= 0.0 && sign * (numerator + best * advantage) >= 0.0 {
+                    break;
+                }
+                advantage += one;
+                if let Some(delta) = delta(&advantages[..=index], advantage) {
+                    found = if sign > 0.0 { found.max(delta) } else { found.min(delta) };
+                }
+            }
+            Some(found)
+        };
+        let backwards: Vec<f64> = advantages.iter().rev().copied().collect();
+        let range = Range {
+            unjudged: unjudged.len(),
+            delta: of(&[])?,
+            lowest: extreme(&backwards, -1.0)?,
+            highest: extreme(&advantages, 1.0)?,
+            all: of(&advantages)?,
+        };
+        let potential = |(item, advantage): &(EitherItem, f64)| {
+            Some(Potential { item: *item, change: of(&[*advantage])? - range.delta })
+        };
+        Some((range, unjudged.iter().filter_map(potential).collect()))
+    }
+
+    /// More judgments than are looked through from the first on, and lists that go on below every cutoff.
+    fn long_session() -> impl Strategy<Value = (Vec<(u64, f64)>, Vec<u64>, Vec<u64>)> {
+        let list = || {
+            Just((0..40).collect::<Vec<u64>>())
+                .prop_shuffle()
+                .prop_flat_map(|list| (0..25_usize).prop_map(move |length| list[..length].to_vec()))
+        };
+        let grades = prop::collection::btree_map(0_u64..50, (-1_i32..4).prop_map(f64::from), 0..24);
+        let lists = prop_oneof![(list(), list()), list().prop_map(|list| (list.clone(), list))];
+        (grades, lists).prop_map(|(grades, (a, b))| (grades.into_iter().collect(), a, b))
+    }
+
+    proptest! {
+        #[test]
+        fn sums_that_are_kept_have_the_bits_of_those_that_are_made_anew(
+            (grades, a, b) in long_session(),
+            metric in prop::sample::select(&["nDCG@1", "nDCG@5", "nDCG(dcg='exp-log2')@10", "nDCG@20"][..]),
+            preset in prop::sample::select(&[Preset::Strict, Preset::TrecEval][..]),
+        ) {
+            let (mut what_if, lists) = (what_if(metric, preset), lists(&a, &b));
+            // What was looked at before must not matter.
+            what_if.look(JudgedSession { grades: &[(3, 1.0)] }, &super::tests::lists(&b, &a));
+            let found = what_if.look(JudgedSession { grades: &grades }, &lists);
+            let expected = spelled_out(&what_if, &grades, &lists);
+            let bits = |range: Range| {
+                (range.unjudged, [range.delta, range.lowest, range.highest, range.all].map(f64::to_bits))
+            };
+            prop_assert_eq!(found.map(bits), expected.as_ref().map(|(range, _)| bits(*range)));
+            if let Some((_, potentials)) = expected {
+                prop_assert_eq!(what_if.potentials(), potentials);
+            }
+            // What stands below the cutoff changes nothing.
+            let k = what_if.cutoff.get();
+            let cut = super::tests::lists(&a[..a.len().min(k)], &b[..b.len().min(k)]);
+            prop_assert_eq!(what_if.look(JudgedSession { grades: &grades }, &cut).map(bits), found.map(bits));
         }
     }
 
     #[test]
     fn a_newcomer_at_the_top_can_turn_a_loss() {
         let mut what_if = what_if("nDCG@2", Preset::Strict);
-        let judged = JudgedSession { row: 0, grades: vec![(1, 3.0)] };
-        let (baseline, candidate) = (bytes(&[1, 2]), bytes(&[9, 1]));
-        let found = what_if.look(&judged, [TopKeys::of(&baseline), TopKeys::of(&candidate)]).unwrap();
+        let found = what_if.look(JudgedSession { grades: &[(1, 3.0)] }, &lists(&[1, 2], &[9, 1])).unwrap();
         assert!(found.delta < 0.0 && found.lowest < found.delta && found.highest > 0.0);
         let potentials = what_if.potentials();
         assert_eq!(potentials.iter().map(|one| one.item.key).collect::<Vec<_>>(), [9, 2]);

@@ -87,7 +87,7 @@ impl Run<'_> {
     fn chunk(&self, chunk: usize) -> Result<u64, CompareError> {
         let read = Chunk::read(&self.question, &self.of_chunk(chunk), Extent::Whole)?;
         let failed = |error| StoreError::table(&self.run.path(layout::PARTS), error);
-        let mut sums = Tally::of(&self.question, &read).map_err(failed)?;
+        let mut sums = Tally::of(&self.question, &read, None).map_err(failed)?;
         sums.arms.iter_mut().for_each(|arm| latency::Latencies::settle(&mut arm.latencies));
         write(self.run, &layout::sums(Round::Chunks.number(), chunk), &sums)?;
         Ok(read.rows as u64)

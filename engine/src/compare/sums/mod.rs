@@ -164,12 +164,12 @@ impl<'a> Sums<'a> {
     pub(super) fn bounds(&self) -> Result<Option<judged::MadeBounds>, StoreError> {
         let Some(whole) = &self.asked.whole else { return Ok(None) };
         let Some(max_grade) = whole.max_grade else { return Ok(None) };
-        let mut chunks = Vec::new();
+        let mut made = judged::MadeBounds::new(max_grade);
         for range in 0..whole.ranges.count() {
             let Some(dealt) = piece::<Dealt>(self.run, Round::Deal, range)? else { return Ok(None) };
-            chunks.extend(dealt.bounds);
+            dealt.bounds.iter().for_each(|of_chunk| made.add(of_chunk));
         }
-        Ok(Some(judged::MadeBounds { max_grade, chunks }))
+        Ok(Some(made))
     }
 
     /// Returns the sums of a reading for resampling; `None` where not all pieces of it were made.

@@ -18,7 +18,9 @@ use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::block::{Block, Failures, LeftRanks, Ranks, Rows};
 use super::columns::{self, Columns, ORIGINAL_ROW, RANK, Shape};
+use super::group::GroupRows;
 use super::index::{self, Index};
+use super::item_pages::{ItemColumn, ItemPages};
 use super::runs::Runs;
 use crate::load::native::{TableFormat, guarded};
 use crate::load::{LoadError, columnar};
@@ -40,6 +42,10 @@ pub(super) struct Table {
     block_rows: usize,
     /// Whether scores alone did not decide somewhere.
     reads_ranks: AtomicBool,
+    /// The items, where they can be read from their pages.
+    items: Option<ItemColumn>,
+    /// Whether there was a page of items that only the general reader knows.
+    leaves_item_pages: AtomicBool,
 }
 
 impl Table {
@@ -67,8 +73,13 @@ impl Table {
             group_rows.push(rows);
         }
         let block_rows = block_rows(metadata.metadata(), &columns, rows);
-        let reads_ranks = AtomicBool::new(false);
-        Ok(Self { path: path.to_owned(), blob, metadata, columns, group_rows, block_rows, reads_ranks })
+        let items = ItemColumn::of(metadata.schema(), metadata.metadata(), &columns);
+        let (path, reads_ranks, leaves_item_pages) = (path.to_owned(), AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { path, blob, metadata, columns, group_rows, block_rows, reads_ranks, items, leaves_item_pages })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -141,6 +152,39 @@ impl Table {
             let select = RowSelector::select(usize::try_from(rows.saturating_sub(skipped))?);
             Ok(builder.with_row_selection(RowSelection::from(vec![skip, select])).build()?)
         })
+    }
+
+    /// Returns a reader of some columns of a row group in blocks, from its row `skipped` on.
+    pub(super) fn block_reader(
+        &self,
+        group: usize,
+        skipped: u64,
+        wanted: &[usize],
+    ) -> Result<ParquetRecordBatchReader, LoadError> {
+        self.group_reader(group, skipped, wanted, self.block_rows)
+    }
+
+    /// Returns the reader of a row group's items from their pages; `None` where the general reader must read them.
+    pub(super) fn item_pages(&self, group: usize, skipped: u64) -> Result<Option<(&ItemColumn, ItemPages)>, LoadError> {
+        let Some(column) = self.items.as_ref().filter(|_| self.knows_item_pages()) else { return Ok(None) };
+        let pages = decoded(&self.path, || Ok(column.pages(&self.blob, self.metadata.metadata(), group, skipped)?))?;
+        Ok(pages.map(|pages| (column, pages)))
+    }
+
+    /// Returns the table in blocks of so many rows.
+    #[cfg(test)]
+    pub(super) fn with_block_rows(self, block_rows: usize) -> Self {
+        Self { block_rows, ..self }
+    }
+
+    /// Returns whether no page of items was met yet that only the general reader knows.
+    pub(super) fn knows_item_pages(&self) -> bool {
+        !self.leaves_item_pages.load(Ordering::Relaxed)
+    }
+
+    /// Has the general reader read all items that are not read yet.
+    pub(super) fn leave_item_pages(&self) {
+        self.leaves_item_pages.store(true, Ordering::Relaxed);
     }
 
     /// Groups a batch's rows by retriever; a null is the empty id.
@@ -302,7 +346,7 @@ pub(super) struct TableBlocks {
     table: Arc<Table>,
     group: usize,
     row: u64,
-    reader: Option<ParquetRecordBatchReader>,
+    reader: Option<GroupRows>,
     /// Whether ranks are read when they are needed, where the table allows it.
     leaves_ranks: bool,
     /// Whether the present reader leaves them.
@@ -341,10 +385,10 @@ impl TableBlocks {
                     let mut wanted = table.columns.for_reading(table.metadata.schema());
                     let rank = table.metadata.schema().index_of(RANK).ok().filter(|_| self.ranks_left);
                     wanted.retain(|column| Some(*column) != rank);
-                    empty.insert(table.group_reader(self.group, skipped, &wanted, table.block_rows)?)
+                    empty.insert(GroupRows::open(&table, self.group, skipped, wanted)?)
                 }
             };
-            if let Some(batch) = decoded(&table.path, || Ok(reader.next().transpose()?))? {
+            if let Some(batch) = reader.next_batch(&table)? {
                 let row = self.row;
                 let rows = batch.num_rows();
                 self.row += rows as u64;
@@ -364,7 +408,8 @@ impl TableBlocks {
     }
 }
 
-fn decoded<T>(
+/// Runs a decoder; its failure or panic is a [`LoadError::Damaged`].
+pub(super) fn decoded<T>(
     path: &Path,
     decode: impl FnOnce() -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
 ) -> Result<T, LoadError> {

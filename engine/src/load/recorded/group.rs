@@ -1,0 +1,87 @@
+//! The rows of a row group, block by block: the items from their pages where that can be, the rest by the general reader.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+use super::item_pages::{ItemPages, Stop};
+use super::table::{Table, decoded};
+use crate::load::{LoadError, columnar};
+
+/// The rows of a row group that were not read yet.
+pub(super) struct GroupRows {
+    group: usize,
+    /// Rows before the first one.
+    skipped: u64,
+    /// The places of the columns to read.
+    wanted: Vec<usize>,
+    /// Reads these columns, without the items where `items` reads them.
+    reader: ParquetRecordBatchReader,
+    items: Option<Items>,
+    batches: usize,
+}
+
+struct Items {
+    name: String,
+    pages: ItemPages,
+}
+
+impl GroupRows {
+    /// Opens some columns of a row group, from its row `skipped` on.
+    pub(super) fn open(table: &Table, group: usize, skipped: u64, wanted: Vec<usize>) -> Result<Self, LoadError> {
+        let mut of_reader = wanted.clone();
+        let items = table.item_pages(group, skipped)?.map(|(column, pages)| {
+            of_reader.retain(|place| *place != column.place);
+            Items { name: column.name.clone(), pages }
+        });
+        let reader = table.block_reader(group, skipped, &of_reader)?;
+        Ok(Self { group, skipped, wanted, reader, items, batches: 0 })
+    }
+
+    /// Returns the rows of the next block, or `None` at the end.
+    pub(super) fn next_batch(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
+        let batch = self.next_of_reader(table)?;
+        let Some(items) = &mut self.items else { return Ok(batch) };
+        let read = decoded(table.path(), || {
+            let read = match &batch {
+                Some(batch) => items.pages.read(batch.num_rows()).map(Some),
+                None => items.pages.end().map(|()| None),
+            };
+            match read {
+                Ok(column) => Ok(Some(column)),
+                Err(Stop::Unknown) => Ok(None),
+                Err(Stop::Failed(error)) => Err(ArrowError::from(error).into()),
+            }
+        })?;
+        let Some(column) = read else { return self.start_over(table) };
+        self.batches += 1;
+        let complete = |(batch, column)| with_column(&batch, &items.name, column);
+        batch.zip(column).map(complete).transpose().map_err(|error| columnar::damaged(table.path(), error))
+    }
+
+    /// Has the general reader read all columns, and passes what was read before: a page of the items is none of those that are
+    /// known, or is damaged. Most likely others are like it.
+    fn start_over(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
+        table.leave_item_pages();
+        self.items = None;
+        self.reader = table.block_reader(self.group, self.skipped, &self.wanted)?;
+        for _ in 0..self.batches {
+            self.next_of_reader(table)?;
+        }
+        self.next_of_reader(table)
+    }
+
+    fn next_of_reader(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
+        decoded(table.path(), || Ok(self.reader.next().transpose()?))
+    }
+}
+
+fn with_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> Result<RecordBatch, ArrowError> {
+    let field = Arc::new(Field::new(name, column.data_type().clone(), true));
+    let fields: Vec<_> = batch.schema().fields().iter().cloned().chain([field]).collect();
+    let columns = batch.columns().iter().cloned().chain([column]).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}

@@ -1,0 +1,351 @@
+//! The items of recorded rankings, read from Parquet pages without a look at every level.
+//!
+//! Items are nine tenths of what is read. The general reader makes two levels for each of them, then offsets and validity of the
+//! levels, and copies every id by a call of its own; here levels are taken by their runs, from which follows where lists begin, and
+//! short ids are copied by an instruction or two. Pages come from the library's page reader, decompressed.
+//!
+//! For: a column of lists of text, or of text with one row per hit, in pages of either version, `PLAIN` or from a dictionary, and
+//! rows from any on. [`ItemPages::read`] says [`Stop::Unknown`] as soon as anything else turns up in a page, or something that
+//! looks wrong: whoever asked then has the general reader read the same rows, which knows better, or says what is wrong. So there
+//! is no message here, and never an answer that the general reader would not give.
+//!
+//! Not for: null items, lists of structs, other encodings; those are left to the general reader.
+
+mod hybrid;
+mod lists;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::arrow::array::{ArrayRef, ListArray};
+use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::parquet::basic::{ConvertedType, Encoding, Type};
+use datafusion::parquet::column::page::{Page, PageReader as _};
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use datafusion::parquet::file::serialized_reader::SerializedPageReader;
+
+use self::hybrid::Hybrid;
+use self::lists::{Definition, Lists};
+use self::values::{Dictionary, Ids, Values};
+use super::columns::{Columns, Shape};
+use crate::load::columnar;
+use crate::storage::Blob;
+
+/// Lists that are passed at once when rows are skipped.
+const PASSED_LISTS: usize = 1 << 16;
+
+/// Something that this reader does not know, or that looks wrong.
+#[derive(Debug)]
+pub(super) struct Unknown;
+
+/// Why reading stops.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The general reader must read the rows.
+    Unknown,
+    /// The page reader failed, as it would for the general reader.
+    Failed(ParquetError),
+}
+
+impl From<Unknown> for Stop {
+    fn from(Unknown: Unknown) -> Self {
+        Self::Unknown
+    }
+}
+
+impl From<ParquetError> for Stop {
+    fn from(error: ParquetError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The column of a table that can be read here.
+#[derive(Debug, Clone)]
+pub(super) struct ItemColumn {
+    /// Its place among the columns of the table.
+    pub(super) place: usize,
+    pub(super) name: String,
+    leaf: usize,
+    nested: bool,
+    /// The highest definition level.
+    element: u32,
+    filled: u32,
+}
+
+impl ItemColumn {
+    /// Returns the column of items; `None` where only the general reader knows its type.
+    pub(super) fn of(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Option<Self> {
+        let (name, nested) = match &columns.shape {
+            Shape::Flat { item } => (item, false),
+            Shape::Nested { hits } => (hits, true),
+        };
+        let place = schema.index_of(name).ok()?;
+        let found = schema.field(place).data_type();
+        let text = match found {
+            DataType::List(element) | DataType::LargeList(element) if nested => element.data_type(),
+            found if !nested => found,
+            _ => return None,
+        };
+        if !columnar::is_text(text) || matches!(text, DataType::Dictionary(..)) || *name == columns.session {
+            return None;
+        }
+        let descriptions = metadata.file_metadata().schema_descr();
+        let mut leaves =
+            (0..descriptions.num_columns()).filter(|leaf| descriptions.get_column_root_idx(*leaf) == place);
+        let (leaf, None) = (leaves.next()?, leaves.next()) else { return None };
+        let description = descriptions.column(leaf);
+        if (description.physical_type(), description.converted_type()) != (Type::BYTE_ARRAY, ConvertedType::UTF8)
+            || description.max_rep_level() != i16::from(nested)
+        {
+            return None;
+        }
+        let element = u32::try_from(description.max_def_level()).ok()?;
+        let filled = element - u32::from(description.self_type().is_optional()).min(element);
+        let known = if nested { (1..=2).contains(&filled) } else { filled == 0 };
+        known.then(|| Self { place, name: name.clone(), leaf, nested, element, filled })
+    }
+
+    /// Returns the reader of a row group's items, from its row `skipped` on; `None` where only the general reader knows all of its
+    /// encodings.
+    pub(super) fn pages(
+        &self,
+        blob: &Blob,
+        metadata: &ParquetMetaData,
+        group: usize,
+        skipped: u64,
+    ) -> Result<Option<ItemPages>, ParquetError> {
+        let Some(group) = metadata.row_groups().get(group) else { return Ok(None) };
+        let Some(chunk) = group.columns().get(self.leaf).filter(|chunk| is_known(chunk)) else { return Ok(None) };
+        let rows = usize::try_from(group.num_rows())?;
+        let pages = SerializedPageReader::new(Arc::new(blob.clone()), chunk, rows, None)?;
+        let (column, skipped) = (self.clone(), usize::try_from(skipped)?);
+        Ok(Some(ItemPages { pages, column, skipped, dictionary: None, page: None, begins: Vec::new(), last: (0, 0) }))
+    }
+}
+
+/// Returns whether the footer tells of no other encoding than those that are known here. It may lie.
+fn is_known(chunk: &ColumnChunkMetaData) -> bool {
+    use Encoding::{BYTE_STREAM_SPLIT, DELTA_BINARY_PACKED, DELTA_BYTE_ARRAY, DELTA_LENGTH_BYTE_ARRAY};
+    chunk.encodings().all(|encoding| {
+        !matches!(encoding, BYTE_STREAM_SPLIT | DELTA_BINARY_PACKED | DELTA_BYTE_ARRAY | DELTA_LENGTH_BYTE_ARRAY)
+    })
+}
+
+/// The items of a row group. Holds a page and a dictionary in memory.
+pub(super) struct ItemPages {
+    pages: SerializedPageReader<Blob>,
+    column: ItemColumn,
+    /// Rows before the first that is read.
+    skipped: usize,
+    dictionary: Option<Arc<Dictionary>>,
+    page: Option<OpenPage>,
+    /// Where lists begin among the levels that are taken at once.
+    begins: Vec<usize>,
+    /// How many items were read last, and of how many bytes.
+    last: (usize, usize),
+}
+
+/// What is left of a page.
+struct OpenPage {
+    repetitions: Option<Hybrid>,
+    definitions: Option<Hybrid>,
+    values: Values,
+    levels: usize,
+    /// Whether its last list does not go on in the next page.
+    ends_list: bool,
+}
+
+/// What is made of the items that are passed.
+enum Passed<'a> {
+    Read(&'a mut Ids),
+    Skipped,
+}
+
+impl ItemPages {
+    /// Returns the items of the next rows, at least one: an array of text, or of lists of text.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where that many cannot be read here; nothing can be read any more then.
+    pub(super) fn read(&mut self, rows: usize) -> Result<ArrayRef, Stop> {
+        self.skip()?;
+        let mut ids = Ids::with_capacity(self.last.0, self.last.1);
+        let mut lists = Lists::default();
+        self.pass(rows, &mut lists, Passed::Read(&mut ids))?;
+        self.last = ids.size();
+        let ids: ArrayRef = Arc::new(ids.finish()?);
+        if !self.column.nested {
+            return Ok(ids);
+        }
+        let nulls = lists.nulls();
+        let mut offsets = lists.starts;
+        offsets.push(i32::try_from(ids.len()).map_err(|_| Unknown)?);
+        let element = Arc::new(Field::new("item", DataType::Utf8, true));
+        let lists = ListArray::try_new(element, OffsetBuffer::new(offsets.into()), ids, nulls);
+        lists.map(|lists| Arc::new(lists) as ArrayRef).map_err(|_| Stop::Unknown)
+    }
+
+    /// Finds that there are no more rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where there are, or what follows cannot be read.
+    pub(super) fn end(&mut self) -> Result<(), Stop> {
+        self.skip()?;
+        let left = self.page.as_ref().is_some_and(|page| page.levels > 0) || self.pages.peek_next_page()?.is_some();
+        if left { Err(Stop::Unknown) } else { Ok(()) }
+    }
+
+    fn skip(&mut self) -> Result<(), Stop> {
+        let skipped = std::mem::take(&mut self.skipped);
+        self.pass(skipped, &mut Lists::default(), Passed::Skipped)
+    }
+
+    fn pass(&mut self, rows: usize, lists: &mut Lists, mut passed: Passed<'_>) -> Result<(), Stop> {
+        let mut left = rows;
+        let mut list_begins = true;
+        loop {
+            let (empty, list_ended) =
+                self.page.as_ref().map_or((true, true), |page| (page.levels == 0, page.ends_list));
+            if left == 0 && (list_ended || !empty) {
+                return Ok(());
+            }
+            if empty && list_ended && matches!(passed, Passed::Skipped) {
+                let rows = self.skip_page(left)?;
+                left -= rows;
+                if rows > 0 {
+                    continue;
+                }
+            }
+            if empty {
+                list_begins |= list_ended;
+                self.next_page()?;
+            }
+            left -= self.pass_levels(left, list_begins, lists, &mut passed)?;
+            list_begins = false;
+        }
+    }
+
+    /// Passes levels of the page at hand: those of at most `left` more rows, and before them what goes on from the page before,
+    /// unless a list must begin. Returns how many rows begin.
+    fn pass_levels(
+        &mut self,
+        left: usize,
+        list_begins: bool,
+        lists: &mut Lists,
+        passed: &mut Passed<'_>,
+    ) -> Result<usize, Stop> {
+        let page = self.page.as_mut().ok_or(Unknown)?;
+        self.begins.clear();
+        let (levels, rows) = match &mut page.repetitions {
+            Some(repetitions) => {
+                let levels = lists::begins(repetitions, page.levels, left.min(PASSED_LISTS), &mut self.begins)?;
+                if list_begins && self.begins.first() != Some(&0) {
+                    return Err(Stop::Unknown);
+                }
+                (levels, self.begins.len())
+            }
+            None => (left.min(page.levels), left.min(page.levels)),
+        };
+        let before = match passed {
+            Passed::Read(ids) => ids.size().0,
+            Passed::Skipped => 0,
+        };
+        let meaning = Definition { element: self.column.element, filled: self.column.filled };
+        let items = match &mut page.definitions {
+            Some(definitions) => lists.add(levels, &self.begins, before, definitions, meaning)?,
+            None => levels,
+        };
+        match passed {
+            Passed::Read(ids) => page.values.read(items, ids)?,
+            Passed::Skipped => {
+                page.values.skip(items)?;
+                lists.clear();
+            }
+        }
+        page.levels -= levels;
+        Ok(rows)
+    }
+
+    /// Skips the next page unread where its header says that it has at most `left` rows, and returns how many it has.
+    fn skip_page(&mut self, left: usize) -> Result<usize, Stop> {
+        let Some(next) = self.pages.peek_next_page()? else { return Ok(0) };
+        let rows = next.num_rows.or(next.num_levels.filter(|_| !self.column.nested));
+        match rows.filter(|rows| *rows <= left && !next.is_dict) {
+            Some(rows) => {
+                self.pages.skip_next_page()?;
+                self.page = None;
+                Ok(rows)
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Opens the next page of items, and the dictionary before it.
+    fn next_page(&mut self) -> Result<(), Stop> {
+        let page = loop {
+            match self.pages.get_next_page()?.ok_or(Unknown)? {
+                Page::DictionaryPage { buf, num_values, encoding, .. } => {
+                    self.dictionary = Some(Arc::new(Dictionary::read(&buf, num_values, encoding)?));
+                }
+                page => break page,
+            }
+        };
+        let (levels, encoding) = (page.num_values() as usize, page.encoding());
+        if levels == 0 {
+            return Err(Stop::Unknown);
+        }
+        let mut parts = Parts { bytes: page.buffer().clone() };
+        let mut repetitions = None;
+        let mut definitions = None;
+        let mut ids = levels;
+        let width = (u32::BITS - self.column.element.leading_zeros()) as u8;
+        match page {
+            Page::DataPageV2 { num_nulls, def_levels_byte_len, rep_levels_byte_len, .. } => {
+                let (repetition_bytes, definition_bytes) = (rep_levels_byte_len as usize, def_levels_byte_len as usize);
+                repetitions = Some(Hybrid::new(parts.take(repetition_bytes)?, 1)?);
+                definitions = Some(Hybrid::new(parts.take(definition_bytes)?, width)?);
+                ids = ids.checked_sub(num_nulls as usize).ok_or(Unknown)?;
+            }
+            Page::DataPage { def_level_encoding, rep_level_encoding, .. } => {
+                if self.column.nested {
+                    repetitions = Some(Hybrid::new(parts.take_levels(rep_level_encoding)?, 1)?);
+                }
+                if self.column.element > 0 {
+                    definitions = Some(Hybrid::new(parts.take_levels(def_level_encoding)?, width)?);
+                }
+            }
+            Page::DictionaryPage { .. } => return Err(Stop::Unknown),
+        }
+        let ends_list = !self.column.nested || self.pages.at_record_boundary()?;
+        let values = Values::open(encoding, parts.bytes, ids, self.dictionary.as_ref())?;
+        let repetitions = repetitions.filter(|_| self.column.nested);
+        let definitions = definitions.filter(|_| self.column.element > 0);
+        self.page = Some(OpenPage { repetitions, definitions, values, levels, ends_list });
+        Ok(())
+    }
+}
+
+/// What is left of the bytes of a page.
+struct Parts {
+    bytes: Bytes,
+}
+
+impl Parts {
+    fn take(&mut self, length: usize) -> Result<Bytes, Unknown> {
+        if length > self.bytes.len() { Err(Unknown) } else { Ok(self.bytes.split_to(length)) }
+    }
+
+    /// Takes levels with their length before them.
+    fn take_levels(&mut self, encoding: Encoding) -> Result<Bytes, Unknown> {
+        let length = self.bytes.first_chunk().filter(|_| encoding == Encoding::RLE).ok_or(Unknown)?;
+        let length = u32::from_le_bytes(*length) as usize;
+        self.take(size_of::<u32>())?;
+        self.take(length)
+    }
+}

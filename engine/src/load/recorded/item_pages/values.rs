@@ -1,0 +1,209 @@
+//! Ids as pages hold them: a length before each, or places in a dictionary.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::arrow::array::StringArray;
+use datafusion::arrow::buffer::{Buffer, OffsetBuffer};
+use datafusion::parquet::basic::Encoding;
+
+use super::Unknown;
+use super::hybrid::Hybrid;
+
+/// Bytes that are copied at once: ids are seldom longer, and copying a number of bytes that is known takes no call.
+const COPIED: usize = 16;
+/// Places in a dictionary that are looked up at once.
+const LOOKED_UP: usize = 256;
+
+/// Ids one after the other. That they are text is checked in the end, for all at once.
+pub(super) struct Ids {
+    /// Where each id ends, after a 0.
+    offsets: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl Ids {
+    /// Has room for about so many ids, of so many bytes together.
+    pub(super) fn with_capacity(ids: usize, bytes: usize) -> Self {
+        let mut offsets = Vec::with_capacity(ids + 1);
+        offsets.push(0);
+        Self { offsets, bytes: Vec::with_capacity(bytes + COPIED) }
+    }
+
+    /// Returns how many ids there are, and of how many bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.offsets.len() - 1, self.bytes.len())
+    }
+
+    /// Returns the ids.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where one is not text.
+    pub(super) fn finish(self) -> Result<StringArray, Unknown> {
+        let offsets = OffsetBuffer::new(self.offsets.into());
+        StringArray::try_new(offsets, Buffer::from_vec(self.bytes), None).map_err(|_| Unknown)
+    }
+
+    /// Adds ids with their lengths before them, and returns how many bytes of `data` they take. `bytes` is about what they need.
+    fn add_plain(&mut self, data: &[u8], ids: usize, bytes: usize) -> Result<usize, Unknown> {
+        // Of a length that lies, no more is taken than is there.
+        let fitting = i32::try_from(self.bytes.len() + data.len()).is_ok();
+        if ids > data.len() / size_of::<u32>() || !fitting {
+            return Err(Unknown);
+        }
+        self.bytes.reserve(bytes.min(data.len()) + COPIED);
+        let first = self.offsets.len();
+        self.offsets.resize(first + ids, 0);
+        let mut rest = data;
+        for end in self.offsets.get_mut(first..).unwrap_or_default() {
+            let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
+            let length = u32::from_le_bytes(*length) as usize;
+            push(&mut self.bytes, after, length)?;
+            rest = after.get(length..).ok_or(Unknown)?;
+            *end = self.bytes.len() as i32;
+        }
+        Ok(data.len() - rest.len())
+    }
+
+    fn add_from(&mut self, dictionary: &Dictionary, places: &[u32]) -> Result<(), Unknown> {
+        let first = self.offsets.len();
+        self.offsets.resize(first + places.len(), 0);
+        for (end, place) in self.offsets.get_mut(first..).unwrap_or_default().iter_mut().zip(places) {
+            let place = *place as usize;
+            let Some(&[from, to]) = dictionary.offsets.get(place..).and_then(<[_]>::first_chunk) else {
+                return Err(Unknown);
+            };
+            let (from, to) = (from as usize, to as usize);
+            push(&mut self.bytes, dictionary.bytes.get(from..).unwrap_or_default(), to - from)?;
+            *end = self.bytes.len() as i32;
+        }
+        // Beyond this, the last ends are wrong.
+        i32::try_from(self.bytes.len()).map(|_| ()).map_err(|_| Unknown)
+    }
+}
+
+/// Adds the first `length` bytes of `from`.
+#[inline]
+fn push(bytes: &mut Vec<u8>, from: &[u8], length: usize) -> Result<(), Unknown> {
+    match from.first_chunk::<COPIED>() {
+        Some(chunk) if length <= COPIED => {
+            let end = bytes.len() + length;
+            bytes.extend_from_slice(chunk);
+            bytes.truncate(end);
+        }
+        _ => bytes.extend_from_slice(from.get(..length).ok_or(Unknown)?),
+    }
+    Ok(())
+}
+
+/// The ids of a dictionary page.
+pub(super) struct Dictionary {
+    offsets: Vec<i32>,
+    /// With a few more bytes behind the last id.
+    bytes: Vec<u8>,
+}
+
+impl Dictionary {
+    /// Reads the ids of a page.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where they are not as the page says, or one is not text.
+    pub(super) fn read(data: &[u8], ids: u32, encoding: Encoding) -> Result<Self, Unknown> {
+        if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY) {
+            return Err(Unknown);
+        }
+        let ids = ids as usize;
+        let mut read = Ids::with_capacity(0, 0);
+        read.add_plain(data, ids, data.len())?;
+        let read = read.finish()?;
+        Ok(Self { offsets: read.value_offsets().to_vec(), bytes: [read.value_data(), &[0; COPIED]].concat() })
+    }
+}
+
+/// The ids of a page that were not taken yet.
+pub(super) enum Values {
+    Plain { data: Bytes, left: usize },
+    Places { places: Hybrid, dictionary: Arc<Dictionary>, left: usize },
+}
+
+impl Values {
+    /// Opens the ids of a page, of which there are `ids` at most.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for another encoding, or where the dictionary is missing.
+    pub(super) fn open(
+        encoding: Encoding,
+        data: Bytes,
+        ids: usize,
+        dictionary: Option<&Arc<Dictionary>>,
+    ) -> Result<Self, Unknown> {
+        match encoding {
+            Encoding::PLAIN => Ok(Self::Plain { data, left: ids }),
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => {
+                let width = *data.first().ok_or(Unknown)?;
+                let dictionary = Arc::clone(dictionary.ok_or(Unknown)?);
+                Ok(Self::Places { places: Hybrid::new(data.slice(1..), width)?, dictionary, left: ids })
+            }
+            _ => Err(Unknown),
+        }
+    }
+
+    /// Adds the next ids.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where there are not as many, or they are of more than 2 GB.
+    pub(super) fn read(&mut self, ids: usize, into: &mut Ids) -> Result<(), Unknown> {
+        self.take(ids)?;
+        match self {
+            Self::Plain { data, left } => {
+                let bytes = data.len().saturating_mul(ids) / (*left + ids).max(1);
+                let bytes = bytes.saturating_sub(ids.saturating_mul(size_of::<u32>()));
+                let taken = into.add_plain(data, ids, bytes)?;
+                *data = data.slice(taken..);
+            }
+            Self::Places { places, dictionary, .. } => {
+                let mut looked_up = [0; LOOKED_UP];
+                let mut missing = ids;
+                while missing > 0 {
+                    let some = looked_up.get_mut(..missing.min(LOOKED_UP)).unwrap_or_default();
+                    places.read(some)?;
+                    into.add_from(dictionary, some)?;
+                    missing -= some.len();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes the next ids.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where there are not as many.
+    pub(super) fn skip(&mut self, ids: usize) -> Result<(), Unknown> {
+        self.take(ids)?;
+        match self {
+            Self::Plain { data, .. } => {
+                let mut rest = data.as_ref();
+                for _ in 0..ids {
+                    let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
+                    rest = after.get(u32::from_le_bytes(*length) as usize..).ok_or(Unknown)?;
+                }
+                let taken = data.len() - rest.len();
+                *data = data.slice(taken..);
+            }
+            Self::Places { places, .. } => places.skip(ids)?,
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, ids: usize) -> Result<(), Unknown> {
+        let (Self::Plain { left, .. } | Self::Places { left, .. }) = self;
+        *left = left.checked_sub(ids).ok_or(Unknown)?;
+        Ok(())
+    }
+}
