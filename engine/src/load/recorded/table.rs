@@ -29,6 +29,11 @@ use crate::storage::Blob;
 
 /// Hits per block.
 const BLOCK_HITS: usize = 1 << 16;
+/// Most hits of a block of lists that is read from the first row of a row group on.
+const RUN_HITS: usize = 1 << 19;
+/// Most rows of such a block, a power of two as the chunks of a sample are: a chunk of neighbours lies in one block then, and its
+/// hits need not be put together.
+const RUN_ROWS: usize = 1 << 12;
 
 /// A Parquet file of rankings.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub(super) struct Table {
     /// The first row of each row group, and the number of all rows.
     group_rows: Vec<u64>,
     block_rows: usize,
+    /// The rows of a block where a row group is read from its first row on.
+    run_rows: usize,
     /// Whether scores alone did not decide somewhere.
     reads_ranks: AtomicBool,
     /// The items, where they can be read from their pages.
@@ -72,10 +79,21 @@ impl Table {
             rows = more.ok_or_else(|| columnar::damaged(path, "a row group with an impossible number of rows"))?;
             group_rows.push(rows);
         }
-        let block_rows = block_rows(metadata.metadata(), &columns, rows);
+        let (block_rows, run_rows) = block_rows(metadata.metadata(), &columns, rows);
         let items = ItemColumn::of(metadata.schema(), metadata.metadata(), &columns);
         let (path, reads_ranks, leaves_item_pages) = (path.to_owned(), AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { path, blob, metadata, columns, group_rows, block_rows, reads_ranks, items, leaves_item_pages })
+        Ok(Self {
+            path,
+            blob,
+            metadata,
+            columns,
+            group_rows,
+            block_rows,
+            run_rows,
+            reads_ranks,
+            items,
+            leaves_item_pages,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -161,7 +179,8 @@ impl Table {
         skipped: u64,
         wanted: &[usize],
     ) -> Result<ParquetRecordBatchReader, LoadError> {
-        self.group_reader(group, skipped, wanted, self.block_rows)
+        let rows = if skipped == 0 { self.run_rows } else { self.block_rows };
+        self.group_reader(group, skipped, wanted, rows)
     }
 
     /// Returns the reader of a row group's items from their pages; `None` where the general reader must read them.
@@ -455,9 +474,9 @@ fn has_dictionary(metadata: &ParquetMetaData, name: &str) -> bool {
     metadata.row_groups().iter().all(chunk)
 }
 
-/// Returns how many rows hold about [`BLOCK_HITS`] hits.
-fn block_rows(metadata: &ParquetMetaData, columns: &Columns, rows: u64) -> usize {
-    let Shape::Nested { hits } = &columns.shape else { return BLOCK_HITS };
+/// Returns how many rows hold about [`BLOCK_HITS`] hits, and how many are read at once where nothing is skipped.
+fn block_rows(metadata: &ParquetMetaData, columns: &Columns, rows: u64) -> (usize, usize) {
+    let Shape::Nested { hits } = &columns.shape else { return (BLOCK_HITS, BLOCK_HITS) };
     let leaves = metadata.file_metadata().schema_descr().columns();
     let leaf = leaves.iter().position(|leaf| leaf.path().parts().first() == Some(hits));
     let values = |leaf: usize| {
@@ -465,5 +484,6 @@ fn block_rows(metadata: &ParquetMetaData, columns: &Columns, rows: u64) -> usize
         chunks.filter_map(|chunk| u64::try_from(chunk.num_values()).ok()).fold(0, u64::saturating_add)
     };
     let per_row = leaf.map_or(0, values).div_ceil(rows.max(1)).max(1);
-    usize::try_from(BLOCK_HITS as u64 / per_row).unwrap_or(1).max(1)
+    let rows = |hits: usize| usize::try_from(hits as u64 / per_row).unwrap_or(1).max(1);
+    (rows(BLOCK_HITS), 1 << rows(RUN_HITS).min(RUN_ROWS).ilog2())
 }
