@@ -156,14 +156,14 @@ impl TopLists {
 
     /// Returns the slot of a key, and its place where it is known, else 0.
     fn find(&self, key: u64, mask: usize) -> (usize, u8) {
-        let mut slot = key as usize & mask % SLOTS;
+        let mut slot = key as usize & (mask % SLOTS);
         loop {
             let place = self.slots[slot];
             // There are more slots than keys, so that the search meets a free one.
             if (place == 0) | (self.keys[usize::from(place)] == key) {
                 return (slot, place);
             }
-            slot = (slot + 1) & mask % SLOTS;
+            slot = (slot + 1) & (mask % SLOTS);
         }
     }
 

@@ -365,7 +365,7 @@ pub(super) struct TableBlocks {
     table: Arc<Table>,
     group: usize,
     row: u64,
-    reader: Option<GroupRows>,
+    reader: Option<Box<GroupRows>>,
     /// Whether ranks are read when they are needed, where the table allows it.
     leaves_ranks: bool,
     /// Whether the present reader leaves them.
@@ -404,7 +404,7 @@ impl TableBlocks {
                     let mut wanted = table.columns.for_reading(table.metadata.schema());
                     let rank = table.metadata.schema().index_of(RANK).ok().filter(|_| self.ranks_left);
                     wanted.retain(|column| Some(*column) != rank);
-                    empty.insert(GroupRows::open(&table, self.group, skipped, wanted)?)
+                    empty.insert(Box::new(GroupRows::open(&table, self.group, skipped, wanted)?))
                 }
             };
             if let Some(batch) = reader.next_batch(&table)? {

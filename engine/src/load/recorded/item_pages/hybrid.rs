@@ -57,7 +57,7 @@ impl Hybrid {
             Run::Packed { bit, count } => {
                 let word = bits(&self.data, bit);
                 let number = word & self.mask();
-                let equal = (word ^ number * self.ones).trailing_zeros() as usize;
+                let equal = (word ^ (number * self.ones)).trailing_zeros() as usize;
                 let equal = equal.min(SOUND_BITS).checked_div(self.width).unwrap_or(count).max(1);
                 Ok((number as u32, equal.min(count).min(limit)))
             }

@@ -253,10 +253,11 @@ proptest! {
     }
 }
 
-/// Reads a damaged file by both readers.
-fn check_damaged(path: &Path, bytes: &[u8], from: u64, what: &dyn std::fmt::Display) {
+/// Reads a damaged file by both readers, from its start on: the general reader skips rows of a page that says it has more levels
+/// than it has for ever.
+fn check_damaged(path: &Path, bytes: &[u8], what: &dyn std::fmt::Display) {
     std::fs::write(path, bytes).unwrap();
-    let Ok(((from_pages, fault), (general, general_fault), _)) = by_both(path, Some(9), from) else { return };
+    let Ok(((from_pages, fault), (general, general_fault), _)) = by_both(path, Some(9), 0) else { return };
     match (fault, general_fault) {
         (None, None) => assert_eq!(from_pages, general, "{what}"),
         (Some(_), Some(_)) | (None, Some(_)) => {
@@ -304,7 +305,7 @@ fn flipped_bits_give_what_the_general_reader_gives_or_an_error() {
             let bit = place / 2 % 8;
             damaged[place] ^= 1 << bit;
             let what = format!("file {number}, bit {bit} of byte {place}");
-            check_damaged(&path, &damaged, if place % 3 == 0 { 13 } else { 0 }, &what);
+            check_damaged(&path, &damaged, &what);
         }
     }
 }
@@ -320,7 +321,7 @@ fn overwritten_bytes_give_what_the_general_reader_gives_or_an_error() {
             for byte in damaged.iter_mut().skip(place).take(1 + place % 4) {
                 *byte = if place % 2 == 0 { 0xff } else { 0 };
             }
-            check_damaged(&path, &damaged, 0, &format!("file {number}, byte {place} overwritten"));
+            check_damaged(&path, &damaged, &format!("file {number}, byte {place} overwritten"));
         }
     }
 }
