@@ -1,7 +1,6 @@
 //! Which items stand at the top of each ranking, as keys: enough to compare lists by, and small.
 
 use std::fmt;
-use std::io::Write as _;
 
 use datafusion::arrow::array::{BinaryArray, BinaryBuilder};
 
@@ -36,16 +35,18 @@ fn folded(one: u64, other: u64) -> u64 {
 #[derive(Default)]
 pub struct TopItems {
     rows: BinaryBuilder,
+    /// The keys of a ranking.
+    keys: Vec<u8>,
 }
 
 impl TopItems {
     /// Adds the top of a ranking, best first; empty where the retriever failed.
     pub fn push<'a>(&mut self, items: impl Iterator<Item = &'a str>) {
+        self.keys.clear();
         for item in items {
-            // A builder takes whatever it is given.
-            let _ = self.rows.write_all(&item_key(item).to_le_bytes());
+            self.keys.extend_from_slice(&item_key(item).to_le_bytes());
         }
-        self.rows.append_value(b"");
+        self.rows.append_value(&self.keys);
     }
 
     /// Returns the column.

@@ -67,6 +67,9 @@ impl GroupRows {
     fn start_over(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
         table.leave_item_pages();
         self.items = None;
+        if self.skipped > 0 {
+            table.check_group(self.group, &self.wanted)?;
+        }
         self.reader = table.block_reader(self.group, self.skipped, &self.wanted)?;
         for _ in 0..self.batches {
             self.next_of_reader(table)?;

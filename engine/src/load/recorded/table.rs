@@ -183,6 +183,14 @@ impl Table {
         self.group_reader(group, skipped, wanted, rows)
     }
 
+    /// Reads a row group from its first row on, and keeps nothing. A page that holds fewer levels than it says is an error then; where
+    /// rows are skipped the library would look for the rest for ever.
+    pub(super) fn check_group(&self, group: usize, wanted: &[usize]) -> Result<(), LoadError> {
+        let mut reader = self.block_reader(group, 0, wanted)?;
+        while decoded(&self.path, || Ok(reader.next().transpose()?))?.is_some() {}
+        Ok(())
+    }
+
     /// Returns the reader of a row group's items from their pages; `None` where the general reader must read them.
     pub(super) fn item_pages(&self, group: usize, skipped: u64) -> Result<Option<(&ItemColumn, ItemPages)>, LoadError> {
         let Some(column) = self.items.as_ref().filter(|_| self.knows_item_pages()) else { return Ok(None) };

@@ -135,8 +135,12 @@ impl Share {
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::load) struct Qrels {
     topics: Vec<(String, Vec<Judgment>)>,
-    positions: HashMap<String, usize>,
+    /// Where each topic stands in `topics`; `None` as long as they ascend, as nearly all do.
+    positions: Option<HashMap<String, usize>>,
 }
+
+/// Judgments for which a topic that is new gets room.
+const JUDGMENTS: usize = 4;
 
 impl Qrels {
     /// Reads the judgments of one share of the topics.
@@ -164,18 +168,38 @@ impl Qrels {
             judgments.push(judgment);
             return;
         }
-        match self.positions.get(topic).and_then(|position| self.topics.get_mut(*position)) {
+        match self.position(topic).and_then(|position| self.topics.get_mut(position)) {
             Some((_, judgments)) => judgments.push(judgment),
             None => {
-                self.positions.insert(topic.to_owned(), self.topics.len());
-                self.topics.push((topic.to_owned(), vec![judgment]));
+                self.note(topic);
+                let mut judgments = Vec::with_capacity(JUDGMENTS);
+                judgments.push(judgment);
+                self.topics.push((topic.to_owned(), judgments));
             }
+        }
+    }
+
+    fn position(&self, topic: &str) -> Option<usize> {
+        match &self.positions {
+            Some(positions) => positions.get(topic).copied(),
+            None if self.topics.last().is_none_or(|(last, _)| last.as_str() < topic) => None,
+            None => self.topics.binary_search_by(|(other, _)| other.as_str().cmp(topic)).ok(),
+        }
+    }
+
+    /// Notes where a topic will stand that is new.
+    fn note(&mut self, topic: &str) {
+        if self.positions.is_none() && self.topics.last().is_some_and(|(last, _)| last.as_str() > topic) {
+            self.positions = Some(self.topics.iter().map(|(topic, _)| topic.clone()).zip(0..).collect());
+        }
+        if let Some(positions) = &mut self.positions {
+            positions.insert(topic.to_owned(), self.topics.len());
         }
     }
 
     /// Returns the judgments of the topic and forgets them, or `None` where it has none.
     pub(in crate::load) fn take(&mut self, topic: &str, dirt: &mut Dirt) -> Option<Vec<Judgment>> {
-        let position = *self.positions.get(topic)?;
+        let position = self.position(topic)?;
         let judgments = self.topics.get_mut(position).map(|(_, judgments)| std::mem::take(judgments))?;
         (!judgments.is_empty()).then(|| settled(judgments, dirt))
     }
@@ -273,6 +297,8 @@ fn are_few_of_different_documents(judgments: &[Judgment]) -> bool {
 mod tests {
     use std::io::Write;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     const ALL: Share = Share { number: 0, of: 1 };
@@ -317,6 +343,39 @@ mod tests {
             (DirtKind::ContradictingJudgment, 1),
         ] {
             assert_eq!(dirt.count(kind), count, "{kind}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn topics_in_any_order_are_those_of_a_list_that_is_looked_through(
+            rows in prop::collection::vec((0..12_u8, 0..50_u8), 0..60),
+            ascending in any::<bool>(),
+            asked in prop::collection::vec(0..14_u8, 0..20),
+        ) {
+            let mut rows = rows;
+            if ascending {
+                rows.sort_unstable();
+            }
+            let mut qrels = Qrels::default();
+            let mut oracle: Vec<(String, Vec<Judgment>)> = Vec::new();
+            for (topic, item) in rows {
+                let (topic, item_id) = (topic.to_string(), item.to_string());
+                qrels.add(&topic, &item_id, 1.0);
+                if !oracle.iter().any(|(other, _)| *other == topic) {
+                    oracle.push((topic.clone(), Vec::new()));
+                }
+                let (_, judgments) = oracle.iter_mut().find(|(other, _)| *other == topic).expect("a topic");
+                judgments.push(Judgment { item_id, grade: 1.0 });
+            }
+            for topic in asked {
+                let (topic, mut dirt) = (topic.to_string(), Dirt::default());
+                let found = oracle.iter_mut().find(|(other, _)| *other == topic).map(|(_, all)| std::mem::take(all));
+                let found = found.filter(|all| !all.is_empty()).map(|all| settled(all, &mut dirt));
+                prop_assert_eq!(qrels.take(&topic, &mut dirt), found);
+            }
+            oracle.retain(|(_, judgments)| !judgments.is_empty());
+            prop_assert_eq!(qrels.into_rest().collect::<Vec<_>>(), oracle);
         }
     }
 
