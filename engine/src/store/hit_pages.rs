@@ -9,6 +9,7 @@
 
 mod lengths;
 mod levels;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -130,13 +131,11 @@ impl<'a> Columns<'a> {
         page.extend_from_slice(self.items.value_data().get(first..end).unwrap_or_default());
     }
 
-    /// Adds the scores of a page: the first byte of each, then the second of each, and so on.
+    /// Adds the scores of a page.
     fn put_scores(&self, lists: &[i32], page: &mut Vec<u8>) {
         let (first, end) = bounds(lists);
         let scores = self.scores.and_then(|scores| scores.values().get(first..end)).unwrap_or_default();
-        for byte in 0..size_of::<f64>() {
-            page.extend(scores.iter().map(|score| (score.to_bits() >> (8 * byte)) as u8));
-        }
+        streams::put(scores, page);
     }
 }
 
