@@ -201,7 +201,7 @@ impl Table {
     /// Returns the table in blocks of so many rows.
     #[cfg(test)]
     pub(super) fn with_block_rows(self, block_rows: usize) -> Self {
-        Self { block_rows, ..self }
+        Self { block_rows, run_rows: block_rows, ..self }
     }
 
     /// Returns whether no page of items was met yet that only the general reader knows.

@@ -275,3 +275,21 @@ fn an_encoding_that_the_footer_does_not_tell_of_is_read_all_the_same() {
     assert!(!agree(&bytes, 7, 0), "the second page is not known");
     assert!(!agree(&bytes, 7, 25), "the second page is not known");
 }
+
+/// The library looks for ever for the levels that such a page lacks where rows before it are skipped.
+#[test]
+fn a_page_that_lacks_levels_is_refused_wherever_reading_begins() {
+    without_messages_of_decoders();
+    let lists: Lists = (0..40).map(|row| Some(vec![Some(format!("D{row}")); 3])).collect();
+    let entries = entries(&lists);
+    let lie = Lie::MoreValues(60_000);
+    let pages = [(&entries[..60], Lie::None), (&entries[60..90], lie), (&entries[90..], Lie::None)];
+    let bytes = file_of(pages.map(|(entries, lie)| page(entries, &[true], false, lie)).into(), 40);
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("table.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    for from in [0, 3, 19, 25, 35] {
+        let (_, fault) = read(&table(&path, Some(7)).unwrap(), from);
+        assert!(fault.is_some(), "from row {from}");
+    }
+}
