@@ -107,7 +107,7 @@ mod tests {
 
     fn lines(sessions: usize) -> String {
         let line = |number: usize| {
-            let judged = if number % 3 == 0 { ",\"judgments\":[{\"item_id\":\"a\",\"grade\":2}]" } else { "" };
+            let judged = if number.is_multiple_of(3) { ",\"judgments\":[{\"item_id\":\"a\",\"grade\":2}]" } else { "" };
             format!("{{\"session_id\":\"s{number:05}\",\"query\":\"q{number}\"{judged}}}\n")
         };
         (0..sessions).map(line).collect()
