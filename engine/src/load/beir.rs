@@ -49,12 +49,13 @@ impl BeirSessions {
     pub(super) fn open(directory: &str, memory_bytes: usize, dirt: &mut Dirt) -> Result<Self, LoadError> {
         let BeirFiles { queries, qrels } = BeirFiles::find(directory)?;
         let qrels_path = [qrels];
-        let first = |of| Share { number: 0, of };
-        let (share, qrels) = match Grouping::of(&qrels_path, memory_bytes / 4, false, dirt)? {
-            Grouping::Whole(qrels) => (Share::WHOLE, qrels),
-            Grouping::Passes(of) => (first(of), Qrels::read(&qrels_path, first(of), dirt)?),
-            Grouping::Streamed => (Share::WHOLE, Qrels::read(&qrels_path, Share::WHOLE, dirt)?),
+        let (of, whole) = match Grouping::of(&qrels_path, memory_bytes / 4, false, dirt)? {
+            Grouping::Whole(qrels) => (1, Some(qrels)),
+            Grouping::Passes(of) => (of, None),
+            Grouping::Streamed => (1, None),
         };
+        let share = Share { number: 0, of };
+        let qrels = whole.map_or_else(|| Qrels::read(&qrels_path, share, dirt), Ok)?;
         refuse_repeats(&queries)?;
         let lines = Lines::open(&queries)?;
         Ok(Self { queries, qrels_path, share, stage: Stage::Queries { lines, qrels } })

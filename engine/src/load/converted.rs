@@ -5,8 +5,8 @@ use std::path::Path;
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::parquet::basic::Compression;
 
-use super::import::{ROW_GROUP_SESSIONS, Read, SessionsWriter, read_all, to_batch};
-use super::repeats::{find_repeated_row, repeated_session};
+use super::import::{Read, SessionsWriter, read_all, to_batch};
+use super::repeats::find_repeated_row;
 use super::{ImportSummary, LoadError, SessionReader};
 use crate::session::Session;
 
@@ -17,9 +17,7 @@ pub(crate) struct Converted {
     /// Whether the ids ascend.
     pub(crate) ascending: bool,
     /// The sessions where they fit into memory; `None` where they are in the file.
-    pub(crate) batches: Option<Vec<RecordBatch>>,
-    /// Bytes of the batches.
-    pub(crate) bytes: usize,
+    pub(crate) kept: Option<Kept>,
 }
 
 /// Converts every session of `reader`. They stay in memory while they take at most `memory_bytes`; more are written to the
@@ -29,52 +27,53 @@ pub(crate) struct Converted {
 ///
 /// Returns the errors of [`super::import()`].
 pub(crate) fn convert(mut reader: SessionReader, out: &Path, memory_bytes: usize) -> Result<Converted, LoadError> {
-    let mut kept = Kept::new(out)?;
+    let mut kept = Kept::default();
     let mut writer: Option<SessionsWriter> = None;
-    let Read { summary, ascending } = read_all(&mut reader, |group| {
+    let read = read_all(&mut reader, |group| {
         let batch = to_batch(out, group)?;
         if let Some(writer) = &mut writer {
             return writer.write(&batch);
         }
-        kept.push(batch);
+        kept.push(out, batch)?;
         if kept.bytes > memory_bytes {
             let writer = writer.insert(SessionsWriter::create(out, Compression::SNAPPY)?);
-            kept.take().iter().try_for_each(|batch| writer.write(batch))?;
+            std::mem::take(&mut kept).batches.iter().try_for_each(|batch| writer.write(batch))?;
         }
         Ok(())
     })?;
-    let batches = match writer {
+    let kept = match writer {
         Some(writer) => {
-            writer.publish(&reader, ascending, summary.sessions)?;
+            writer.publish(&reader, &read)?;
             None
         }
         None => {
-            if !ascending && let Some(repeat) = find_repeated_row(&kept.batches, summary.sessions)? {
-                return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
-            }
-            Some(kept.take())
+            read.refuse_repeats(&reader, |sessions| find_repeated_row(&kept.batches, sessions))?;
+            Some(kept)
         }
     };
-    let bytes = if batches.is_some() { kept.bytes } else { 0 };
-    Ok(Converted { summary, ascending, batches, bytes })
+    let Read { summary, ascending } = read;
+    Ok(Converted { summary, ascending, kept })
 }
 
-/// Batches in memory. Most columns of most inputs hold nothing at all; all batches share what stands for nothing.
-struct Kept {
-    nothing: RecordBatch,
-    batches: Vec<RecordBatch>,
-    bytes: usize,
+/// Sessions in memory. Most columns of most inputs hold nothing at all; all batches share what stands for nothing.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The first is the longest.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// What they take.
+    pub(crate) bytes: usize,
+    /// As many sessions without anything as the first batch has.
+    nothing: Option<RecordBatch>,
 }
 
 impl Kept {
-    fn new(out: &Path) -> Result<Self, LoadError> {
-        let nothing = to_batch(out, &vec![Session::default(); ROW_GROUP_SESSIONS])?;
-        Ok(Self { nothing, batches: Vec::new(), bytes: 0 })
-    }
-
-    fn push(&mut self, batch: RecordBatch) {
+    fn push(&mut self, out: &Path, batch: RecordBatch) -> Result<(), LoadError> {
         let rows = batch.num_rows();
-        let columns = batch.columns().iter().zip(self.nothing.columns());
+        let nothing = match &mut self.nothing {
+            Some(nothing) => nothing,
+            empty => empty.insert(to_batch(out, &vec![Session::default(); rows])?),
+        };
+        let columns = batch.columns().iter().zip(nothing.columns());
         let columns: Vec<ArrayRef> = columns
             .map(|(column, nothing)| {
                 let nothing = nothing.slice(0, rows.min(nothing.len()));
@@ -87,10 +86,7 @@ impl Kept {
             .collect();
         // The columns are of the batch's types and length.
         self.batches.push(RecordBatch::try_new(batch.schema(), columns).unwrap_or(batch));
-    }
-
-    fn take(&mut self) -> Vec<RecordBatch> {
-        std::mem::take(&mut self.batches)
+        Ok(())
     }
 }
 
@@ -120,8 +116,8 @@ mod tests {
         let expected = read_sessions(&path).0.expect("sessions");
         let out = fixture.folder().join("out.parquet");
         let held = converted(&fixture, &path, usize::MAX).expect("converted");
-        assert!(held.ascending && held.bytes > 0 && !out.exists());
-        let batches = held.batches.expect("batches");
+        let Kept { batches, bytes, .. } = held.kept.expect("batches");
+        assert!(held.ascending && bytes > 0 && !out.exists());
         let found: Vec<Session> =
             batches.iter().flat_map(|batch| sessions_from_batch(batch).expect("sessions")).collect();
         assert_eq!(found, expected);
@@ -130,7 +126,7 @@ mod tests {
         assert_eq!(unused(&batches[0]), unused(&batches[2]), "what holds nothing is shared");
         for memory_bytes in [0, 200_000] {
             let written = converted(&fixture, &path, memory_bytes).expect("converted");
-            assert!(written.batches.is_none() && written.bytes == 0);
+            assert!(written.kept.is_none());
             assert_eq!(written.summary, held.summary);
             assert_eq!(read_sessions(&files(&out)).0.expect("sessions"), expected);
             std::fs::remove_file(&out).expect("removed");

@@ -12,14 +12,14 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::dirt::Dirt;
-use super::repeats::{find_repeated_session, repeated_session};
+use super::repeats::{Repeat, find_repeated_session, repeated_session};
 use super::{LoadError, SessionReader};
 use crate::rows::sessions_to_batch;
 use crate::schema;
 use crate::session::Session;
 
 /// Sessions per row group: what a reader skips or decodes at once.
-pub(super) const ROW_GROUP_SESSIONS: usize = 4096;
+const ROW_GROUP_SESSIONS: usize = 4096;
 
 /// What was imported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -44,12 +44,11 @@ pub struct ImportSummary {
 /// Returns whatever the reader returns; [`LoadError::Duplicate`] for a repeated `session_id` ([`LoadError::Row`] where the
 /// first is in another file); [`LoadError::Empty`] when there is no session; [`LoadError::Write`] when `out` cannot be
 /// written.
-pub fn import(reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
-    let mut reader = reader;
+pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
     let mut writer = SessionsWriter::create(out, Compression::ZSTD(ZstdLevel::default()))?;
-    let Read { summary, ascending } = read_all(&mut reader, |group| writer.write(&to_batch(out, group)?))?;
-    writer.publish(&reader, ascending, summary.sessions)?;
-    Ok(summary)
+    let read = read_all(&mut reader, |group| writer.write(&to_batch(out, group)?))?;
+    writer.publish(&reader, &read)?;
+    Ok(read.summary)
 }
 
 /// What was read, to its end.
@@ -57,6 +56,23 @@ pub(super) struct Read {
     pub(super) summary: ImportSummary,
     /// Whether the ids ascend.
     pub(super) ascending: bool,
+}
+
+impl Read {
+    /// Refuses what was read of `reader` where an id occurs twice; `find` looks for one among so many sessions, if they do not ascend.
+    pub(super) fn refuse_repeats(
+        &self,
+        reader: &SessionReader,
+        find: impl FnOnce(u64) -> Result<Option<Repeat>, LoadError>,
+    ) -> Result<(), LoadError> {
+        match self.ascending {
+            true => Ok(()),
+            false => match find(self.summary.sessions)? {
+                Some(repeat) => Err(repeated_session(&repeat, |number| reader.place_of(number))?),
+                None => Ok(()),
+            },
+        }
+    }
 }
 
 /// Reads every session of `reader` and hands groups of at most [`ROW_GROUP_SESSIONS`] on to `take`.
@@ -128,12 +144,10 @@ impl SessionsWriter {
     }
 
     /// Writes the footer, looks for repeated ids where they do not ascend, and gives the file its name.
-    pub(super) fn publish(self, reader: &SessionReader, ascending: bool, sessions: u64) -> Result<(), LoadError> {
+    pub(super) fn publish(self, reader: &SessionReader, read: &Read) -> Result<(), LoadError> {
         let path = self.path.clone();
         let written = self.finish()?;
-        if !ascending && let Some(repeat) = find_repeated_session(written.path(), sessions)? {
-            return Err(repeated_session(&repeat, |number| reader.place_of(number))?);
-        }
+        read.refuse_repeats(reader, |sessions| find_repeated_session(written.path(), sessions))?;
         written.persist(&path).map_err(|error| not_written(&path, error.error))?;
         Ok(())
     }

@@ -36,7 +36,7 @@ pub mod trec;
 pub mod ubi;
 mod validity;
 
-pub(crate) use converted::{Converted, convert};
+pub(crate) use converted::convert;
 pub use dirt::{Dirt, DirtKind};
 pub use documents::{Document, DocumentReader, Vectors};
 pub use error::LoadError;

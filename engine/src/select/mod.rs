@@ -158,7 +158,7 @@ impl Eligible {
         let input = Input::open(plan, loaded, memory_bytes)?;
         let mut engine = Engine::new(scratch, memory_bytes)?;
         engine.set_batch_rows(input.batch_rows);
-        engine.set_aside(input.held_bytes);
+        engine.set_aside(input.held_bytes());
         let filters = filter::predicates(&plan.filter)?;
         let mut selection = filter::tally(&engine, &input, &filters).await?;
         selection.dirt = input.import.as_ref().map(dirt).unwrap_or_default();

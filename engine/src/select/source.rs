@@ -20,7 +20,7 @@ use super::SelectError;
 use super::engine::Engine;
 use crate::benchmark::Plan;
 use crate::benchmark::spec::{SessionFormat, SessionsPath};
-use crate::load::{self, Converted, ImportSummary, LoadError, SessionBatches, SessionReader};
+use crate::load::{self, ImportSummary, LoadError, SessionBatches, SessionReader};
 use crate::schema;
 
 /// Batches read ahead of what asks for them.
@@ -37,8 +37,6 @@ pub(super) struct Input {
     pub(super) batch_rows: usize,
     /// What was converted; `None` for native files.
     pub(super) import: Option<ImportSummary>,
-    /// Bytes of memory that its sessions take.
-    pub(super) held_bytes: usize,
     failure: Failure,
 }
 
@@ -47,8 +45,20 @@ pub(super) struct Input {
 enum Rows {
     /// In Parquet files.
     Files(Vec<PathBuf>),
-    /// Here.
-    Held(Arc<[RecordBatch]>),
+    /// Here, and so many bytes.
+    Held(Arc<[RecordBatch]>, usize),
+}
+
+impl Rows {
+    /// Returns how many rows are read at once.
+    fn batch_rows(&self) -> Result<usize, SelectError> {
+        match self {
+            Self::Files(files) => {
+                files.iter().try_fold(usize::MAX, |rows, file| Ok(rows.min(load::session_count(file)?.batch_rows)))
+            }
+            Self::Held(batches, _) => Ok(batches.iter().map(RecordBatch::num_rows).max().unwrap_or(1)),
+        }
+    }
 }
 
 /// What is converted may take this part of the memory before it goes to a file.
@@ -58,51 +68,38 @@ impl Input {
     /// Opens the plan's sessions. Parquet whose columns have the schema's types is read in place; any other input is first
     /// imported to `loaded`.
     pub(super) fn open(plan: &Plan, loaded: &Path, memory_bytes: usize) -> Result<Self, SelectError> {
-        let Some(files) = native_files(plan)? else {
-            let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
-            return Self::of(load::convert(reader, loaded, memory_bytes / HELD_PART)?, loaded);
-        };
-        let order = load::check_session_ids(&files)?;
-        Ok(Self {
-            batch_rows: batch_rows(&files)?,
-            rows: Rows::Files(files),
-            sessions: order.sessions,
-            ascending: order.ascending,
-            import: None,
-            held_bytes: 0,
-            failure: Failure::default(),
-        })
-    }
-
-    fn of(converted: Converted, loaded: &Path) -> Result<Self, SelectError> {
-        let Converted { summary, ascending, batches, bytes } = converted;
-        let (rows, batch_rows) = match batches {
-            Some(batches) => {
-                let rows = batches.iter().map(RecordBatch::num_rows).max().unwrap_or(1);
-                (Rows::Held(batches.into()), rows)
+        let (rows, sessions, ascending, import) = match native_files(plan)? {
+            Some(files) => {
+                let order = load::check_session_ids(&files)?;
+                (Rows::Files(files), order.sessions, order.ascending, None)
             }
             None => {
-                let files = vec![loaded.to_owned()];
-                let rows = batch_rows(&files)?;
-                (Rows::Files(files), rows)
+                let reader = SessionReader::open_within(&plan.sessions, plan.session_format, memory_bytes)?;
+                let converted = load::convert(reader, loaded, memory_bytes / HELD_PART)?;
+                let rows = match converted.kept {
+                    Some(kept) => Rows::Held(kept.batches.into(), kept.bytes),
+                    None => Rows::Files(vec![loaded.to_owned()]),
+                };
+                (rows, converted.summary.sessions, converted.ascending, Some(converted.summary))
             }
         };
-        Ok(Self {
-            rows,
-            sessions: summary.sessions,
-            ascending,
-            batch_rows,
-            import: Some(summary),
-            held_bytes: bytes,
-            failure: Failure::default(),
-        })
+        let batch_rows = rows.batch_rows()?;
+        Ok(Self { rows, sessions, ascending, batch_rows, import, failure: Failure::default() })
     }
 
     /// Returns the bytes of its files that lie on this machine, or those that it holds.
     pub(super) fn bytes(&self) -> u64 {
         match &self.rows {
             Rows::Files(files) => files.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum(),
-            Rows::Held(_) => self.held_bytes as u64,
+            Rows::Held(_, bytes) => *bytes as u64,
+        }
+    }
+
+    /// Returns the bytes of memory that its sessions take.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.rows {
+            Rows::Files(_) => 0,
+            Rows::Held(_, bytes) => *bytes,
         }
     }
 
@@ -162,7 +159,7 @@ impl PartitionStream for Scan {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let files = match &self.rows {
             Rows::Files(files) => files.clone(),
-            Rows::Held(batches) => return held(Arc::clone(batches), &self.schema),
+            Rows::Held(batches, _) => return held(Arc::clone(batches), &self.schema),
         };
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), READ_AHEAD);
         let (sender, failure) = (builder.tx(), self.failure.clone());
@@ -190,11 +187,6 @@ fn held(batches: Arc<[RecordBatch]>, schema: &SchemaRef) -> SendableRecordBatchS
         Ok(batch.project(&places.collect::<Result<Vec<_>, _>>()?)?)
     });
     Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), stream))
-}
-
-/// Returns how many rows of each file fit a batch.
-fn batch_rows(files: &[PathBuf]) -> Result<usize, SelectError> {
-    files.iter().try_fold(usize::MAX, |rows, file| Ok(rows.min(load::session_count(file)?.batch_rows)))
 }
 
 /// Returns the names of all columns of a session.

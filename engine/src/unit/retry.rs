@@ -44,10 +44,13 @@ pub(super) async fn retry_unit(
     let tried: Vec<usize> = (0..before.len()).filter(|row| before.get(*row) > Some(&Fared::Well)).collect();
     let mut after = before.clone();
     if !tried.is_empty() {
-        let reading = Arc::clone(context);
-        let sessions = tokio::task::spawn_blocking(move || read_sessions(&reading, unit.chunk)).await??;
-        let again: Arc<[Session]> = tried.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
-        let again = Graded::of(again, &context.plan.relevance);
+        let (reading, rows) = (Arc::clone(context), tried.clone());
+        let read = move || {
+            let sessions = read_sessions(&reading, unit.chunk)?;
+            let again: Arc<[Session]> = rows.iter().filter_map(|row| sessions.get(*row).cloned()).collect();
+            Ok::<_, UnitError>(Graded::of(again, &reading.plan.relevance))
+        };
+        let again = tokio::task::spawn_blocking(read).await??;
         let answers = answerer.answers(context, unit, &again.sessions).await?;
         let (scorer, name) = (Arc::clone(context), part.clone());
         let score = move || part_batch(&scorer, &name, &again, &answers);

@@ -284,13 +284,16 @@ mod tests {
     use super::*;
     use crate::compare::similarity;
 
+    /// Fewer than `most` of as many keys as `keys`, in any order.
+    fn list(keys: u64, most: usize) -> impl Strategy<Value = Vec<u64>> {
+        Just((0..keys).collect::<Vec<u64>>())
+            .prop_shuffle()
+            .prop_flat_map(move |list| (0..most).prop_map(move |length| list[..length].to_vec()))
+    }
+
     /// A session's judgments and both lists; keys are small numbers.
     fn session() -> impl Strategy<Value = (Vec<(u64, f64)>, Vec<u64>, Vec<u64>)> {
-        let list = || {
-            Just((0..9).collect::<Vec<u64>>())
-                .prop_shuffle()
-                .prop_flat_map(|list| (0..5_usize).prop_map(move |length| list[..length].to_vec()))
-        };
+        let list = || list(9, 5);
         let grades = prop::collection::btree_map(0_u64..9, (-1_i32..4).prop_map(f64::from), 0..6);
         (grades.prop_map(|grades| grades.into_iter().collect()), list(), list())
     }
@@ -421,11 +424,7 @@ mod tests {
 
     /// More judgments than are looked through from the first on, and lists that go on below every cutoff.
     fn long_session() -> impl Strategy<Value = (Vec<(u64, f64)>, Vec<u64>, Vec<u64>)> {
-        let list = || {
-            Just((0..40).collect::<Vec<u64>>())
-                .prop_shuffle()
-                .prop_flat_map(|list| (0..25_usize).prop_map(move |length| list[..length].to_vec()))
-        };
+        let list = || list(40, 25);
         let grades = prop::collection::btree_map(0_u64..50, (-1_i32..4).prop_map(f64::from), 0..24);
         let lists = prop_oneof![(list(), list()), list().prop_map(|list| (list.clone(), list))];
         (grades, lists).prop_map(|(grades, (a, b))| (grades.into_iter().collect(), a, b))

@@ -294,36 +294,31 @@ fn without_messages_of_decoders() {
     });
 }
 
-#[test]
-fn flipped_bits_give_what_the_general_reader_gives_or_an_error() {
+/// Damages small files at every so many bytes, each time anew, and asserts that both readers give the same or an error.
+fn check_damaged_files(step: usize, damage: impl Fn(&mut [u8], usize)) {
     without_messages_of_decoders();
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("table.parquet");
     for (number, bytes) in small_files().into_iter().enumerate() {
-        for place in (4 + number % 5..bytes.len()).step_by(5) {
+        for place in (4 + number % step..bytes.len()).step_by(step) {
             let mut damaged = bytes.clone();
-            let bit = place / 5 % 8;
-            damaged[place] ^= 1 << bit;
-            let what = format!("file {number}, bit {bit} of byte {place}");
-            check_damaged(&path, &damaged, &what);
+            damage(&mut damaged, place);
+            check_damaged(&path, &damaged, &format!("file {number}, byte {place}"));
         }
     }
 }
 
 #[test]
+fn flipped_bits_give_what_the_general_reader_gives_or_an_error() {
+    check_damaged_files(5, |bytes, place| bytes[place] ^= 1 << (place / 5 % 8));
+}
+
+#[test]
 fn overwritten_bytes_give_what_the_general_reader_gives_or_an_error() {
-    without_messages_of_decoders();
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("table.parquet");
-    for (number, bytes) in small_files().into_iter().enumerate() {
-        for place in (4 + number % 7..bytes.len()).step_by(7) {
-            let mut damaged = bytes.clone();
-            for byte in damaged.iter_mut().skip(place).take(1 + place % 4) {
-                *byte = if place % 2 == 0 { 0xff } else { 0 };
-            }
-            check_damaged(&path, &damaged, &format!("file {number}, byte {place} overwritten"));
-        }
-    }
+    check_damaged_files(7, |bytes, place| {
+        let length = 1 + place % 4;
+        bytes.iter_mut().skip(place).take(length).for_each(|byte| *byte = if place % 2 == 0 { 0xff } else { 0 });
+    });
 }
 
 #[test]
