@@ -40,7 +40,9 @@ pub mod top_lists;
 pub use bounded::{PositiveNumber, Proportion, RecallLevel};
 pub use metric::{DEFAULT_ERR_MAX_GRADE, DEFAULT_RBP_PERSISTENCE, Metric};
 pub use metric_name::MetricError;
-pub use ranking::{Explanation, GainFunction, RankContribution, RankedGrades, RbpGain, Relevance, TrecMeasure};
+pub use ranking::{
+    Explanation, GainFunction, RankContribution, RankedGrades, RbpGain, Relevance, SparseGrades, TrecMeasure,
+};
 
 #[cfg(test)]
 mod reference;

@@ -18,7 +18,7 @@ mod trec_measures;
 use std::num::NonZeroUsize;
 
 use crate::metric::Metric;
-use crate::ranking::{GainFunction, RankedGrades};
+use crate::ranking::{GainFunction, RankedGrades, SparseGrades};
 
 pub use convention::Convention;
 
@@ -111,14 +111,30 @@ impl Preset {
     #[must_use]
     pub fn evaluate(self, metric: &Metric, grades: &RankedGrades<'_>, default_gain: GainFunction) -> Option<f64> {
         match self {
-            Self::Strict => metric.evaluate(grades, default_gain),
-            Self::TrecEval => Some(metric.evaluate(grades, default_gain).unwrap_or(metric.of_nothing())),
+            Self::Strict | Self::TrecEval => self.of_our_value(metric, metric.evaluate(grades, default_gain)),
             _ if self.check(metric).is_err() => None,
             Self::Ranx => Some(ranx::evaluate(metric, grades, default_gain)),
             Self::Elasticsearch => Some(elasticsearch::evaluate(metric, grades)),
             Self::OpenSearch => Some(opensearch::evaluate(metric, grades)),
             Self::Quepid => quepid::evaluate(metric, grades),
         }
+    }
+
+    /// Returns what [`evaluate`](Self::evaluate) says of grades that are kept another way.
+    #[must_use]
+    pub fn evaluate_sparse(self, metric: &Metric, grades: &mut SparseGrades) -> Option<f64> {
+        match self {
+            Self::Strict | Self::TrecEval => self.of_our_value(metric, grades.evaluate(metric)),
+            _ => {
+                let gain = grades.gain();
+                self.evaluate(metric, &grades.rank_by_rank(), gain)
+            }
+        }
+    }
+
+    /// Returns the value for one session, of a program that differs from us in nothing but what it makes of an undefined one.
+    fn of_our_value(self, metric: &Metric, value: Option<f64>) -> Option<f64> {
+        value.or_else(|| self.undefined_is_zero().then(|| metric.of_nothing()))
     }
 }
 

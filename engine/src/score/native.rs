@@ -2,7 +2,7 @@
 
 use rematch_metrics::preset::Preset;
 use rematch_metrics::ties::{TieInterval, tie_intervals};
-use rematch_metrics::{Metric, RankedGrades};
+use rematch_metrics::{Metric, SparseGrades};
 
 use super::{Case, Relevance, ScoreError, ScoreMetric, ScoreOutcome, Scorer};
 use crate::benchmark::RelevancePlan;
@@ -13,15 +13,14 @@ pub struct Evaluator<'a> {
     metrics: &'a [Metric],
     plan: &'a RelevancePlan,
     // Kept between rankings: there are many, and they are short.
-    ranked: Vec<Option<f64>>,
-    judged: Vec<f64>,
+    grades: SparseGrades,
 }
 
 impl<'a> Evaluator<'a> {
     /// Returns an evaluator of `metrics`.
     #[must_use]
     pub fn new(metrics: &'a [Metric], plan: &'a RelevancePlan) -> Self {
-        Self { metrics, plan, ranked: Vec::new(), judged: Vec::new() }
+        Self { metrics, plan, grades: SparseGrades::new(plan.gain) }
     }
 
     /// Returns the value of each metric on a ranking, by the conventions of the plan; `None` where it is undefined.
@@ -31,33 +30,29 @@ impl<'a> Evaluator<'a> {
         items: impl Iterator<Item = &'i str>,
         relevance: &Relevance,
     ) -> impl Iterator<Item = Option<f64>> {
-        self.ranked.clear();
-        self.ranked.extend(items.map(|item| relevance.grade(item)));
-        self.judged.clear();
-        self.judged.extend(relevance.iter().map(|(_, grade)| grade));
-        let (metrics, gain, preset) = (self.metrics, self.plan.gain, Preset::from(self.plan.compatibility));
-        let grades = RankedGrades { ranked: &self.ranked, judged: &self.judged };
-        metrics.iter().map(move |metric| preset.evaluate(metric, &grades, gain))
+        self.grades.set(items.map(|item| relevance.grade(item)), relevance.iter().map(|(_, grade)| grade));
+        let (metrics, preset) = (self.metrics, Preset::from(self.plan.compatibility));
+        metrics.iter().map(move |metric| preset.evaluate_sparse(metric, &mut self.grades))
     }
 
     /// Returns how many of the first `depth` hits of the ranking that was evaluated last have a grade.
     #[must_use]
     pub fn graded(&self, depth: usize) -> usize {
-        self.ranked.iter().take(depth).flatten().count()
+        self.grades.graded(depth)
     }
 
     /// Returns the values that the metrics could have if hits with equal scores changed places, of the ranking that was evaluated
     /// last; nothing where no such order matters, or the metrics follow another program's conventions, for which no order is
     /// known to be best. `scores` are its hits' scores.
     #[must_use]
-    pub fn tie_intervals(&self, scores: &[f64]) -> Vec<Option<TieInterval>> {
+    pub fn tie_intervals(&mut self, scores: &[f64]) -> Vec<Option<TieInterval>> {
         let neighbours = scores.iter().zip(scores.iter().skip(1));
-        let graded = self.ranked.iter().zip(self.ranked.iter().skip(1));
+        let grades = self.grades.rank_by_rank();
+        let graded = grades.ranked.iter().zip(grades.ranked.iter().skip(1));
         let matters = neighbours.zip(graded).any(|((score, next), (grade, other))| score == next && grade != other);
         if !matters || !self.plan.compatibility.has_our_values() {
             return Vec::new();
         }
-        let grades = RankedGrades { ranked: &self.ranked, judged: &self.judged };
         tie_intervals(self.metrics, &grades, scores, self.plan.gain)
     }
 }

@@ -1,6 +1,8 @@
 //! Properties that hold for every metric.
 
 use super::*;
+use crate::preset::Preset;
+use crate::ranking::SparseGrades;
 use proptest::prelude::*;
 
 const NAMES: [&str; 38] = [
@@ -67,6 +69,28 @@ proptest! {
         for name in NAMES {
             let value = name.parse::<Metric>().unwrap().evaluate(&grades, GainFunction::Linear);
             prop_assert!(value.is_none_or(|value| (0.0..=1.0 + 1e-12).contains(&value)), "{} {:?}", name, value);
+        }
+    }
+
+    #[test]
+    fn grades_that_are_kept_sparsely_have_the_same_bits(sessions in prop::collection::vec(session(), 1..4), depth in 0_usize..20) {
+        let presets = [Preset::Strict, Preset::TrecEval, Preset::Ranx, Preset::Elasticsearch, Preset::OpenSearch, Preset::Quepid];
+        for gain in [GainFunction::Linear, GainFunction::Exponential] {
+            let mut sparse = SparseGrades::new(gain);
+            for (ranked, judged) in &sessions {
+                let grades = RankedGrades { ranked, judged };
+                sparse.set(ranked.iter().copied(), judged.iter().copied());
+                prop_assert_eq!(sparse.graded(depth), ranked.iter().take(depth).flatten().count());
+                for name in NAMES.into_iter().chain(COUNTS) {
+                    let metric: Metric = name.parse().unwrap();
+                    for preset in presets {
+                        let values = [preset.evaluate(&metric, &grades, gain), preset.evaluate_sparse(&metric, &mut sparse)];
+                        let [dense, sparse] = values.map(|value| value.map(f64::to_bits));
+                        prop_assert_eq!(dense, sparse, "{} {:?} {:?}", name, preset, gain);
+                    }
+                }
+                prop_assert_eq!(sparse.rank_by_rank(), grades);
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use super::explanation::{Weighing, one_if};
+use super::graded::Grades;
 use super::{RankedGrades, Relevance};
-use crate::sum::{CompensatedSum, count};
+use crate::sum::{count, sum};
 
 /// Returns the mean, over all relevant items of the session, of the precision at the rank of each; 0 for an item that was
 /// not returned (above the cutoff), so in [0, 1]: `map` of trec_eval, with a cutoff its `map_cut`.
@@ -12,16 +13,14 @@ use crate::sum::{CompensatedSum, count};
 /// Undefined where nothing is relevant.
 #[must_use]
 pub fn average_precision(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<f64> {
+    value(grades, relevance, cutoff)
+}
+
+pub(crate) fn value(grades: &impl Grades, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<f64> {
     let relevant = grades.relevant(relevance)?.get();
-    let mut precisions = CompensatedSum::default();
-    let mut found = 0;
-    for (index, &grade) in grades.top(cutoff).iter().enumerate() {
-        if relevance.holds_at(grade) {
-            found += 1;
-            precisions.add(count(found) / count(index + 1));
-        }
-    }
-    Some(precisions.total() / count(relevant))
+    let ranks = grades.found(cutoff).filter(|(_, grade)| relevance.holds(*grade));
+    let precisions = ranks.zip(1..).map(|((index, _), found)| count(found) / count(index + 1));
+    Some(sum(precisions) / count(relevant))
 }
 
 pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {

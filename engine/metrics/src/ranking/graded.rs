@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::ndcg::{self, GainFunction};
 use crate::bounded::PositiveNumber;
 
 /// The grades of one ranking of one session.
@@ -27,6 +28,69 @@ impl<'a> RankedGrades<'a> {
     pub(crate) fn relevant(&self, relevance: Relevance) -> Option<NonZeroUsize> {
         NonZeroUsize::new(self.judged.iter().filter(|&&grade| relevance.holds(grade)).count())
     }
+}
+
+/// What the metrics that are asked for most need to know of a ranking, however its grades are kept: each formula stands once.
+pub(crate) trait Grades {
+    /// Iterates over the grades down to the cutoff, each with its rank - 1, best rank first.
+    fn found(&self, cutoff: Option<NonZeroUsize>) -> impl Iterator<Item = (usize, f64)>;
+
+    /// Returns the number of relevant items of the session, `None` where there is not one.
+    fn relevant(&self, relevance: Relevance) -> Option<NonZeroUsize>;
+
+    /// Returns the number of relevant items down to the cutoff.
+    fn relevant_found(&self, relevance: Relevance, cutoff: NonZeroUsize) -> usize;
+
+    /// Returns the discounted gain of the ranking down to the cutoff, and of the best ranking of all items of the session.
+    fn discounted(&self, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Discounted;
+}
+
+/// Discounted gains.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Discounted {
+    pub(crate) found: f64,
+    pub(crate) ideal: f64,
+}
+
+/// Judgments of a session that are sorted on the stack.
+pub(super) const FEW: usize = 16;
+
+impl Grades for RankedGrades<'_> {
+    fn found(&self, cutoff: Option<NonZeroUsize>) -> impl Iterator<Item = (usize, f64)> {
+        self.top(cutoff).iter().enumerate().filter_map(|(index, grade)| Some((index, (*grade)?)))
+    }
+
+    fn relevant(&self, relevance: Relevance) -> Option<NonZeroUsize> {
+        RankedGrades::relevant(self, relevance)
+    }
+
+    fn relevant_found(&self, relevance: Relevance, cutoff: NonZeroUsize) -> usize {
+        self.top(Some(cutoff)).iter().filter(|&&grade| relevance.holds_at(grade)).count()
+    }
+
+    fn discounted(&self, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Discounted {
+        let found = self.found(cutoff).map(|(index, grade)| (index, gain.gain(grade)));
+        let ideal = |grades: &mut [f64]| {
+            let worthy = best_first(grades).iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0);
+            ndcg::discounted(worthy.take(cutoff.map_or(usize::MAX, NonZeroUsize::get)).enumerate())
+        };
+        // Most sessions have few judgments: those need no memory of their own.
+        let mut few = [0.0; FEW];
+        let ideal = match few.get_mut(..self.judged.len()) {
+            Some(few) => {
+                few.copy_from_slice(self.judged);
+                ideal(few)
+            }
+            None => ideal(&mut self.judged.to_vec()),
+        };
+        Discounted { found: ndcg::discounted(found), ideal }
+    }
+}
+
+/// Sorts grades, highest first.
+pub(super) fn best_first(grades: &mut [f64]) -> &[f64] {
+    grades.sort_unstable_by(|a, b| b.total_cmp(a));
+    grades
 }
 
 /// From which grade on an item counts as relevant.

@@ -19,6 +19,7 @@ pub(crate) mod r_precision;
 pub(crate) mod rank_biased_precision;
 pub(crate) mod recall;
 pub(crate) mod reciprocal_rank;
+mod sparse;
 pub(crate) mod success;
 mod trec_eval;
 
@@ -36,5 +37,6 @@ pub use r_precision::r_precision;
 pub use rank_biased_precision::{RbpGain, rank_biased_precision, rank_biased_precision_residual};
 pub use recall::recall;
 pub use reciprocal_rank::reciprocal_rank;
+pub use sparse::SparseGrades;
 pub use success::success;
 pub use trec_eval::TrecMeasure;

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use super::RankedGrades;
 use super::explanation::Weighing;
-use crate::sum::{count, sum};
+use super::graded::{Discounted, Grades};
+use crate::sum::{CompensatedSum, count};
 
 /// How a grade becomes a gain in nDCG.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,47 +42,38 @@ impl GainFunction {
 /// Undefined where no item has a positive gain (or gains so large that their sum is not a number any more).
 #[must_use]
 pub fn ndcg(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
-    let ideal = ideal_gain(grades, gain, cutoff)?;
-    let gains = grades.top(cutoff).iter().map(|grade| grade.map_or(0.0, |grade| gain.gain(grade)));
-    Some(discounted(gains) / ideal)
+    value(grades, gain, cutoff)
+}
+
+pub(crate) fn value(grades: &impl Grades, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
+    let Discounted { found, ideal } = grades.discounted(gain, cutoff);
+    usable(ideal).map(|ideal| found / ideal)
 }
 
 pub(crate) fn weigh(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
-    let ideal = ideal_gain(grades, gain, cutoff)?;
+    let ideal = usable(grades.discounted(gain, cutoff).ideal)?;
     let ranks = grades.top(cutoff).iter().enumerate();
     let ranks = ranks.map(|(index, grade)| (grade.map_or(0.0, |grade| gain.gain(grade)), discount(index)));
     Some(Weighing::new(ideal, ranks))
 }
 
-/// Judgments of a session that are sorted on the stack.
-const FEW: usize = 16;
-
-fn ideal_gain(grades: &RankedGrades<'_>, gain: GainFunction, cutoff: Option<NonZeroUsize>) -> Option<f64> {
-    // Most sessions have few judgments, and every session has its ideal found at every cutoff: those need no memory of their own.
-    let (mut few, mut many) = ([0.0; FEW], Vec::new());
-    let gains = match few.get_mut(..grades.judged.len()) {
-        Some(few) => few,
-        None => {
-            many.resize(grades.judged.len(), 0.0);
-            many.as_mut_slice()
-        }
-    };
-    let mut positive = 0;
-    let worthy = grades.judged.iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0);
-    for (to, gain) in gains.iter_mut().zip(worthy) {
-        *to = gain;
-        positive += 1;
-    }
-    let gains = gains.get_mut(..positive).unwrap_or_default();
-    gains.sort_unstable_by(|a, b| b.total_cmp(a));
-    let ideal = discounted(gains.iter().copied().take(cutoff.map_or(usize::MAX, NonZeroUsize::get)));
+fn usable(ideal: f64) -> Option<f64> {
     (ideal > 0.0 && ideal.is_finite()).then_some(ideal)
 }
 
-fn discounted(gains: impl IntoIterator<Item = f64>) -> f64 {
+/// Returns the sum of gains, each with its rank - 1 and over its discount.
+pub(super) fn discounted(gains: impl Iterator<Item = (usize, f64)>) -> f64 {
+    let mut sum = CompensatedSum::default();
+    gains.for_each(|(index, gain)| add_discounted(&mut sum, index, gain));
+    sum.total()
+}
+
+/// Adds the gain of a rank, given by its index, to the sum of those above.
+pub(super) fn add_discounted(sum: &mut CompensatedSum, index: usize, gain: f64) {
     // Most ranks bring nothing.
-    let worthy = gains.into_iter().enumerate().filter(|(_, gain)| *gain != 0.0);
-    sum(worthy.map(|(index, gain)| gain * discount(index)))
+    if gain != 0.0 {
+        sum.add(gain * discount(index));
+    }
 }
 
 /// The discounts of the first ranks: a logarithm is dear, and every session asks for the same ones.
@@ -97,6 +89,7 @@ fn computed_discount(index: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::graded::FEW;
     use super::*;
 
     const GRADES: RankedGrades<'_> =
@@ -118,8 +111,8 @@ mod tests {
                 let mut gains: Vec<f64> = judged.iter().copied().filter(|gain| *gain > 0.0).collect();
                 gains.sort_by(|a, b| b.total_cmp(a));
                 gains.truncate(cutoff.map_or(gains.len(), NonZeroUsize::get));
-                let slow = Some(discounted(gains)).filter(|ideal| *ideal > 0.0);
-                assert_eq!(ideal_gain(&grades, GainFunction::Linear, cutoff), slow, "{} judged", judged.len());
+                let slow = discounted(gains.into_iter().enumerate());
+                assert_eq!(grades.discounted(GainFunction::Linear, cutoff).ideal, slow, "{} judged", judged.len());
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::explanation::{Weighing, one_if};
+use super::graded::Grades;
 use super::{RankedGrades, Relevance};
 use crate::sum::count;
 
@@ -12,9 +13,12 @@ use crate::sum::count;
 /// nothing is relevant.
 #[must_use]
 pub fn precision(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUsize) -> Option<f64> {
+    value(grades, relevance, cutoff)
+}
+
+pub(crate) fn value(grades: &impl Grades, relevance: Relevance, cutoff: NonZeroUsize) -> Option<f64> {
     grades.relevant(relevance)?;
-    let found = grades.top(Some(cutoff)).iter().filter(|&&grade| relevance.holds_at(grade)).count();
-    Some(count(found) / count(cutoff.get()))
+    Some(count(grades.relevant_found(relevance, cutoff)) / count(cutoff.get()))
 }
 
 pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: NonZeroUsize) -> Option<Weighing> {

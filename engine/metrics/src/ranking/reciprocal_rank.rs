@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::explanation::{Weighing, one_if};
+use super::graded::Grades;
 use super::{RankedGrades, Relevance};
 use crate::sum::count;
 
@@ -12,9 +13,13 @@ use crate::sum::count;
 /// Undefined where nothing is relevant.
 #[must_use]
 pub fn reciprocal_rank(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<f64> {
+    value(grades, relevance, cutoff)
+}
+
+pub(crate) fn value(grades: &impl Grades, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<f64> {
     grades.relevant(relevance)?;
-    let first = grades.top(cutoff).iter().position(|&grade| relevance.holds_at(grade));
-    Some(first.map_or(0.0, |index| count(index + 1).recip()))
+    let first = grades.found(cutoff).find(|(_, grade)| relevance.holds(*grade));
+    Some(first.map_or(0.0, |(index, _)| count(index + 1).recip()))
 }
 
 pub(crate) fn weigh(grades: &RankedGrades<'_>, relevance: Relevance, cutoff: Option<NonZeroUsize>) -> Option<Weighing> {
