@@ -6,8 +6,8 @@ use datafusion::arrow::array::StringArray;
 
 /// Rankings beyond this many hits are left to the exact check, so that the table stays small.
 const MAX_HITS: usize = 1 << 16;
-/// Slots per hit: three of four stay empty, so that hits rarely meet.
-const SLOTS_PER_HIT: usize = 4;
+/// Slots per hit: hits that meet cost more than room.
+const SLOTS_PER_HIT: usize = 8;
 /// Slots looked at for one hit before the table is taken for crowded.
 const MAX_PROBES: usize = 64;
 /// An odd number whose bits look random (2^64 / golden ratio): multiplying by it spreads what differs to the upper bits.
@@ -19,6 +19,8 @@ pub(super) struct RepeatFinder {
     /// The session's number above the lower half of the item's hash. Slots of sessions before count as empty, so nothing has to be cleared.
     slots: Vec<u64>,
     session: u32,
+    /// Of one session: found first, as nothing has to be waited for.
+    hashes: Vec<u64>,
 }
 
 impl RepeatFinder {
@@ -27,18 +29,17 @@ impl RepeatFinder {
         if hits.len() > MAX_HITS {
             return true;
         }
+        let Some(starts) = items.value_offsets().get(hits.start..=hits.end) else { return true };
+        let ends = starts.get(1..).unwrap_or_default();
+        let bytes = items.value_data();
+        #[expect(clippy::cast_sign_loss, reason = "offsets of an array are never negative")]
+        let item = |(start, end): (&i32, &i32)| bytes.get(*start as usize..*end as usize).unwrap_or_default();
+        self.hashes.clear();
+        self.hashes.extend(starts.iter().zip(ends).map(|ends| hash(item(ends))));
         self.start(hits.len());
-        let (offsets, bytes, mask) = (items.value_offsets(), items.value_data(), self.slots.len() - 1);
-        let Some(offsets) = offsets.get(hits.start..=hits.end) else { return true };
-        for pair in offsets.windows(2) {
-            let &[start, end] = pair else { return true };
-            #[expect(clippy::cast_sign_loss, reason = "offsets of an array are never negative")]
-            let Some(item) = bytes.get(start as usize..end as usize) else { return true };
-            if self.meets(hash(item), mask) {
-                return true;
-            }
-        }
-        false
+        let mask = self.slots.len() - 1;
+        let (slots, session) = (self.slots.as_mut_slice(), u64::from(self.session));
+        self.hashes.iter().any(|hash| meets(slots, mask, session, *hash))
     }
 
     /// Begins a session of so many hits.
@@ -54,28 +55,48 @@ impl RepeatFinder {
         }
         self.session += 1;
     }
+}
 
-    /// Notes a hash, and returns whether the session has one that cannot be told from it.
-    fn meets(&mut self, hash: u64, mask: usize) -> bool {
-        let noted = (u64::from(self.session) << 32) | (hash & u64::from(u32::MAX));
-        let first = (hash >> 32) as usize;
-        for place in first..first + MAX_PROBES {
-            let Some(slot) = self.slots.get_mut(place & mask) else { return true };
-            if *slot == noted {
-                return true;
-            }
-            if *slot >> 32 != u64::from(self.session) {
-                *slot = noted;
-                return false;
-            }
+/// Notes a hash, and returns whether the session has one that cannot be told from it.
+#[inline]
+fn meets(slots: &mut [u64], mask: usize, session: u64, hash: u64) -> bool {
+    let noted = (session << 32) | (hash & u64::from(u32::MAX));
+    let first = (hash >> 32) as usize;
+    match slots.get_mut(first & mask) {
+        Some(slot) if *slot >> 32 != session => {
+            *slot = noted;
+            false
         }
-        true
+        _ => meets_further_on(slots, mask, noted, first),
     }
 }
 
+#[cold]
+fn meets_further_on(slots: &mut [u64], mask: usize, noted: u64, first: usize) -> bool {
+    for place in first..first + MAX_PROBES {
+        let Some(slot) = slots.get_mut(place & mask) else { return true };
+        if *slot == noted {
+            return true;
+        }
+        if *slot >> 32 != noted >> 32 {
+            *slot = noted;
+            return false;
+        }
+    }
+    true
+}
+
 /// Returns a hash of bytes. Whoever makes items of equal hashes only makes the exact check run.
+#[inline]
 fn hash(bytes: &[u8]) -> u64 {
-    let mut hash = (bytes.len() as u64).wrapping_mul(SPREAD);
+    match bytes.try_into() {
+        Ok(word) => mixed(of_length(size_of::<u64>()) ^ u64::from_le_bytes(word)),
+        Err(_) => hash_of_any_length(bytes),
+    }
+}
+
+fn hash_of_any_length(bytes: &[u8]) -> u64 {
+    let mut hash = of_length(bytes.len());
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         hash = mixed(hash ^ u64::from_le_bytes(*word));
@@ -88,6 +109,10 @@ fn hash(bytes: &[u8]) -> u64 {
         hash = mixed(hash ^ u64::from_le_bytes(word));
     }
     hash
+}
+
+fn of_length(bytes: usize) -> u64 {
+    (bytes as u64).wrapping_mul(SPREAD)
 }
 
 fn mixed(value: u64) -> u64 {
