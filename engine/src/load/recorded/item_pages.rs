@@ -13,6 +13,7 @@
 
 mod hybrid;
 mod lists;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -124,7 +125,8 @@ impl ItemColumn {
         let rows = usize::try_from(group.num_rows())?;
         let pages = SerializedPageReader::new(Arc::new(blob.clone()), chunk, rows, None)?;
         let (column, skipped) = (self.clone(), usize::try_from(skipped)?);
-        Ok(Some(ItemPages { pages, column, skipped, dictionary: None, page: None, begins: Vec::new(), last: (0, 0) }))
+        let expected = Expected::of(chunk, rows);
+        Ok(Some(ItemPages { pages, column, skipped, dictionary: None, page: None, begins: Vec::new(), expected }))
     }
 }
 
@@ -146,8 +148,41 @@ pub(super) struct ItemPages {
     page: Option<OpenPage>,
     /// Where lists begin among the levels that are taken at once.
     begins: Vec<usize>,
-    /// How many items were read last, and of how many bytes.
-    last: (usize, usize),
+    expected: Expected,
+}
+
+/// What rows need, as far as that is known.
+struct Expected {
+    rows: usize,
+    items: usize,
+    bytes: usize,
+}
+
+impl Expected {
+    /// More is not made room for before it is there: footers may lie.
+    const MOST_ITEMS: usize = 1 << 20;
+    const MOST_BYTES: usize = 1 << 24;
+
+    /// Returns what the footer says of a group of so many rows.
+    fn of(chunk: &ColumnChunkMetaData, rows: usize) -> Self {
+        let number = |number: i64| usize::try_from(number).unwrap_or(0);
+        let items = number(chunk.num_values());
+        // Most ids are stored with four bytes of length.
+        let bytes = number(chunk.uncompressed_size()).saturating_sub(items.saturating_mul(size_of::<u32>()));
+        Self { rows, items, bytes }
+    }
+
+    /// Returns room for the ids of rows.
+    fn room(&self, rows: usize) -> Ids {
+        let share = |all: usize| (all as u128 * rows as u128 / self.rows.max(1) as u128) as usize;
+        Ids::with_capacity(share(self.items).min(Self::MOST_ITEMS), share(self.bytes).min(Self::MOST_BYTES))
+    }
+
+    /// Notes what rows needed.
+    fn set(&mut self, rows: usize, ids: &Ids) {
+        let (items, bytes) = ids.size();
+        *self = Self { rows, items, bytes };
+    }
 }
 
 /// What is left of a page.
@@ -174,10 +209,10 @@ impl ItemPages {
     /// Returns an error where that many cannot be read here; nothing can be read any more then.
     pub(super) fn read(&mut self, rows: usize) -> Result<ArrayRef, Stop> {
         self.skip()?;
-        let mut ids = Ids::with_capacity(self.last.0, self.last.1);
+        let mut ids = self.expected.room(rows);
         let mut lists = Lists::default();
         self.pass(rows, &mut lists, Passed::Read(&mut ids))?;
-        self.last = ids.size();
+        self.expected.set(rows, &ids);
         let ids: ArrayRef = Arc::new(ids.finish()?);
         if !self.column.nested {
             return Ok(ids);

@@ -9,6 +9,7 @@ use datafusion::parquet::basic::Encoding;
 
 use super::Unknown;
 use super::hybrid::Hybrid;
+use super::runs::{self, RUN};
 
 /// Bytes that are copied at once: ids are seldom longer, and copying a number of bytes that is known takes no call.
 const COPIED: usize = 16;
@@ -56,12 +57,20 @@ impl Ids {
         let first = self.offsets.len();
         self.offsets.resize(first + ids, 0);
         let mut rest = data;
-        for end in self.offsets.get_mut(first..).unwrap_or_default() {
-            let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
-            let length = u32::from_le_bytes(*length) as usize;
-            push(&mut self.bytes, after, length)?;
-            rest = after.get(length..).ok_or(Unknown)?;
-            *end = self.bytes.len() as i32;
+        for ends in self.offsets.get_mut(first..).unwrap_or_default().chunks_mut(RUN) {
+            if let Some(length) = runs::add(rest, ends.len(), &mut self.bytes) {
+                let start = self.bytes.len() - RUN * length;
+                ends.iter_mut().zip(1..).for_each(|(end, ids)| *end = (start + ids * length) as i32);
+                rest = rest.get(RUN * (size_of::<u32>() + length)..).ok_or(Unknown)?;
+                continue;
+            }
+            for end in ends {
+                let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
+                let length = u32::from_le_bytes(*length) as usize;
+                push(&mut self.bytes, after, length)?;
+                rest = after.get(length..).ok_or(Unknown)?;
+                *end = self.bytes.len() as i32;
+            }
         }
         Ok(data.len() - rest.len())
     }
