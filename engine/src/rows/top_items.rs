@@ -40,6 +40,12 @@ pub struct TopItems {
 }
 
 impl TopItems {
+    /// Has room for so many rankings, of so many items each.
+    #[must_use]
+    pub fn with_capacity(rankings: usize, items: usize) -> Self {
+        Self { rows: BinaryBuilder::with_capacity(rankings, rankings * items * KEY_BYTES), keys: Vec::new() }
+    }
+
     /// Adds the top of a ranking, best first; empty where the retriever failed.
     pub fn push<'a>(&mut self, items: impl Iterator<Item = &'a str>) {
         self.keys.clear();

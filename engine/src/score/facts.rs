@@ -2,7 +2,7 @@
 //! many of the top a judge graded, and which items stand there. Found here, while hits and session are at hand, so that nobody reads
 //! a hit again.
 
-use crate::rows::{Answers, RankingFacts};
+use crate::rows::{Answers, RankingFacts, TopItems};
 use crate::session::Session;
 
 /// Returns the facts of `answers`, which answer `sessions` one by one and have so many `graded` hits among the first `depth` ranks
@@ -15,7 +15,8 @@ pub fn ranking_facts(
     depth: usize,
     listed: usize,
 ) -> RankingFacts {
-    let mut facts = RankingFacts::default();
+    let top_items = TopItems::with_capacity(answers.len(), listed);
+    let mut facts = RankingFacts { top_items, ..RankingFacts::default() };
     for (row, (session, graded)) in sessions.iter().zip(graded).enumerate() {
         let touched = if answers.failed(row) { Vec::new() } else { session.touched_items() };
         facts.touched_ranks.push(touched.into_iter().map(|item| rank(answers, row, item)).collect());

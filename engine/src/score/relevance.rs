@@ -117,12 +117,15 @@ impl Relevance {
 
     /// Returns the grade of `item_id` (it may be negative), or `None` for an unjudged item.
     #[must_use]
+    #[inline]
     pub fn grade(&self, item_id: &str) -> Option<f64> {
         let print = fingerprint(item_id);
         let (word, bit) = place_in_filter(print);
-        if self.filter.get(word)? & bit == 0 {
-            return None;
-        }
+        if self.filter.get(word)? & bit == 0 { None } else { self.find(item_id, print) }
+    }
+
+    #[cold]
+    fn find(&self, item_id: &str, print: u64) -> Option<f64> {
         if self.gains.len() <= FEW {
             return self.gains.iter().find(|(item, _)| item == item_id).map(|(_, grade)| *grade);
         }
@@ -151,6 +154,7 @@ impl Relevance {
 }
 
 /// A number that differs for most texts: of their length and last 8 bytes, because ids that are counted up differ there.
+#[inline]
 fn fingerprint(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let last = match bytes.last_chunk::<8>() {

@@ -37,8 +37,12 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_created_by(concat!("rematch ", env!("CARGO_PKG_VERSION")).to_owned());
+    let of_sessions = schema.fields().first().is_some_and(|first| first.name() == column::SESSION_ID);
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
-        if leaf.path().parts().first().is_some_and(|root| root == column::TOP_ITEMS) {
+        if of_sessions && leaf.path().parts() == [column::SESSION_ID] {
+            // No two rows of a group have the same.
+            properties = properties.set_column_dictionary_enabled(leaf.path().clone(), false);
+        } else if leaf.path().parts().first().is_some_and(|root| root == column::TOP_ITEMS) {
             properties = properties
                 .set_column_dictionary_enabled(leaf.path().clone(), false)
                 .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None)
