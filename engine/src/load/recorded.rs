@@ -17,6 +17,7 @@ mod hit_lists;
 pub(in crate::load) mod in_memory;
 mod index;
 mod item_pages;
+mod lines;
 mod number;
 mod order;
 mod repeats;

@@ -1,15 +1,17 @@
 //! TREC runs: `topic Q0 item rank score tag`, columns separated by spaces or tabs; what follows is ignored, as by trec_eval.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::StringBuilder;
-use datafusion::arrow::array::{Float64Array, Int64Array, UInt64Array};
+use datafusion::arrow::array::{Float64Array, Int64Array};
 
 use super::block::{Block, Fault, Ranks, Rows};
 use super::chunks::Chunks;
 use super::index::{self, Index};
-use super::number::parse_score;
+use super::lines::{ColumnLines, lines};
+use super::number::{parse_rank, parse_score};
 use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 use crate::storage::Blob;
@@ -18,6 +20,8 @@ use crate::storage::Blob;
 const PART_BYTES: u64 = 16 << 20;
 /// Bytes between two entries of the index.
 pub(super) const ENTRY_BYTES: u64 = 1 << 20;
+/// Columns of a line that mean something.
+const COLUMNS: usize = 6;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A TREC run, not compressed.
@@ -72,7 +76,7 @@ impl Text {
         let mut topic = Vec::new();
         while chunks.position() < end {
             let Some((mut offset, chunk)) = chunks.next_chunk().map_err(io)? else { break };
-            for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+            for line in lines(chunk).filter_map(|line| chunk.get(line)) {
                 if offset >= end {
                     break;
                 }
@@ -176,22 +180,56 @@ impl TextBlocks {
         let mut parsed = Parsed::new(&self.text, chunk.len());
         match std::str::from_utf8(chunk) {
             Ok(chunk) => {
-                for line in chunk.split_inclusive('\n') {
+                let mut lines: ColumnLines<COLUMNS> = ColumnLines::of(chunk.as_bytes());
+                while let Some(line) = lines.next_line() {
                     self.lines += 1;
-                    parsed.add(line, self.lines);
+                    parsed.add(chunk, line, lines.columns(), self.lines);
                 }
             }
             Err(_) => {
-                for line in chunk.split_inclusive(|byte| *byte == b'\n') {
+                for line in lines(chunk).filter_map(|line| chunk.get(line)) {
                     self.lines += 1;
                     match std::str::from_utf8(line) {
-                        Ok(line) => parsed.add(line, self.lines),
+                        Ok(text) => {
+                            let mut columns: ColumnLines<COLUMNS> = ColumnLines::of(line);
+                            columns.next_line();
+                            parsed.add(text, 0..text.len(), columns.columns(), self.lines);
+                        }
                         Err(_) => parsed.add_not_text(line, self.lines),
                     }
                 }
             }
         }
         Ok(Some(parsed.finish()))
+    }
+}
+
+/// The lines that hits stand in: one after the other but where lines are passed over.
+#[derive(Default)]
+struct RowNumbers {
+    first: u64,
+    hits: u64,
+    /// All of them, once one does not follow the one before.
+    apart: Vec<u64>,
+}
+
+impl RowNumbers {
+    fn push(&mut self, row: u64) {
+        if self.apart.is_empty() {
+            if self.hits == 0 {
+                self.first = row;
+            }
+            if row == self.first + self.hits {
+                self.hits += 1;
+                return;
+            }
+            self.apart = (self.first..self.first + self.hits).collect();
+        }
+        self.apart.push(row);
+    }
+
+    fn finish(self) -> Rows {
+        if self.apart.is_empty() { Rows::From(self.first) } else { Rows::OfHits(self.apart.into()) }
     }
 }
 
@@ -204,7 +242,7 @@ struct Parsed<'a> {
     items: StringBuilder,
     scores: Vec<f64>,
     ranks: Vec<i64>,
-    rows: Vec<u64>,
+    rows: RowNumbers,
     faults: Vec<Fault>,
 }
 
@@ -220,35 +258,35 @@ impl<'a> Parsed<'a> {
             items: StringBuilder::with_capacity(lines, bytes / 2),
             scores: Vec::with_capacity(lines),
             ranks: Vec::with_capacity(lines),
-            rows: Vec::with_capacity(lines),
+            rows: RowNumbers::default(),
             faults: Vec::new(),
         }
     }
 
-    fn add(&mut self, line: &str, row: u64) {
-        let Some((topic, rest)) = next_column(line) else { return };
-        let columns = (|| {
-            let (_, rest) = next_column(rest)?;
-            let (item, rest) = next_column(rest)?;
-            let (rank, rest) = next_column(rest)?;
-            let (score, rest) = next_column(rest)?;
-            let (tag, _) = next_column(rest)?;
-            Some((item, rank, score, tag))
-        })();
-        let Some((item, rank, score, tag)) = columns else {
-            self.start(topic);
-            return self.fault(row, too_few_columns(line.as_bytes()));
+    /// Adds a line, whose place in the text is known, and the places of its columns.
+    #[inline]
+    fn add(&mut self, text: &str, line: Range<usize>, columns: &[Range<usize>], row: u64) {
+        let bytes = |place: &Range<usize>| text.as_bytes().get(place.clone()).unwrap_or_default();
+        let column = |place: &Range<usize>| text.get(place.clone()).unwrap_or_default();
+        let [topic, _, item, rank, score, tag] = columns else {
+            if let Some(topic) = columns.first() {
+                self.start(column(topic));
+                self.fault(row, too_few_columns(bytes(&line)));
+            }
+            return;
         };
-        if self.text.tag.as_ref().is_some_and(|wanted| wanted != tag) {
+        if self.text.tag.as_ref().is_some_and(|wanted| wanted.as_bytes() != bytes(tag)) {
             return;
         }
-        self.start(topic);
-        let Some(number) = parse_score(score) else {
-            return self.fault(row, format!("score `{score}`, expected a number"));
+        if self.starts.is_empty() || self.topic.as_bytes() != bytes(topic) {
+            self.start(column(topic));
+        }
+        let Some(number) = parse_score(bytes(score)) else {
+            return self.fault(row, format!("score `{}`, expected a number", column(score)));
         };
         if self.text.compatibility == HitOrder::Strict {
-            let Ok(rank) = rank.parse() else {
-                return self.fault(row, format!("rank `{rank}`, expected a number"));
+            let Some(rank) = parse_rank(bytes(rank)) else {
+                return self.fault(row, format!("rank `{}`, expected a number", column(rank)));
             };
             self.ranks.push(rank);
         }
@@ -256,7 +294,7 @@ impl<'a> Parsed<'a> {
             self.ranks.truncate(self.scores.len());
             return self.fault(row, format!("score `{number}`, expected a finite number"));
         }
-        self.items.append_value(item);
+        self.items.append_value(column(item));
         self.scores.push(number);
         self.rows.push(row);
     }
@@ -295,7 +333,7 @@ impl<'a> Parsed<'a> {
             items: self.items.finish(),
             scores: Some(Float64Array::from(self.scores)),
             ranks: if ranked { Ranks::Read(Int64Array::from(self.ranks)) } else { Ranks::OfOrder },
-            rows: Rows::OfHits(UInt64Array::from(self.rows)),
+            rows: self.rows.finish(),
             failures: None,
             latencies: None,
             faults: self.faults,
@@ -303,10 +341,26 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// Returns the next column and what follows it, or `None` where there is none.
-fn next_column(text: &str) -> Option<(&str, &str)> {
-    let start = text.bytes().position(|byte| !byte.is_ascii_whitespace())?;
-    let text = text.get(start..)?;
-    let end = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
-    text.split_at_checked(end)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_whether_or_not_they_follow_each_other() {
+        for rows in [vec![], vec![7], vec![3, 4, 5], vec![3, 4, 6, 7], vec![2, 9], vec![1, 2, 3, 5]] {
+            let mut numbers = RowNumbers::default();
+            rows.iter().for_each(|row| numbers.push(*row));
+            let block = Block { rows: numbers.finish(), ..Parsed::new(&text(), 0).finish() };
+            let told: Vec<u64> = (0..rows.len()).map(|hit| block.row(0, hit)).collect();
+            assert_eq!(told, rows);
+        }
+    }
+
+    fn text() -> Text {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.run");
+        std::fs::write(&path, "").expect("written");
+        let blob = Blob::open(&path).expect("a file");
+        Text::open(&path, blob, None, HitOrder::Strict).expect("a run")
+    }
 }
