@@ -1,8 +1,10 @@
 //! What a run is made from, and by what content it is known. Nothing is built here: whether there is anything to do is
 //! not known yet.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::RunError;
 use super::rejudge::report_hash;
@@ -41,30 +43,31 @@ fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<
     for run in plan.borrowed.iter().flat_map(|borrowed| &borrowed.runs) {
         inputs.push(InputHash { name: format!("run {}", run.run_id), sha256: report_hash(&run.path)? });
     }
-    let mut add = |name: String, path: &Path| {
-        let hash = InputHash::of_file(name, path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
-        inputs.push(hash);
-        Ok::<(), LoadError>(())
-    };
+    let mut files = Vec::new();
     // Whoever borrows rankings borrows the sample with them.
     let session_files = if plan.borrowed.is_some() { Vec::new() } else { session_files(&plan.sessions)? };
     for path in session_files {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        add(format!("sessions {name}"), &path)?;
+        files.push((format!("sessions {name}"), path));
     }
     for scorer in &plan.scorers {
         if let ScorerSource::Plugin(plugin) = &scorer.source
             && let Some(items) = &plugin.items
         {
-            for path in load::documents::corpus_files(&items.corpus)? {
-                add(format!("items of plugin {}", scorer.name), &path)?;
-            }
+            let name = format!("items of plugin {}", scorer.name);
+            files.extend(load::documents::corpus_files(&items.corpus)?.into_iter().map(|path| (name.clone(), path)));
         }
     }
     if let Some(items) = plan.lists.as_ref().and_then(|lists| lists.items.as_ref()) {
-        for path in load::documents::corpus_files(&items.corpus)? {
-            add("items of lists".to_owned(), &path)?;
-        }
+        let name = "items of lists".to_owned();
+        files.extend(load::documents::corpus_files(&items.corpus)?.into_iter().map(|path| (name.clone(), path)));
+    }
+    let hash = |(name, path): (String, PathBuf)| {
+        InputHash::of_file(name, &path).map_err(|source| LoadError::Io { path, source })
+    };
+    let hashed: Vec<Result<InputHash, LoadError>> = files.into_par_iter().map(hash).collect();
+    for input in hashed {
+        inputs.push(input?);
     }
     for scorer in contract.scorers() {
         if let Some(sha256) = scorer.content_hash() {

@@ -1,9 +1,8 @@
 //! Where do sessions start in a file that is sorted by session id? A sparse index, made by one pass over the ids.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::load::LoadError;
 
@@ -112,36 +111,9 @@ pub(super) fn scan_parts(
     parts: usize,
     scan: impl Fn(usize) -> Result<Index, LoadError> + Sync,
 ) -> Result<Index, LoadError> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(parts);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= parts {
-                return done;
-            }
-            done.push((part, scan(part)));
-        }
-    };
-    let mut indexes = if threads <= 1 {
-        work()
-    } else {
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut done = work();
-            for other in others {
-                match other.join() {
-                    Ok(more) => done.extend(more),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            done
-        })
-    };
-    indexes.sort_by_key(|(part, _)| *part);
+    let indexes: Vec<Result<Index, LoadError>> = (0..parts).into_par_iter().map(&scan).collect();
     let mut whole = Index::new();
-    for (_, index) in indexes {
+    for index in indexes {
         whole.append(index?);
     }
     Ok(whole)

@@ -1,16 +1,16 @@
 //! Builds pipelines: what their stages share is made once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::data::VectorTables;
 use super::{ReplayError, Workspace};
 use crate::benchmark::stages::http::HttpPlan;
-use crate::benchmark::stages::{FusePlan, RecordedPlan, RerankPlan, Reranker, StageKind, StagePlan, Used};
+use crate::benchmark::stages::{FusePlan, RecordedPlan, RerankPlan, Reranker, StageKind, StagePlan};
 use crate::benchmark::{CorpusPlan, PipelinePlan, PolicyPlan};
+use crate::load::LoadError;
 use crate::load::recorded::{RecordedSettings, Recording};
-use crate::load::{LoadError, documents};
 use crate::replay::Transform;
 use crate::replay::fuse::{Branch, Fuse};
 use crate::replay::plugin::{PluginError, PluginReranker, PluginRetriever};
@@ -21,7 +21,6 @@ use crate::replay::retrievers::{HttpRetriever, RecordedRetriever, ShownRetriever
 use crate::replay::stages::{INSIDE, Source, Stage, Stages};
 use crate::replay::transforms::{Boost, Dedupe, FilterHits, Rerank, Reranks, Truncate};
 use crate::sandbox::{HostSettings, PluginHost};
-use crate::store::{sha256_of_bytes, sha256_of_file};
 
 /// A corpus by what its index depends on, besides the fields.
 pub(super) type CorpusKey = (PathBuf, String);
@@ -36,8 +35,6 @@ pub(super) struct Resources<'a> {
     pub(super) tables: VectorTables,
     /// What runs components: the workspace's, or one of our own.
     plugins: Option<Arc<PluginHost>>,
-    /// Content hashes by file.
-    hashes: BTreeMap<PathBuf, String>,
     /// The name of the stage that the present one is inside of, as a beginning of names in records.
     inside: String,
     /// How the servers of the present pipeline's stages are asked, by the names of the stages.
@@ -61,7 +58,6 @@ impl<'a> Resources<'a> {
             indexes: BTreeMap::new(),
             tables: BTreeMap::new(),
             plugins: workspace.plugins.clone(),
-            hashes: BTreeMap::new(),
             inside: String::new(),
             remotes: Vec::new(),
         }
@@ -77,14 +73,6 @@ impl<'a> Resources<'a> {
         let policy = Arc::new(Policy::new(policy, plan.concurrency));
         self.remotes.push((format!("{}{}", self.inside, stage.name), Arc::clone(&policy)));
         policy
-    }
-
-    pub(super) fn pipeline_hash(&mut self, plan: &PipelinePlan) -> Result<String, ReplayError> {
-        let canonical = self.canonical(&plan.stages);
-        let canonical = canonical.map_err(|source| ReplayError::Load { retriever: plan.id.clone(), source })?;
-        let canonical = serde_json::to_vec(&canonical)
-            .map_err(|source| ReplayError::Canonical { retriever: plan.id.clone(), source })?;
-        Ok(sha256_of_bytes(&canonical))
     }
 
     /// Builds a list of stages of the retriever `plan`.
@@ -243,47 +231,6 @@ impl<'a> Resources<'a> {
             found
         };
         self.plans.iter().find(asks)
-    }
-
-    /// Returns the stages without their names, and with each path replaced by the content behind it.
-    fn canonical(&mut self, stages: &[StagePlan]) -> Result<Vec<StagePlan>, LoadError> {
-        let mut canonical = stages.to_vec();
-        for stage in &mut canonical {
-            stage.name.clear();
-            if let Some(policy) = stage.does.policy_mut() {
-                // How a server is asked does not change what it answers.
-                *policy = PolicyPlan::default();
-            }
-            if let StageKind::Fuse(plan) = &mut stage.does {
-                for branch in &mut plan.branches {
-                    branch.stages = self.canonical(&branch.stages)?;
-                }
-                continue;
-            }
-            for used in stage.does.uses() {
-                match used {
-                    Used::File { path, .. } => *path = self.content_hash(path)?.into(),
-                    Used::Corpus(corpus) => {
-                        let files = documents::corpus_files(corpus)?;
-                        // The order of the files numbers the documents, and the ending of a name says how they are read.
-                        let content =
-                            |file: &PathBuf| Ok(format!("{}.{}", self.content_hash(file)?, documents::ending(file)));
-                        let contents = files.iter().map(content).collect::<Result<Vec<String>, LoadError>>()?;
-                        corpus.path = contents.join(" ").into();
-                    }
-                }
-            }
-        }
-        Ok(canonical)
-    }
-
-    fn content_hash(&mut self, path: &Path) -> Result<String, LoadError> {
-        if let Some(hash) = self.hashes.get(path) {
-            return Ok(hash.clone());
-        }
-        let hash = sha256_of_file(path).map_err(|source| LoadError::Io { path: path.to_owned(), source })?;
-        self.hashes.insert(path.to_owned(), hash.clone());
-        Ok(hash)
     }
 }
 

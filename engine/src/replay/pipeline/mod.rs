@@ -1,6 +1,7 @@
 //! Pipelines: what a plan's retrievers become, with the data they need in memory.
 
 mod build;
+mod contents;
 mod data;
 mod error;
 mod shared;
@@ -15,6 +16,7 @@ pub use error::ReplayError;
 pub(crate) use shared::{CHUNKS_SIDE_BY_SIDE, begin_alike};
 
 use self::build::Resources;
+use self::contents::Contents;
 use self::shared::Prefixes;
 use super::Retriever;
 use super::cache::{PipelineRankings, RankingCache};
@@ -97,9 +99,8 @@ impl Pipeline {
     ///
     /// Returns an error that names the first retriever whose files cannot be read.
     pub fn hashes(plans: &[PipelinePlan]) -> Result<Vec<String>, ReplayError> {
-        let workspace = Workspace::default();
-        let mut resources = Resources::new(plans, &workspace);
-        plans.iter().map(|plan| resources.pipeline_hash(plan)).collect()
+        let contents = Contents::read(plans);
+        plans.iter().map(|plan| contents.pipeline_hash(plan)).collect()
     }
 
     /// Loads every component that a stage of the plans is, and nothing else.
