@@ -63,8 +63,11 @@ fn child_uses_a_run_directory() {
     let part = run.table(layout::part(1, 0)).expect("a table");
     assert_eq!(part.group(0).expect("rows"), table(20));
     assert_eq!(part.group_columns(0, &["number"]).expect("rows").num_columns(), 1);
-    run.copy_tables(layout::RANKINGS, part.schema(), [run.table(layout::part(0, 3)), Ok(part.clone())])
-        .expect("copied");
+    let parts = [run.table(layout::part(0, 3)), Ok(part.clone())];
+    let copied = run.copy_tables(layout::RANKINGS, part.schema(), parts).expect("copied");
+    copied.sync().expect("synced");
+    assert!(!run.has(layout::RANKINGS), "it has no name yet");
+    run.publish(copied).expect("published");
     let copied = run.table(layout::RANKINGS).expect("a table");
     assert_eq!((copied.groups(), copied.rows()), (2, 30));
     assert_eq!(copied.group(1).expect("rows"), table(20));

@@ -29,7 +29,7 @@ use crate::outbound::Outbound;
 use crate::replay::cache::RankingCache;
 use crate::replay::remote::{Secrets, no_secrets};
 use crate::replay::{Pipeline, ReplayError, Workspace};
-use crate::report::{self, Observed, Report, RunInfo};
+use crate::report::{self, Observed, PartTables, Report, RunInfo};
 use crate::score::ScoringContract;
 use crate::score::wasm::PluginHost;
 use crate::select::{self, Selection};
@@ -302,8 +302,7 @@ impl Run {
         again: Option<Tally>,
     ) -> Result<Ended, RunError> {
         let context = self.build(self.directory.scratch()?).await?;
-        let (threads, stop) = (self.surroundings.workers(), Arc::clone(&self.surroundings.stop));
-        let driver = Driver { context, threads, stop };
+        let driver = Driver { context, threads: self.surroundings.workers() };
         let mut ended = self.stopped(driver.drive(Task::Do, missing, |done| tally.add(self, done)).await);
         if let Some(mut again) = again.filter(|_| matches!(ended, Ok(Ended::Done))) {
             driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
@@ -362,6 +361,7 @@ impl Run {
             sample: self.directory.table(layout::SESSIONS)?,
             recent: RecentChunks::default(),
             scratch: None,
+            stop: Arc::clone(&self.surroundings.stop),
         }))
     }
 
@@ -377,8 +377,14 @@ impl Run {
             pipeline_hash: hash.clone(),
         };
         let arms: Vec<Arm> = self.plan.pipelines.iter().zip(&self.hashes).map(arm).collect();
-        let mut comparison =
-            compare::compare(&self.plan, &self.contract, &arms, &self.directory, self.surroundings.workers())?;
+        let (comparison, parts) = std::thread::scope(|scope| {
+            let measures = self.contract.measures().iter().map(|measure| measure.name.as_str());
+            let parts = scope.spawn(|| PartTables::copy(&self.plan, measures, &self.directory));
+            let threads = self.surroundings.workers();
+            let comparison = compare::compare(&self.plan, &self.contract, &arms, &self.directory, threads);
+            (comparison, parts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let mut comparison = comparison?;
         for result in &comparison.results {
             for (name, scorer) in &result.scorers {
                 if let Some(first) = scorer.first_error.as_ref().filter(|_| scorer.error == result.answered_sessions) {
@@ -393,7 +399,7 @@ impl Run {
         let observed = Observed { completed_at: jiff::Timestamp::now().to_string() };
         let info = RunInfo::of(&self.manifest, &self.plan, &self.contract, selection, state);
         let report = Report::new(info, comparison, observed);
-        report::publish(&self.plan, &report, &self.directory)?;
+        report::publish(&self.plan, &report, parts?, &self.directory)?;
         self.directory.remove(layout::RETRYING)?;
         self.tidy_after_cluster()?;
         self.directory.remove_scratch()?;

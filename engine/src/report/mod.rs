@@ -15,6 +15,7 @@ mod tables;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use model::{Observed, Report, RunInfo, RunState, SCHEMA_VERSION, json_schema};
+pub use tables::PartTables;
 
 use crate::benchmark::Plan;
 use crate::benchmark::spec::OutputFormat;
@@ -33,20 +34,21 @@ pub fn complete(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), 
         || lacks(OutputFormat::Html, layout::REPORT_HTML)
         || lacks_judge_next
     {
-        publish(plan, report, run)?;
+        let parts = PartTables::copy(plan, report.run.metrics.iter().map(String::as_str), run)?;
+        publish(plan, report, parts, run)?;
     }
     Ok(())
 }
 
-/// Writes the report in the plan's formats. `report.json` is always written, and last: its presence says that the run is
-/// finished.
+/// Writes the report in the plan's formats, with the tables that were copied of the parts. `report.json` is always written, and
+/// last: its presence says that the run is finished.
 ///
 /// # Errors
 ///
 /// Returns an error when an artefact cannot be written.
-pub fn publish(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
+pub fn publish(plan: &Plan, report: &Report, parts: PartTables, run: &RunDirectory) -> Result<(), StoreError> {
     if plan.formats.contains(&OutputFormat::Parquet) {
-        tables::write(plan, report, run)?;
+        tables::write(report, parts, run)?;
     }
     if plan.formats.contains(&OutputFormat::JudgeNext) {
         judge_next::write(plan, report, run)?;

@@ -6,19 +6,49 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, 
 
 use super::Report;
 use crate::benchmark::Plan;
+use crate::benchmark::spec::OutputFormat;
 use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison, PipelineComparison};
 use crate::schema;
-use crate::store::{RunDirectory, StoreError, layout};
+use crate::store::{RunDirectory, StoreError, UnnamedTable, layout};
+
+/// The tables that say what the parts say, written and without their names.
+#[derive(Debug)]
+pub struct PartTables(Vec<UnnamedTable>);
+
+impl PartTables {
+    /// Copies the parts of a run whose report will speak of these measures; nothing where the plan wants no tables. It needs no
+    /// comparison, and can be done beside it: the disk is waited for meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a part cannot be read, or a table cannot be written.
+    pub fn copy<'a>(
+        plan: &Plan,
+        measures: impl Iterator<Item = &'a str>,
+        run: &RunDirectory,
+    ) -> Result<Self, StoreError> {
+        if !plan.formats.contains(&OutputFormat::Parquet) {
+            return Ok(Self(Vec::new()));
+        }
+        let chunks = run.sample()?.groups();
+        let columns: Vec<String> =
+            measures.filter(|name| *name != schema::column::SCENARIO_SCORE).map(str::to_owned).collect();
+        let units = || (0..plan.pipelines.len()).flat_map(|pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
+        let parts = || units().map(|(pipeline, chunk)| run.table(layout::part(pipeline, chunk)));
+        let tables = vec![
+            run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts())?,
+            run.copy_tables(layout::SCENARIO_SCORES, &schema::scores(&columns), parts())?,
+        ];
+        tables.iter().try_for_each(UnnamedTable::sync)?;
+        Ok(Self(tables))
+    }
+}
 
 /// Writes every table.
-pub(super) fn write(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), StoreError> {
-    let chunks = run.sample()?.groups();
-    let columns: Vec<String> =
-        report.run.metrics.iter().filter(|name| *name != schema::column::SCENARIO_SCORE).cloned().collect();
-    let units = || (0..plan.pipelines.len()).flat_map(move |pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
-    let parts = || units().map(|(pipeline, chunk)| run.table(layout::part(pipeline, chunk)));
-    run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts())?;
-    run.copy_tables(layout::SCENARIO_SCORES, &schema::scores(&columns), parts())?;
+pub(super) fn write(report: &Report, parts: PartTables, run: &RunDirectory) -> Result<(), StoreError> {
+    for table in parts.0 {
+        run.publish(table)?;
+    }
     let failed = |name: &str| {
         let path = run.path(name);
         move |error| StoreError::table(&path, error)

@@ -81,8 +81,7 @@ impl Run {
 
     async fn driver(&self) -> Result<Driver, RunError> {
         let context = self.build(self.directory.scratch()?).await?;
-        let (threads, stop) = (self.surroundings.workers(), std::sync::Arc::clone(&self.surroundings.stop));
-        Ok(Driver { context, threads, stop })
+        Ok(Driver { context, threads: self.surroundings.workers() })
     }
 }
 

@@ -104,6 +104,18 @@ impl PendingFile {
         }
     }
 
+    /// Syncs what is written so far; an object is sent when it is published.
+    ///
+    /// # Errors
+    ///
+    /// Returns an I/O error.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.target {
+            Target::Local { .. } => calls::sync(&self.file),
+            Target::Object(_) => Ok(()),
+        }
+    }
+
     /// Syncs the content, gives the file its name, and syncs the folder. What has the name is replaced.
     ///
     /// # Errors
@@ -120,9 +132,9 @@ impl PendingFile {
     ///
     /// Returns the first error, as [`PendingFile::publish`] does.
     pub fn publish_as(mut self, put: Put) -> io::Result<()> {
+        self.sync()?;
         match &self.target {
             Target::Local { folder, temporary } => {
-                calls::sync(&self.file)?;
                 self.published = match put {
                     Put::Replace => calls::rename(temporary, &self.path).map(|()| true)?,
                     Put::Once => calls::rename_new(temporary, &self.path)?,

@@ -13,13 +13,13 @@ use datafusion::parquet::file::reader::{ChunkReader, Length};
 use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use datafusion::parquet::schema::types::ColumnDescriptor;
 
-use super::table::{PendingOutput, output, properties, publish};
-use super::{StoreError, TableReader};
+use super::table::{PendingOutput, output, properties};
+use super::{StoreError, TableReader, UnnamedTable};
 use crate::load::without_panic;
-use crate::storage::{PendingFile, Put};
+use crate::storage::PendingFile;
 
 /// Writes the table of `schema` from the rows of parts, in their order; every row group of a part becomes one. A part may
-/// have more columns, in any order; those of `schema` must be in it, with the same types.
+/// have more columns, in any order; those of `schema` must be in it, with the same types. The table has no name yet.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn copy_tables(
     path: &Path,
     schema: &SchemaRef,
     parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
-) -> Result<(), StoreError> {
+) -> Result<UnnamedTable, StoreError> {
     let failed = |error: ParquetError| StoreError::table(path, error);
     let mut properties = properties(schema).map_err(failed)?.build();
     add_encoded_arrow_schema_to_metadata(schema, &mut properties);
@@ -51,7 +51,7 @@ pub fn copy_tables(
     }
     writer.finish().map_err(writing)?;
     drop(writer);
-    publish(path, pending, Put::Replace)
+    Ok(UnnamedTable { path: path.to_owned(), pending_file: pending })
 }
 
 /// Reads a column of a row group into the buffer, which is as large as the largest column so far.

@@ -39,7 +39,9 @@ pub(super) fn work(folder: &Path) -> Result<(), StoreError> {
     }
     run.replace_part(layout::part(0, 0), &rows(0))?;
     let parts = (0..PARTS).map(|chunk| run.table(layout::part(0, chunk)));
-    run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts)?;
+    let copied = run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts)?;
+    copied.sync()?;
+    run.publish(copied)?;
     run.remove_scratch()?;
     run.remove(layout::LOADED)?;
     run.write_json(layout::REPORT_JSON, &"report")?;

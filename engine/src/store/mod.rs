@@ -36,4 +36,4 @@ pub(crate) use holder::{host_name, random_id};
 pub use lease::LeaseTime;
 pub use manifest::{InputHash, Manifest};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};
-pub use table::{TableReader, TableWriter};
+pub use table::{TableReader, TableWriter, UnnamedTable};

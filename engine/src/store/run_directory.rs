@@ -1,5 +1,7 @@
 //! A run directory on a file system or in an object store.
 
+mod tables;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -7,17 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::error::ArrowError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use super::lease::{Guard, Lease};
 use super::manifest::Manifest;
-use super::table::{TableReader, TableWriter};
-use super::{StoreError, copy_tables, layout};
+use super::{StoreError, layout};
 use crate::storage::{Blob, Location, PendingFile, Put, Remote, TEMPORARY_ENDING, calls, folder_of};
 
 /// Sessions per chunk: the size of a work unit, and of a row group of the sample.
@@ -337,92 +335,6 @@ impl RunDirectory {
         Ok(bytes)
     }
 
-    /// Writes a table from batches. What has the name is replaced.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when a batch is one, or when the table cannot be written.
-    pub fn write_table(
-        &self,
-        name: impl AsRef<Path>,
-        schema: SchemaRef,
-        batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
-    ) -> Result<(), StoreError> {
-        self.write_table_as(name.as_ref(), schema, batches, SESSIONS_PER_CHUNK, Put::Replace)
-    }
-
-    /// Writes a table of which every batch is a row group. What has the name is replaced.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when a batch is one, or when the table cannot be written.
-    pub fn write_groups(
-        &self,
-        name: impl AsRef<Path>,
-        schema: SchemaRef,
-        groups: impl Iterator<Item = Result<RecordBatch, StoreError>>,
-    ) -> Result<(), StoreError> {
-        let mut writer = TableWriter::create(&self.path(name), schema, usize::MAX)?;
-        for group in groups {
-            writer.write(&group?)?;
-            writer.end_group()?;
-        }
-        self.check_lock()?;
-        self.or_lost(writer.finish_as(Put::Replace))
-    }
-
-    /// Writes the part of a work unit. A part that is there stays as it is: what was read of it must not change.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when the part cannot be written.
-    pub fn write_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
-        let rows = std::iter::once(Ok(batch.clone()));
-        self.write_table_as(name.as_ref(), batch.schema(), rows, usize::MAX, Put::Once)
-    }
-
-    /// Writes the part of a work unit in place of the one that is there.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when the part cannot be written; the old one is then untouched.
-    pub fn replace_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
-        let rows = std::iter::once(Ok(batch.clone()));
-        self.write_table_as(name.as_ref(), batch.schema(), rows, usize::MAX, Put::Replace)
-    }
-
-    fn write_table_as(
-        &self,
-        name: &Path,
-        schema: SchemaRef,
-        batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
-        // A part is one row group, however many sessions a chunk has.
-        rows_per_group: usize,
-        put: Put,
-    ) -> Result<(), StoreError> {
-        let mut writer = TableWriter::create(&self.path(name), schema, rows_per_group)?;
-        for batch in batches {
-            writer.write(&batch?)?;
-        }
-        self.check_lock()?;
-        self.or_lost(writer.finish_as(put))
-    }
-
-    /// Writes the table of `schema` from the rows of parts, byte for byte ([`copy_tables`]).
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when a part cannot be read or lacks a column, or when the table cannot be written.
-    pub fn copy_tables(
-        &self,
-        name: impl AsRef<Path>,
-        schema: &SchemaRef,
-        parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
-    ) -> Result<(), StoreError> {
-        // What is copied is published at the end; the lease is looked at with every part on the way there.
-        copy_tables(&self.path(name), schema, parts.into_iter().map(|part| self.check_lock().and(part)))
-    }
-
     /// Copies a file of another run directory, under the name that it has there.
     ///
     /// # Errors
@@ -436,48 +348,6 @@ impl RunDirectory {
         copied.map_err(|error| StoreError::write(&to, &pending, blob.length(), error))?;
         self.check_lock()?;
         pending.publish().map_err(|source| StoreError::io(&to, source))
-    }
-
-    /// Opens a table.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when it is missing or damaged.
-    pub fn table(&self, name: impl AsRef<Path>) -> Result<TableReader, StoreError> {
-        TableReader::open(&self.path(name))
-    }
-
-    /// Opens the sample, as far as it was replayed: whole, but in a run that stopped when it was decided.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when it is missing or damaged.
-    pub fn sample(&self) -> Result<TableReader, StoreError> {
-        let sample = self.table(layout::SESSIONS)?;
-        if !self.holds(layout::STOPPED)? {
-            return Ok(sample);
-        }
-        let chunks: usize = self.read_json(layout::STOPPED)?;
-        Ok(sample.first_groups(chunks))
-    }
-
-    /// Reads all rows of a table.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when the table is missing, damaged, or not of the rows' schema.
-    pub fn rows<T>(
-        &self,
-        name: impl AsRef<Path>,
-        from_batch: impl Fn(&RecordBatch) -> Result<Vec<T>, ArrowError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let table = self.table(&name)?;
-        let mut rows = Vec::new();
-        for group in 0..table.groups() {
-            let batch = table.group(group)?;
-            rows.extend(from_batch(&batch).map_err(|error| StoreError::table(&self.path(&name), error))?);
-        }
-        Ok(rows)
     }
 
     /// Removes a file of the run, if it is there.

@@ -180,21 +180,21 @@ impl TableWriter {
     ///
     /// Returns an error when writing fails.
     pub fn finish(self) -> Result<(), StoreError> {
-        self.finish_as(Put::Replace)
+        self.finish_unnamed()?.publish(Put::Replace)
     }
 
-    /// Finishes the table; [`Put::Once`] leaves what has the name as it is.
+    /// Writes what is left and the footer.
     ///
     /// # Errors
     ///
     /// Returns an error when writing fails.
-    pub fn finish_as(mut self, put: Put) -> Result<(), StoreError> {
+    pub fn finish_unnamed(mut self) -> Result<UnnamedTable, StoreError> {
         self.end_group()?;
         let finished = self.writer.finish();
         finished.map_err(|error| StoreError::write(&self.path, &self.pending_file, 0, error))?;
         // What the writer still holds reaches the file before it is published.
         drop(self.writer);
-        publish(&self.path, self.pending_file, put)
+        Ok(UnnamedTable { path: self.path, pending_file: self.pending_file })
     }
 }
 
@@ -231,9 +231,33 @@ pub(super) fn output(pending: &PendingFile) -> PendingOutput {
     BufWriter::with_capacity(WRITTEN_AT_ONCE, pending.writer())
 }
 
-/// Publishes a file that is written.
-pub(super) fn publish(path: &Path, pending: PendingFile, put: Put) -> Result<(), StoreError> {
-    pending.publish_as(put).map_err(|source| StoreError::io(path, source))
+/// A table that is written and does not have its name yet: to be safe on the disk it has to be waited for, and so has an object
+/// store. Dropped unpublished, it is removed.
+#[derive(Debug)]
+#[must_use = "a table without its name goes with the handle"]
+pub struct UnnamedTable {
+    pub(super) path: PathBuf,
+    pub(super) pending_file: PendingFile,
+}
+
+impl UnnamedTable {
+    /// Has the disk take what is written, so that whoever publishes the table need not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the disk cannot.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.pending_file.sync().map_err(|source| StoreError::io(&self.path, source))
+    }
+
+    /// Syncs the table and gives it its name; [`Put::Once`] leaves what has the name as it is.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be synced or named.
+    pub(super) fn publish(self, put: Put) -> Result<(), StoreError> {
+        self.pending_file.publish_as(put).map_err(|source| StoreError::io(&self.path, source))
+    }
 }
 
 /// Reads a table one row group at a time, in any order. Clones share the footer, which is read once; groups can be read on

@@ -99,7 +99,7 @@ fn a_copied_table_reads_like_one_that_was_encoded_anew() {
     }
     for schema in [schema::RANKINGS.clone(), schema::scores(&["nDCG@10".into(), "AP".into()])] {
         let readers = || (0..3).map(|chunk| run.table(layout::part(0, chunk)));
-        run.copy_tables("copied.parquet", &schema, readers()).unwrap();
+        run.publish(run.copy_tables("copied.parquet", &schema, readers()).unwrap()).unwrap();
         let projected = parts.iter().map(|part| {
             let columns = schema.fields().iter().map(|field| Arc::clone(part.column_by_name(field.name()).unwrap()));
             Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap())

@@ -1,6 +1,7 @@
 //! What a process needs to do units of a run.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ pub struct UnitContext {
     pub recent: RecentChunks,
     /// What the run leaves on this machine, and what goes with it.
     pub scratch: Option<TempDir>,
+    /// Set to begin no more units.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl UnitContext {
@@ -60,7 +63,7 @@ impl UnitContext {
         };
         let sample = run.table(layout::SESSIONS)?;
         let (plan, contract, recent) = (Arc::new(plan), Arc::new(contract), RecentChunks::default());
-        Ok(Self { plan, contract, pipelines, borrowed, run, sample, recent, scratch: None })
+        Ok(Self { plan, contract, pipelines, borrowed, run, sample, recent, scratch: None, stop: Arc::default() })
     }
 }
 

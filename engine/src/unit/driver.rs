@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +37,6 @@ pub struct Driver {
     pub context: Arc<UnitContext>,
     /// Units done at once.
     pub threads: NonZeroUsize,
-    /// Set to stop.
-    pub stop: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -67,14 +65,13 @@ impl Driver {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut workers = JoinSet::new();
         for _ in 0..self.threads.get() {
-            let (node, engine, stop) = (Arc::clone(&node), Arc::clone(&engine), Arc::clone(&self.stop));
+            let (node, engine, stop) = (Arc::clone(&node), Arc::clone(&engine), Arc::clone(&self.context.stop));
             let (partitions, sender) = (Arc::clone(&partitions), sender.clone());
             workers.spawn(async move {
                 let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                while let Some(partition) = next() {
+                while let Some(partition) = next().filter(|_| !stop.load(Ordering::Relaxed)) {
                     let mut stream = node.execute(partition, Arc::clone(&engine)).map_err(UnitError::from_engine)?;
-                    while !stop.load(Ordering::Relaxed) {
-                        let Some(batch) = stream.next().await else { break };
+                    while let Some(batch) = stream.next().await {
                         let batch = batch.map_err(UnitError::from_engine)?;
                         for done in (0..batch.num_rows()).filter_map(|row| WorkUnitsExec::done(&batch, row)) {
                             // Nobody listens any more when the drive has failed.
@@ -99,7 +96,7 @@ impl Driver {
                     None => break,
                 },
                 Some(worker) = workers.join_next() => worker??,
-                () = tokio::time::sleep(LOOK) => if self.stop.load(Ordering::Relaxed) {
+                () = tokio::time::sleep(LOOK) => if self.context.stop.load(Ordering::Relaxed) {
                     stopped_for += LOOK;
                     if stopped_for >= GRACE {
                         workers.abort_all();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, RecordBatch, UInt64Array};
@@ -19,10 +20,11 @@ use datafusion::physical_plan::{
 };
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
 use super::answerer::Answerer;
 use super::retry::retry_unit;
-use super::work::{do_unit, part_done};
+use super::work::{Written, do_unit, part_done};
 use super::{UnitContext, UnitContexts, UnitDone, UnitError, WorkUnit};
 
 /// What the input of the node says of each unit.
@@ -199,9 +201,10 @@ impl ExecutionPlan for WorkUnitsExec {
         let contexts = engine.session_config().get_extension::<UnitContexts>().unwrap_or_default();
         let input = self.input.execute(partition, engine)?;
         let (order, task) = (self.order.clone(), self.task);
-        let state = Partition { order, task, contexts, input, units: VecDeque::new(), open: None };
+        let (units, done) = (VecDeque::new(), VecDeque::new());
+        let state = Partition { order, task, contexts, input, units, open: None, publishing: None, done };
         let units = futures::stream::try_unfold(state, |mut partition| async move {
-            match partition.next_unit().await {
+            match partition.next_done().await {
                 Ok(done) => done.map(|done| Ok((row(done)?, partition))).transpose(),
                 Err(error) => {
                     partition.give_up().await;
@@ -229,6 +232,16 @@ struct Partition {
     units: VecDeque<WorkUnit>,
     /// Who answers for the pipeline of the last unit.
     open: Option<(usize, Arc<UnitContext>, Answerer)>,
+    /// The unit whose part is being published, while the next one is done.
+    publishing: Option<JoinHandle<Result<UnitDone, UnitError>>>,
+    /// Units that are done and were not told of.
+    done: VecDeque<UnitDone>,
+}
+
+/// How far a unit is.
+enum Progress {
+    Written(Box<Written>),
+    Done(UnitDone),
 }
 
 impl Partition {
@@ -242,24 +255,57 @@ impl Partition {
     /// A unit failed. Whoever is lent the run anew asks retrievers again that were given up; what these were asked is told, as far
     /// as that is possible still.
     async fn give_up(&mut self) {
+        let _ = self.published().await;
         if let Some((_, context, _)) = &self.open {
             self.contexts.close(&self.order, context);
         }
         let _ = self.end().await;
     }
 
-    async fn next_unit(&mut self) -> Result<Option<UnitDone>, UnitError> {
-        while self.units.is_empty() {
-            let Some(batch) = self.input.next().await else {
-                self.end().await?;
-                return Ok(None);
+    /// Waits for the part that is being published.
+    async fn published(&mut self) -> Result<(), UnitError> {
+        if let Some(publishing) = self.publishing.take() {
+            self.done.push_back(publishing.await??);
+        }
+        Ok(())
+    }
+
+    /// Returns the next unit that is done. While its part is on its way to the disk, the one after it is done.
+    async fn next_done(&mut self) -> Result<Option<UnitDone>, UnitError> {
+        while self.done.is_empty() {
+            let Some(unit) = self.next_unit().await? else {
+                self.published().await?;
+                if self.done.is_empty() {
+                    self.end().await?;
+                }
+                break;
             };
+            let progress = self.work_on(unit).await?;
+            self.published().await?;
+            match progress {
+                Progress::Written(unit) => self.publishing = Some(tokio::task::spawn_blocking(move || unit.publish())),
+                Progress::Done(done) => self.done.push_back(done),
+            }
+        }
+        Ok(self.done.pop_front())
+    }
+
+    /// Returns the next unit to do; `None` at the end, or where somebody said stop.
+    async fn next_unit(&mut self) -> Result<Option<WorkUnit>, UnitError> {
+        if self.open.as_ref().is_some_and(|(_, context, _)| context.stop.load(Ordering::Relaxed)) {
+            return Ok(None);
+        }
+        while self.units.is_empty() {
+            let Some(batch) = self.input.next().await else { return Ok(None) };
             let batch = batch.map_err(UnitError::from_engine)?;
             let index = |column, row| usize::try_from(number(&batch, column, row)?).ok();
             let unit = |row| Some(WorkUnit { pipeline: index(0, row)?, chunk: index(1, row)? });
             self.units.extend((0..batch.num_rows()).filter_map(unit));
         }
-        let Some(unit) = self.units.pop_front() else { return Ok(None) };
+        Ok(self.units.pop_front())
+    }
+
+    async fn work_on(&mut self, unit: WorkUnit) -> Result<Progress, UnitError> {
         let (_, context, answerer) = match self.open.take().filter(|(pipeline, ..)| *pipeline == unit.pipeline) {
             Some(open) => open,
             None => {
@@ -275,22 +321,21 @@ impl Partition {
         let (_, context, answerer) = self.open.insert((unit.pipeline, context, answerer));
         let guarded = Arc::clone(context);
         tokio::task::spawn_blocking(move || guarded.run.check_order()).await??;
-        let done = match self.task {
-            Task::Do => do_unit(context, answerer, unit).await?,
+        Ok(match self.task {
+            Task::Do => Progress::Written(do_unit(context, answerer, unit).await?.into()),
             Task::DoMissing => {
                 let run = context.run.clone();
                 match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
-                    Some(done) => done,
-                    None => do_unit(context, answerer, unit).await?,
+                    Some(done) => Progress::Done(done),
+                    None => Progress::Written(do_unit(context, answerer, unit).await?.into()),
                 }
             }
-            Task::RetryErrors => retry_unit(context, answerer, unit).await?,
+            Task::RetryErrors => Progress::Done(retry_unit(context, answerer, unit).await?),
             Task::SumUp => {
                 let (contexts, opened) = (Arc::clone(&self.contexts), Arc::clone(context));
                 let sum_up = move || contexts.host().sum_up(&opened, unit.pipeline, unit.chunk);
-                UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 }
+                Progress::Done(UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 })
             }
-        };
-        Ok(Some(done))
+        })
     }
 }

@@ -20,7 +20,7 @@ use crate::schema;
 use crate::score::ScoringContract;
 use crate::score::wasm::{HostSettings, PluginHost};
 use crate::session::{Hit, Interaction, Ranking, Session, ShownItem};
-use crate::store::{Manifest, RunDirectory, layout};
+use crate::store::{Manifest, RunDirectory, SESSIONS_PER_CHUNK, layout};
 
 const BENCHMARK: &str = r#"
 name = "units"
@@ -62,7 +62,17 @@ fn context(folder: &TempDir, pipelines: Vec<Arc<Pipeline>>) -> UnitContext {
     let contract = Arc::new(ScoringContract::load(&plan, &plugins).expect("a contract"));
     let sample = run.table(layout::SESSIONS).expect("the sample");
     let recent = super::RecentChunks::default();
-    UnitContext { plan: Arc::new(plan), contract, pipelines, borrowed: None, run, sample, recent, scratch: None }
+    UnitContext {
+        plan: Arc::new(plan),
+        contract,
+        pipelines,
+        borrowed: None,
+        run,
+        sample,
+        recent,
+        scratch: None,
+        stop: Arc::default(),
+    }
 }
 
 fn rankings(run: &RunDirectory, pipeline: usize) -> Vec<Ranking> {
@@ -96,7 +106,7 @@ impl Retriever for Flaky {
 fn drive(context: &Arc<UnitContext>, task: Task, threads: usize) -> Vec<UnitDone> {
     let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
     let threads = NonZeroUsize::new(threads).expect("threads");
-    let driver = Driver { context: Arc::clone(context), threads, stop: Arc::new(AtomicBool::new(false)) };
+    let driver = Driver { context: Arc::clone(context), threads };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut told = Vec::new();
@@ -143,13 +153,47 @@ fn a_stop_ends_a_drive_between_units() {
     let pipeline =
         Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), NonZeroUsize::MIN, NonZeroUsize::MIN, source);
     let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
-    let stop = Arc::new(AtomicBool::new(true));
-    let driver = Driver { context: Arc::clone(&context), threads: NonZeroUsize::MIN, stop };
+    context.stop.store(true, Ordering::Relaxed);
+    let driver = Driver { context: Arc::clone(&context), threads: NonZeroUsize::MIN };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let units = [WorkUnit { pipeline: 0, chunk: 0 }];
     let ended = runtime.block_on(driver.drive(Task::Do, &units, |_| {})).expect("driven");
     assert_eq!(ended, Ended::Stopped);
     assert!(context.run.parts().expect("parts").is_empty());
+}
+
+/// Says stop when it is asked for the first session of the second chunk.
+struct Stopping(Arc<AtomicBool>);
+
+#[async_trait]
+impl Retriever for Stopping {
+    fn kind(&self) -> &'static str {
+        "stopping"
+    }
+
+    async fn retrieve(&self, session: &Session, _: usize) -> Result<Retrieved, RetrieveError> {
+        if session.session_id == self::session(SESSIONS_PER_CHUNK).session_id {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        Ok(vec![Hit { item_id: "i1".into(), score: Some(1.0) }].into())
+    }
+}
+
+#[test]
+fn whoever_stops_a_drive_is_told_of_every_part_that_is_there() {
+    let folder = TempDir::new().expect("a folder");
+    let stop = Arc::new(AtomicBool::new(false));
+    let (source, one) = (Arc::new(Stopping(Arc::clone(&stop))) as Arc<dyn Retriever>, NonZeroUsize::MIN);
+    let pipeline = Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), one, one, source);
+    let context = Arc::new(UnitContext { stop, ..context(&folder, vec![Arc::new(pipeline)]) });
+    let driver = Driver { context: Arc::clone(&context), threads: one };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+    let mut told = Vec::new();
+    let drive = driver.drive(Task::Do, &units, |done| told.push((done.unit.pipeline, done.unit.chunk)));
+    assert_eq!(runtime.block_on(drive).expect("driven"), Ended::Stopped);
+    assert_eq!(told, [(0, 0), (0, 1)]);
+    assert_eq!(context.run.parts().expect("parts").into_iter().collect::<Vec<_>>(), told);
 }
 
 #[test]

@@ -13,14 +13,29 @@ use crate::rows::{Answers, part_to_batch, sessions_from_batch};
 use crate::schema::column;
 use crate::score::{ranking_facts, score_chunk};
 use crate::session::Session;
-use crate::store::{RunDirectory, StoreError, layout};
+use crate::store::{RunDirectory, StoreError, UnnamedTable, layout};
 
-/// Does a unit: reads the chunk, replays it, scores it, writes its part. Returns once the part is complete.
+/// A unit whose part is written and has no name yet.
+pub(super) struct Written {
+    done: UnitDone,
+    run: RunDirectory,
+    part: UnnamedTable,
+}
+
+impl Written {
+    /// Gives the part its name. Blocks, and hardly computes: the disk, or an object store, is waited for.
+    pub(super) fn publish(self) -> Result<UnitDone, UnitError> {
+        self.run.publish_part(self.part)?;
+        Ok(self.done)
+    }
+}
+
+/// Does a unit: reads the chunk, replays it, scores it, writes its part.
 pub(super) async fn do_unit(
     context: &Arc<UnitContext>,
     answerer: &Answerer,
     unit: WorkUnit,
-) -> Result<UnitDone, UnitError> {
+) -> Result<Written, UnitError> {
     let reading = Arc::clone(context);
     let read = move || {
         let read = || Ok(Graded::of(read_sessions(&reading, unit.chunk)?, &reading.plan.relevance));
@@ -33,11 +48,10 @@ pub(super) async fn do_unit(
     let write = move || {
         let part = layout::part(unit.pipeline, unit.chunk);
         let batch = part_batch(&context, &part, &graded, &answers)?;
-        context.run.write_part(&part, &batch)?;
-        Ok::<(), UnitError>(())
+        let (run, part) = (context.run.clone(), context.run.unnamed_part(&part, &batch)?);
+        Ok::<_, UnitError>(Written { done, run, part })
     };
-    tokio::task::spawn_blocking(write).await??;
-    Ok(done)
+    tokio::task::spawn_blocking(write).await?
 }
 
 /// Returns what a unit's part says of the unit; `None` where it is not there.

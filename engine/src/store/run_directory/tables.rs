@@ -1,0 +1,161 @@
+//! The tables of a run directory.
+
+use std::path::Path;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
+
+use super::{RunDirectory, SESSIONS_PER_CHUNK};
+use crate::storage::Put;
+use crate::store::{StoreError, TableReader, TableWriter, UnnamedTable, copy_tables, layout};
+
+impl RunDirectory {
+    /// Writes a table from batches. What has the name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a batch is one, or when the table cannot be written.
+    pub fn write_table(
+        &self,
+        name: impl AsRef<Path>,
+        schema: SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let mut writer = TableWriter::create(&self.path(name), schema, SESSIONS_PER_CHUNK)?;
+        for batch in batches {
+            writer.write(&batch?)?;
+        }
+        self.publish(writer.finish_unnamed()?)
+    }
+
+    /// Writes a table of which every batch is a row group. What has the name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a batch is one, or when the table cannot be written.
+    pub fn write_groups(
+        &self,
+        name: impl AsRef<Path>,
+        schema: SchemaRef,
+        groups: impl Iterator<Item = Result<RecordBatch, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let mut writer = TableWriter::create(&self.path(name), schema, usize::MAX)?;
+        for group in groups {
+            writer.write(&group?)?;
+            writer.end_group()?;
+        }
+        self.publish(writer.finish_unnamed()?)
+    }
+
+    /// Writes the part of a work unit. A part that is there stays as it is: what was read of it must not change.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be written.
+    pub fn write_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
+        self.publish_part(self.unnamed_part(name, batch)?)
+    }
+
+    /// Writes the part of a work unit, and leaves it without its name until [`Self::publish_part`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be written.
+    pub fn unnamed_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<UnnamedTable, StoreError> {
+        // A part is one row group, however many sessions a chunk has.
+        let mut writer = TableWriter::create(&self.path(name), batch.schema(), usize::MAX)?;
+        writer.write(batch)?;
+        writer.finish_unnamed()
+    }
+
+    /// Publishes the part of a work unit. A part that is there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be published.
+    pub fn publish_part(&self, part: UnnamedTable) -> Result<(), StoreError> {
+        self.publish_as(part, Put::Once)
+    }
+
+    /// Writes the part of a work unit in place of the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be written; the old one is then untouched.
+    pub fn replace_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
+        self.publish(self.unnamed_part(name, batch)?)
+    }
+
+    /// Gives a table its name. What has the name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the table cannot be published.
+    pub fn publish(&self, table: UnnamedTable) -> Result<(), StoreError> {
+        self.publish_as(table, Put::Replace)
+    }
+
+    fn publish_as(&self, table: UnnamedTable, put: Put) -> Result<(), StoreError> {
+        self.check_lock()?;
+        self.or_lost(table.publish(put))
+    }
+
+    /// Writes the table of `schema` from the rows of parts, byte for byte ([`copy_tables`]), and leaves it without its name until
+    /// [`Self::publish`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a part cannot be read or lacks a column, or when the table cannot be written.
+    pub fn copy_tables(
+        &self,
+        name: impl AsRef<Path>,
+        schema: &SchemaRef,
+        parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
+    ) -> Result<UnnamedTable, StoreError> {
+        // The lease is looked at with every part on the way to the end, where the table gets its name.
+        copy_tables(&self.path(name), schema, parts.into_iter().map(|part| self.check_lock().and(part)))
+    }
+
+    /// Opens a table.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it is missing or damaged.
+    pub fn table(&self, name: impl AsRef<Path>) -> Result<TableReader, StoreError> {
+        TableReader::open(&self.path(name))
+    }
+
+    /// Opens the sample, as far as it was replayed: whole, but in a run that stopped when it was decided.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it is missing or damaged.
+    pub fn sample(&self) -> Result<TableReader, StoreError> {
+        let sample = self.table(layout::SESSIONS)?;
+        if !self.holds(layout::STOPPED)? {
+            return Ok(sample);
+        }
+        let chunks: usize = self.read_json(layout::STOPPED)?;
+        Ok(sample.first_groups(chunks))
+    }
+
+    /// Reads all rows of a table.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the table is missing, damaged, or not of the rows' schema.
+    pub fn rows<T>(
+        &self,
+        name: impl AsRef<Path>,
+        from_batch: impl Fn(&RecordBatch) -> Result<Vec<T>, ArrowError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let table = self.table(&name)?;
+        let mut rows = Vec::new();
+        for group in 0..table.groups() {
+            let batch = table.group(group)?;
+            rows.extend(from_batch(&batch).map_err(|error| StoreError::table(&self.path(&name), error))?);
+        }
+        Ok(rows)
+    }
+}
