@@ -3,7 +3,8 @@
 
   compare_speed.py --rematch BINARY --shared DIR --queries 100000 [--rounds 3] [--work DIR] [--peers duckdb,floor]
 
-The workload and the peers' jobs are those of the shared benchmark folder (`bench/`); Python needs what its README names.
+The workload and the peers' jobs are those of the shared benchmark folder (`bench/`); Python needs what its README names. The
+roofline of TREC text is trec_roofline.c, which a C compiler is needed for.
 Every Rematch job is a whole run: two recorded runs and the judgments are loaded, every default metric is found per session
 and on average, the paired tests are made, and every artefact is written (into a fresh directory each time).
 """
@@ -70,7 +71,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--work", type=Path, default=Path("target/speed"))
     arguments.add_argument("--layouts", default="flat,nested,trec")
-    arguments.add_argument("--peers", default="floor,duckdb,pytrec,ranx")
+    arguments.add_argument("--peers", default="floor,duckdb,pytrec,ranx,roofline")
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     bench = given.shared / "bench"
@@ -89,7 +90,11 @@ def main() -> None:
         "pytrec": [sys.executable, str(bench / "job_pytrec.py"), str(data)],
         # From Parquet and with the t-test: the fastest that it has.
         "ranx": [sys.executable, str(bench / "job_ranx.py"), str(data), "parquet", "student"],
+        "roofline": [str(data / "roofline"), *(str(data / name) for name in ("qrels.trec", "base.run", "cand.run"))],
     }
+    if "roofline" in given.peers:
+        source = Path(__file__).parent / "trec_roofline.c"
+        subprocess.run(["cc", "-O3", "-march=native", "-o", peers["roofline"][0], str(source), "-lm"], check=True)
     jobs |= {name: peers[name] for name in given.peers.split(",") if name}
     taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in jobs}
     for _ in range(given.rounds):
