@@ -19,6 +19,8 @@ use datafusion::physical_plan::{
     ReplaceChildrenOptions, SendableRecordBatchStream,
 };
 use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::Fuse;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
@@ -201,8 +203,17 @@ impl ExecutionPlan for WorkUnitsExec {
         let contexts = engine.session_config().get_extension::<UnitContexts>().unwrap_or_default();
         let input = self.input.execute(partition, engine)?;
         let (order, task) = (self.order.clone(), self.task);
-        let (units, done) = (VecDeque::new(), VecDeque::new());
-        let state = Partition { order, task, contexts, input, units, open: None, publishing: None, done };
+        let state = Partition {
+            order,
+            task,
+            contexts,
+            input: input.fuse(),
+            units: VecDeque::new(),
+            open: None,
+            working: None,
+            publishing: None,
+            done: VecDeque::new(),
+        };
         let units = futures::stream::try_unfold(state, |mut partition| async move {
             match partition.next_done().await {
                 Ok(done) => done.map(|done| Ok((row(done)?, partition))).transpose(),
@@ -227,12 +238,14 @@ struct Partition {
     order: Order,
     task: Task,
     contexts: Arc<UnitContexts>,
-    input: SendableRecordBatchStream,
+    input: Fuse<SendableRecordBatchStream>,
     /// Units that were read of the input.
     units: VecDeque<WorkUnit>,
     /// Who answers for the pipeline of the last unit.
-    open: Option<(usize, Arc<UnitContext>, Answerer)>,
-    /// The unit whose part is being published, while the next one is done.
+    open: Option<(usize, Arc<UnitContext>, Arc<Answerer>)>,
+    /// The unit that is worked on.
+    working: Option<BoxFuture<'static, Result<Progress, UnitError>>>,
+    /// The unit before it, whose part is being published.
     publishing: Option<JoinHandle<Result<UnitDone, UnitError>>>,
     /// Units that are done and were not told of.
     done: VecDeque<UnitDone>,
@@ -255,6 +268,7 @@ impl Partition {
     /// A unit failed. Whoever is lent the run anew asks retrievers again that were given up; what these were asked is told, as far
     /// as that is possible still.
     async fn give_up(&mut self) {
+        self.working = None;
         let _ = self.published().await;
         if let Some((_, context, _)) = &self.open {
             self.contexts.close(&self.order, context);
@@ -270,24 +284,46 @@ impl Partition {
         Ok(())
     }
 
-    /// Returns the next unit that is done. While its part is on its way to the disk, the one after it is done.
+    /// Returns the next unit that is done. While its part is on its way to the disk, the one after it is worked on.
     async fn next_done(&mut self) -> Result<Option<UnitDone>, UnitError> {
         while self.done.is_empty() {
-            let Some(unit) = self.next_unit().await? else {
-                self.published().await?;
-                if self.done.is_empty() {
-                    self.end().await?;
+            if self.working.is_none()
+                && let Some(unit) = self.next_unit().await?
+            {
+                self.working = Some(self.begin(unit).await?);
+            }
+            match (&mut self.working, &mut self.publishing) {
+                (Some(working), Some(publishing)) => tokio::select! {
+                    published = publishing => {
+                        self.publishing = None;
+                        self.done.push_back(published??);
+                    }
+                    progress = working => self.worked(progress).await?,
+                },
+                (Some(working), None) => {
+                    let progress = working.await;
+                    self.worked(progress).await?;
                 }
-                break;
-            };
-            let progress = self.work_on(unit).await?;
-            self.published().await?;
-            match progress {
-                Progress::Written(unit) => self.publishing = Some(tokio::task::spawn_blocking(move || unit.publish())),
-                Progress::Done(done) => self.done.push_back(done),
+                (None, Some(_)) => self.published().await?,
+                (None, None) => {
+                    self.end().await?;
+                    break;
+                }
             }
         }
         Ok(self.done.pop_front())
+    }
+
+    /// Takes what became of the unit that was worked on. One part is published at a time.
+    async fn worked(&mut self, progress: Result<Progress, UnitError>) -> Result<(), UnitError> {
+        self.working = None;
+        let progress = progress?;
+        self.published().await?;
+        match progress {
+            Progress::Written(unit) => self.publishing = Some(tokio::task::spawn_blocking(move || unit.publish())),
+            Progress::Done(done) => self.done.push_back(done),
+        }
+        Ok(())
     }
 
     /// Returns the next unit to do; `None` at the end, or where somebody said stop.
@@ -305,7 +341,8 @@ impl Partition {
         Ok(self.units.pop_front())
     }
 
-    async fn work_on(&mut self, unit: WorkUnit) -> Result<Progress, UnitError> {
+    /// Begins a unit.
+    async fn begin(&mut self, unit: WorkUnit) -> Result<BoxFuture<'static, Result<Progress, UnitError>>, UnitError> {
         let (_, context, answerer) = match self.open.take().filter(|(pipeline, ..)| *pipeline == unit.pipeline) {
             Some(open) => open,
             None => {
@@ -313,29 +350,40 @@ impl Partition {
                 let context = tokio::task::spawn_blocking(move || contexts.open(&order)).await??;
                 // Nobody is asked for sums.
                 let pipeline = if self.task == Task::SumUp { 0 } else { unit.pipeline };
-                let answerer = Answerer::of(&context, pipeline)?;
+                let answerer = Arc::new(Answerer::of(&context, pipeline)?);
                 (unit.pipeline, context, answerer)
             }
         };
         // Kept while the unit is done: where that fails, it is told of as well.
-        let (_, context, answerer) = self.open.insert((unit.pipeline, context, answerer));
-        let guarded = Arc::clone(context);
-        tokio::task::spawn_blocking(move || guarded.run.check_order()).await??;
-        Ok(match self.task {
-            Task::Do => Progress::Written(do_unit(context, answerer, unit).await?.into()),
-            Task::DoMissing => {
-                let run = context.run.clone();
-                match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
-                    Some(done) => Progress::Done(done),
-                    None => Progress::Written(do_unit(context, answerer, unit).await?.into()),
-                }
-            }
-            Task::RetryErrors => Progress::Done(retry_unit(context, answerer, unit).await?),
-            Task::SumUp => {
-                let (contexts, opened) = (Arc::clone(&self.contexts), Arc::clone(context));
-                let sum_up = move || contexts.host().sum_up(&opened, unit.pipeline, unit.chunk);
-                Progress::Done(UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 })
-            }
-        })
+        self.open = Some((unit.pipeline, Arc::clone(&context), Arc::clone(&answerer)));
+        let (task, contexts) = (self.task, Arc::clone(&self.contexts));
+        Ok(Box::pin(async move { work_on(task, unit, &context, &answerer, contexts).await }))
     }
+}
+
+async fn work_on(
+    task: Task,
+    unit: WorkUnit,
+    context: &Arc<UnitContext>,
+    answerer: &Answerer,
+    contexts: Arc<UnitContexts>,
+) -> Result<Progress, UnitError> {
+    let guarded = Arc::clone(context);
+    tokio::task::spawn_blocking(move || guarded.run.check_order()).await??;
+    Ok(match task {
+        Task::Do => Progress::Written(do_unit(context, answerer, unit).await?.into()),
+        Task::DoMissing => {
+            let run = context.run.clone();
+            match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
+                Some(done) => Progress::Done(done),
+                None => Progress::Written(do_unit(context, answerer, unit).await?.into()),
+            }
+        }
+        Task::RetryErrors => Progress::Done(retry_unit(context, answerer, unit).await?),
+        Task::SumUp => {
+            let opened = Arc::clone(context);
+            let sum_up = move || contexts.host().sum_up(&opened, unit.pipeline, unit.chunk);
+            Progress::Done(UnitDone { unit, sessions: tokio::task::spawn_blocking(sum_up).await??, failed: 0 })
+        }
+    })
 }

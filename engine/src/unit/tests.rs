@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
@@ -194,6 +195,47 @@ fn whoever_stops_a_drive_is_told_of_every_part_that_is_there() {
     assert_eq!(runtime.block_on(drive).expect("driven"), Ended::Stopped);
     assert_eq!(told, [(0, 0), (0, 1)]);
     assert_eq!(context.run.parts().expect("parts").into_iter().collect::<Vec<_>>(), told);
+}
+
+/// Answers for the second chunk only when somebody was told of the first.
+struct Waiting(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Retriever for Waiting {
+    fn kind(&self) -> &'static str {
+        "waiting"
+    }
+
+    async fn retrieve(&self, session: &Session, _: usize) -> Result<Retrieved, RetrieveError> {
+        if session.session_id == self::session(SESSIONS_PER_CHUNK).session_id {
+            let told = async {
+                while self.0.load(Ordering::Relaxed) == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let told = tokio::time::timeout(Duration::from_secs(60), told).await;
+            told.map_err(|_| RetrieveError::new(RetrieveErrorKind::Timeout, "nobody was told".to_owned()))?;
+        }
+        Ok(Vec::new().into())
+    }
+}
+
+#[test]
+fn a_unit_is_told_of_while_the_next_one_is_worked_on() {
+    let folder = TempDir::new().expect("a folder");
+    let told = Arc::new(AtomicUsize::new(0));
+    let (source, one) = (Arc::new(Waiting(Arc::clone(&told))) as Arc<dyn Retriever>, NonZeroUsize::MIN);
+    let pipeline = Pipeline::from_retriever("shown".into(), "w".into(), "h".into(), one, one, source);
+    let driver = Driver { context: Arc::new(context(&folder, vec![Arc::new(pipeline)])), threads: one };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+    let mut failed = 0;
+    let drive = driver.drive(Task::Do, &units, |done| {
+        told.fetch_add(1, Ordering::Relaxed);
+        failed += done.failed;
+    });
+    assert_eq!(runtime.block_on(drive).expect("driven"), Ended::Done);
+    assert_eq!((told.load(Ordering::Relaxed), failed), (3, 0));
 }
 
 #[test]
