@@ -9,7 +9,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::RunError;
 use super::rejudge::report_hash;
 use crate::benchmark::spec::SessionsPath;
-use crate::benchmark::{Plan, ScorerSource};
+use crate::benchmark::{CorpusPlan, Plan, ScorerSource};
 use crate::load::beir::BeirFiles;
 use crate::load::{self, LoadError};
 use crate::replay::Pipeline;
@@ -54,13 +54,11 @@ fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<
         if let ScorerSource::Plugin(plugin) = &scorer.source
             && let Some(items) = &plugin.items
         {
-            let name = format!("items of plugin {}", scorer.name);
-            files.extend(load::documents::corpus_files(&items.corpus)?.into_iter().map(|path| (name.clone(), path)));
+            files.extend(named(&format!("items of plugin {}", scorer.name), &items.corpus)?);
         }
     }
     if let Some(items) = plan.lists.as_ref().and_then(|lists| lists.items.as_ref()) {
-        let name = "items of lists".to_owned();
-        files.extend(load::documents::corpus_files(&items.corpus)?.into_iter().map(|path| (name.clone(), path)));
+        files.extend(named("items of lists", &items.corpus)?);
     }
     let hash = |(name, path): (String, PathBuf)| {
         InputHash::of_file(name, &path).map_err(|source| LoadError::Io { path, source })
@@ -78,6 +76,12 @@ fn inputs(plan: &Plan, contract: &ScoringContract, hashes: &[String]) -> Result<
         inputs.push(InputHash { name: format!("pipeline {}", pipeline.id), sha256: sha256.clone() });
     }
     Ok(inputs)
+}
+
+/// Returns the files of a corpus, each with what it is.
+fn named(name: &str, corpus: &CorpusPlan) -> Result<Vec<(String, PathBuf)>, LoadError> {
+    let files = load::documents::corpus_files(corpus)?;
+    Ok(files.into_iter().map(|path| (name.to_owned(), path)).collect())
 }
 
 fn session_files(sessions: &SessionsPath) -> Result<Vec<PathBuf>, LoadError> {

@@ -104,26 +104,34 @@ impl Retriever for Flaky {
     }
 }
 
-fn drive(context: &Arc<UnitContext>, task: Task, threads: usize) -> Vec<UnitDone> {
+/// Does the three units of the first retriever, and returns how that ended.
+fn drive_telling(context: &Arc<UnitContext>, task: Task, threads: usize, tell: impl FnMut(UnitDone)) -> Ended {
     let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
     let threads = NonZeroUsize::new(threads).expect("threads");
     let driver = Driver { context: Arc::clone(context), threads };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(driver.drive(task, &units, tell)).expect("driven")
+}
+
+fn drive(context: &Arc<UnitContext>, task: Task, threads: usize) -> Vec<UnitDone> {
     let mut told = Vec::new();
-    let ended = runtime.block_on(driver.drive(task, &units, |done| told.push(done))).expect("driven");
-    assert_eq!(ended, Ended::Done);
+    assert_eq!(drive_telling(context, task, threads, |done| told.push(done)), Ended::Done);
     told.sort_by_key(|done| done.unit);
     told
+}
+
+/// Returns a run of one retriever.
+fn run_of(folder: &TempDir, source: Arc<dyn Retriever>) -> UnitContext {
+    let one = NonZeroUsize::MIN;
+    let pipeline = Pipeline::from_retriever("shown".into(), "own".into(), "hash".into(), one, one, source);
+    context(folder, vec![Arc::new(pipeline)])
 }
 
 /// Returns a run of one flaky retriever.
 fn flaky_run(folder: &TempDir) -> (Arc<Flaky>, Arc<UnitContext>) {
     let flaky = Arc::new(Flaky::default());
-    let source: Arc<dyn Retriever> = flaky.clone();
-    let one = NonZeroUsize::MIN;
-    let pipeline = Pipeline::from_retriever("shown".into(), "flaky".into(), "hash".into(), one, one, source);
-    (flaky, Arc::new(context(folder, vec![Arc::new(pipeline)])))
+    (Arc::clone(&flaky), Arc::new(run_of(folder, flaky)))
 }
 
 #[test]
@@ -150,16 +158,9 @@ fn sessions_that_failed_are_tried_again_and_only_they() {
 #[test]
 fn a_stop_ends_a_drive_between_units() {
     let folder = TempDir::new().expect("a folder");
-    let source: Arc<dyn Retriever> = Arc::new(Flaky::default());
-    let pipeline =
-        Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), NonZeroUsize::MIN, NonZeroUsize::MIN, source);
-    let context = Arc::new(context(&folder, vec![Arc::new(pipeline)]));
+    let (_, context) = flaky_run(&folder);
     context.stop.store(true, Ordering::Relaxed);
-    let driver = Driver { context: Arc::clone(&context), threads: NonZeroUsize::MIN };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let units = [WorkUnit { pipeline: 0, chunk: 0 }];
-    let ended = runtime.block_on(driver.drive(Task::Do, &units, |_| {})).expect("driven");
-    assert_eq!(ended, Ended::Stopped);
+    assert_eq!(drive_telling(&context, Task::Do, 1, |_| {}), Ended::Stopped);
     assert!(context.run.parts().expect("parts").is_empty());
 }
 
@@ -184,15 +185,11 @@ impl Retriever for Stopping {
 fn whoever_stops_a_drive_is_told_of_every_part_that_is_there() {
     let folder = TempDir::new().expect("a folder");
     let stop = Arc::new(AtomicBool::new(false));
-    let (source, one) = (Arc::new(Stopping(Arc::clone(&stop))) as Arc<dyn Retriever>, NonZeroUsize::MIN);
-    let pipeline = Pipeline::from_retriever("shown".into(), "f".into(), "h".into(), one, one, source);
-    let context = Arc::new(UnitContext { stop, ..context(&folder, vec![Arc::new(pipeline)]) });
-    let driver = Driver { context: Arc::clone(&context), threads: one };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+    let context = run_of(&folder, Arc::new(Stopping(Arc::clone(&stop))));
+    let context = Arc::new(UnitContext { stop, ..context });
     let mut told = Vec::new();
-    let drive = driver.drive(Task::Do, &units, |done| told.push((done.unit.pipeline, done.unit.chunk)));
-    assert_eq!(runtime.block_on(drive).expect("driven"), Ended::Stopped);
+    let tell = |done: UnitDone| told.push((done.unit.pipeline, done.unit.chunk));
+    assert_eq!(drive_telling(&context, Task::Do, 1, tell), Ended::Stopped);
     assert_eq!(told, [(0, 0), (0, 1)]);
     assert_eq!(context.run.parts().expect("parts").into_iter().collect::<Vec<_>>(), told);
 }
@@ -224,17 +221,13 @@ impl Retriever for Waiting {
 fn a_unit_is_told_of_while_the_next_one_is_worked_on() {
     let folder = TempDir::new().expect("a folder");
     let told = Arc::new(AtomicUsize::new(0));
-    let (source, one) = (Arc::new(Waiting(Arc::clone(&told))) as Arc<dyn Retriever>, NonZeroUsize::MIN);
-    let pipeline = Pipeline::from_retriever("shown".into(), "w".into(), "h".into(), one, one, source);
-    let driver = Driver { context: Arc::new(context(&folder, vec![Arc::new(pipeline)])), threads: one };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let units: Vec<WorkUnit> = (0..3).map(|chunk| WorkUnit { pipeline: 0, chunk }).collect();
+    let context = Arc::new(run_of(&folder, Arc::new(Waiting(Arc::clone(&told)))));
     let mut failed = 0;
-    let drive = driver.drive(Task::Do, &units, |done| {
+    let ended = drive_telling(&context, Task::Do, 1, |done| {
         told.fetch_add(1, Ordering::Relaxed);
         failed += done.failed;
     });
-    assert_eq!(runtime.block_on(drive).expect("driven"), Ended::Done);
+    assert_eq!(ended, Ended::Done);
     assert_eq!((told.load(Ordering::Relaxed), failed), (3, 0));
 }
 

@@ -20,8 +20,7 @@ pub struct RankedGrades<'a> {
 impl<'a> RankedGrades<'a> {
     /// Returns the ranks down to the cutoff, all of them where there is none.
     pub(crate) fn top(&self, cutoff: Option<NonZeroUsize>) -> &'a [Option<f64>] {
-        let depth = cutoff.map_or(self.ranked.len(), |cutoff| cutoff.get().min(self.ranked.len()));
-        self.ranked.get(..depth).unwrap_or_default()
+        self.ranked.get(..depth(cutoff).min(self.ranked.len())).unwrap_or_default()
     }
 
     /// Returns the number of relevant items of the session, `None` where there is not one.
@@ -72,7 +71,7 @@ impl Grades for RankedGrades<'_> {
         let found = self.found(cutoff).map(|(index, grade)| (index, gain.gain(grade)));
         let ideal = |grades: &mut [f64]| {
             let worthy = best_first(grades).iter().map(|&grade| gain.gain(grade)).filter(|&gain| gain > 0.0);
-            ndcg::discounted(worthy.take(cutoff.map_or(usize::MAX, NonZeroUsize::get)).enumerate())
+            ndcg::discounted(worthy.take(depth(cutoff)).enumerate())
         };
         // Most sessions have few judgments: those need no memory of their own.
         let mut few = [0.0; FEW];
@@ -85,6 +84,11 @@ impl Grades for RankedGrades<'_> {
         };
         Discounted { found: ndcg::discounted(found), ideal }
     }
+}
+
+/// Returns the number of ranks down to the cutoff.
+pub(super) fn depth(cutoff: Option<NonZeroUsize>) -> usize {
+    cutoff.map_or(usize::MAX, NonZeroUsize::get)
 }
 
 /// Sorts grades, highest first.

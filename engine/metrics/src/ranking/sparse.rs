@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::graded::{Discounted, Grades, best_first};
+use super::graded::{Discounted, Grades, best_first, depth};
 use super::{GainFunction, RankedGrades, Relevance, average_precision, ndcg, precision, recall, reciprocal_rank};
 use crate::metric::Metric;
 use crate::sum::CompensatedSum;
@@ -142,10 +142,6 @@ fn set_sums(sums: &mut Vec<f64>, gains: impl Iterator<Item = (usize, f64)>) {
 /// Returns the sum of the first, of all where there are not so many.
 fn first<T: Copy + Default>(sums: &[T], number: usize) -> T {
     sums.get(number).or(sums.last()).copied().unwrap_or_default()
-}
-
-fn depth(cutoff: Option<NonZeroUsize>) -> usize {
-    cutoff.map_or(usize::MAX, NonZeroUsize::get)
 }
 
 impl Grades for SparseGrades {

@@ -11,7 +11,7 @@ use super::block::{Block, Fault, Ranks, Rows};
 use super::chunks::Chunks;
 use super::index::{self, Index};
 use super::lines::{ColumnLines, lines};
-use super::number::{parse_rank, parse_score};
+use super::number::parse_score;
 use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 use crate::storage::Blob;
@@ -76,7 +76,7 @@ impl Text {
         let mut topic = Vec::new();
         while chunks.position() < end {
             let Some((mut offset, chunk)) = chunks.next_chunk().map_err(io)? else { break };
-            for line in lines(chunk).filter_map(|line| chunk.get(line)) {
+            for line in lines(chunk) {
                 if offset >= end {
                     break;
                 }
@@ -187,7 +187,7 @@ impl TextBlocks {
                 }
             }
             Err(_) => {
-                for line in lines(chunk).filter_map(|line| chunk.get(line)) {
+                for line in lines(chunk) {
                     self.lines += 1;
                     match std::str::from_utf8(line) {
                         Ok(text) => {
@@ -281,12 +281,14 @@ impl<'a> Parsed<'a> {
         if self.starts.is_empty() || self.topic.as_bytes() != bytes(topic) {
             self.start(column(topic));
         }
-        let Some(number) = parse_score(bytes(score)) else {
-            return self.fault(row, format!("score `{}`, expected a number", column(score)));
+        let score = column(score);
+        let Some(number) = parse_score(score) else {
+            return self.fault(row, format!("score `{score}`, expected a number"));
         };
         if self.text.compatibility == HitOrder::Strict {
-            let Some(rank) = parse_rank(bytes(rank)) else {
-                return self.fault(row, format!("rank `{}`, expected a number", column(rank)));
+            let rank = column(rank);
+            let Ok(rank) = rank.parse() else {
+                return self.fault(row, format!("rank `{rank}`, expected a number"));
             };
             self.ranks.push(rank);
         }
