@@ -1,5 +1,6 @@
 //! A run directory on a file system or in an object store.
 
+mod begun;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -76,7 +77,8 @@ enum Lock {
 }
 
 impl RunDirectory {
-    /// Opens the directory for the run of `manifest`, making it where it is missing.
+    /// Opens the directory for the run of `manifest`, making it where it is missing. A run that came to nothing there makes
+    /// room: one that ended before its first unit was done, since a retriever could not be built, say.
     ///
     /// # Errors
     ///
@@ -93,6 +95,10 @@ impl RunDirectory {
             return Ok((directory, Opened::New));
         }
         let found: Manifest = directory.read_json(layout::MANIFEST)?;
+        if found.run_id != manifest.run_id && directory.came_to_nothing()? {
+            directory.begin_anew(manifest)?;
+            return Ok((directory, Opened::New));
+        }
         if (found.layout_version, &found.engine_version) != (manifest.layout_version, &manifest.engine_version) {
             return Err(StoreError::OtherVersion { path: root.to_owned(), version: found.engine_version });
         }
@@ -427,17 +433,29 @@ impl RunDirectory {
 
     /// Returns whether there is anything but hidden files (the lock, files under way).
     fn is_occupied(&self) -> Result<bool, StoreError> {
-        let occupied = || -> io::Result<bool> {
+        Ok(!self.entries()?.is_empty())
+    }
+
+    /// Returns the names of the files and folders right below the directory, but for hidden ones and the lock.
+    fn entries(&self) -> Result<BTreeSet<String>, StoreError> {
+        let first = |name: String| name.split_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or(name);
+        let entries = || -> io::Result<BTreeSet<String>> {
             match (Remote::at(&self.location)?, self.location.local()) {
-                (Some(remote), _) => Ok(remote.list()?.iter().any(|listed| !is_of_a_lock(&listed.name))),
+                (Some(remote), _) => {
+                    let names = remote.list()?.into_iter().map(|listed| listed.name);
+                    Ok(names.filter(|name| !is_of_a_lock(name)).map(first).collect())
+                }
                 (None, Some(root)) => match calls::list(root) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                    entries => Ok(entries?.iter().any(|(name, _)| !name.to_string_lossy().starts_with('.'))),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+                    entries => {
+                        let names = entries?.into_iter().map(|(name, _)| name.to_string_lossy().into_owned());
+                        Ok(names.filter(|name| !name.starts_with('.')).collect())
+                    }
                 },
-                (None, None) => Ok(false),
+                (None, None) => Ok(BTreeSet::new()),
             }
         };
-        occupied().map_err(|source| StoreError::io(&self.root, source))
+        entries().map_err(|source| StoreError::io(&self.root, source))
     }
 }
 

@@ -198,6 +198,35 @@ fn a_run_is_locked_while_a_handle_of_it_lives_and_leftovers_are_cleared_away() {
 }
 
 #[test]
+fn a_run_that_came_to_nothing_makes_room_and_one_with_a_part_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("run");
+    let run = new_run(&root);
+    for name in [layout::PLAN, layout::SELECTION, layout::SESSIONS] {
+        run.write_json(name, &"of the run before").unwrap();
+    }
+    fs::create_dir(root.join(layout::PARTS)).unwrap();
+    drop(run);
+    let (run, opened) = unlocked(|| RunDirectory::open(&root, &manifest("b")));
+    assert_eq!((opened, run.has(layout::SELECTION), run.has(layout::SESSIONS)), (Opened::New, false, false));
+    run.write_part(layout::part(0, 0), &part(2, 1, 0)).unwrap();
+    drop(run);
+    let is_refused = |root: &Path| {
+        unlocked(|| match RunDirectory::open(root, &manifest("c")) {
+            Err(StoreError::AnotherRun { .. }) => Ok(()),
+            other => other.map(|_| panic!("{} made room", root.display())),
+        });
+    };
+    is_refused(&root);
+    assert_eq!(unlocked(|| RunDirectory::open(&root, &manifest("b"))).1, Opened::Unfinished);
+    for name in [layout::REPORT_JSON, layout::REQUESTS, "letter.txt"] {
+        let root = folder.path().join(name);
+        new_run(&root).write_json(name, &1).unwrap();
+        is_refused(&root);
+    }
+}
+
+#[test]
 fn a_folder_of_something_else_is_no_run() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(RunDirectory::attach(folder.path()), Err(StoreError::NoRun { .. })));
