@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
@@ -20,8 +21,11 @@ pub(super) struct GroupRows {
     wanted: Vec<usize>,
     /// Reads these columns, without the items where `items` reads them.
     reader: ParquetRecordBatchReader,
+    /// What it read beyond the last block.
+    left: Option<RecordBatch>,
     items: Option<Items>,
-    batches: usize,
+    /// Rows of the blocks so far.
+    passed: usize,
 }
 
 struct Items {
@@ -38,12 +42,21 @@ impl GroupRows {
             Items { name: column.name.clone(), pages }
         });
         let reader = table.block_reader(group, skipped, &of_reader)?;
-        Ok(Self { group, skipped, wanted, reader, items, batches: 0 })
+        Ok(Self { group, skipped, wanted, reader, left: None, items, passed: 0 })
     }
 
-    /// Returns the rows of the next block, or `None` at the end.
-    pub(super) fn next_batch(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
-        let batch = self.next_of_reader(table)?;
+    /// Returns the rows before the first one.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Returns the rows of the next block, or `None` at the end: `rows` where so many are left and the items are read from their
+    /// pages, else as many as the general reader has at once.
+    pub(super) fn next_batch(&mut self, table: &Table, rows: usize) -> Result<Option<RecordBatch>, LoadError> {
+        if self.items.is_none() {
+            return self.next_of_reader(table);
+        }
+        let batch = self.next_rows(table, rows)?;
         let Some(items) = &mut self.items else { return Ok(batch) };
         let read = decoded(table.path(), || {
             let read = match &batch {
@@ -57,7 +70,7 @@ impl GroupRows {
             }
         })?;
         let Some(column) = read else { return self.start_over(table) };
-        self.batches += 1;
+        self.passed += batch.as_ref().map_or(0, RecordBatch::num_rows);
         let complete = |(batch, column)| with_column(&batch, &items.name, column);
         batch.zip(column).map(complete).transpose().map_err(|error| columnar::damaged(table.path(), error))
     }
@@ -66,15 +79,35 @@ impl GroupRows {
     /// known, or is damaged. Most likely others are like it.
     fn start_over(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {
         table.leave_item_pages();
-        self.items = None;
+        (self.items, self.left) = (None, None);
         if self.skipped > 0 {
             table.check_group(self.group, &self.wanted)?;
         }
         self.reader = table.block_reader(self.group, self.skipped, &self.wanted)?;
-        for _ in 0..self.batches {
-            self.next_of_reader(table)?;
+        let mut passed = self.passed;
+        while let Some(batch) = self.next_of_reader(table)? {
+            if batch.num_rows() > passed {
+                return Ok(Some(batch.slice(passed, batch.num_rows() - passed)));
+            }
+            passed -= batch.num_rows();
         }
-        self.next_of_reader(table)
+        Ok(None)
+    }
+
+    /// Returns the next rows of the general reader, of which few columns are left: `rows` where there are as many.
+    fn next_rows(&mut self, table: &Table, rows: usize) -> Result<Option<RecordBatch>, LoadError> {
+        let mut found = self.left.take();
+        while found.as_ref().is_none_or(|found| found.num_rows() < rows) {
+            let Some(next) = self.next_of_reader(table)? else { break };
+            found = Some(match found {
+                Some(before) => concat_batches(&next.schema(), [&before, &next])
+                    .map_err(|error| columnar::damaged(table.path(), error))?,
+                None => next,
+            });
+        }
+        let beyond = |found: &RecordBatch| found.num_rows().checked_sub(rows).filter(|beyond| *beyond > 0);
+        self.left = found.as_ref().and_then(|found| Some(found.slice(rows, beyond(found)?)));
+        Ok(found.map(|found| found.slice(0, rows.min(found.num_rows()))))
     }
 
     fn next_of_reader(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {

@@ -31,8 +31,8 @@ use crate::storage::Blob;
 const BLOCK_HITS: usize = 1 << 16;
 /// Most hits of a block of lists that is read from the first row of a row group on.
 const RUN_HITS: usize = 1 << 19;
-/// Most rows of such a block, a power of two as the chunks of a sample are: a chunk of neighbours lies in one block then, and its
-/// hits need not be put together.
+/// Most rows of such a block, a power of two as the chunks of a sample are. It ends at a multiple of them, wherever row groups do: a
+/// chunk of neighbours lies in one block then, and its hits need not be put together.
 const RUN_ROWS: usize = 1 << 12;
 
 /// A Parquet file of rankings.
@@ -181,6 +181,15 @@ impl Table {
     ) -> Result<ParquetRecordBatchReader, LoadError> {
         let rows = if skipped == 0 { self.run_rows } else { self.block_rows };
         self.group_reader(group, skipped, wanted, rows)
+    }
+
+    /// Returns the rows of a block that begins at `row` of the table, where a row group is read from its row `skipped` on.
+    fn rows_from(&self, row: u64, skipped: u64) -> usize {
+        match (skipped, self.columns.is_nested()) {
+            (0, true) => self.run_rows - usize::try_from(row % self.run_rows as u64).unwrap_or_default(),
+            (0, false) => self.run_rows,
+            _ => self.block_rows,
+        }
     }
 
     /// Reads a row group from its first row on, and keeps nothing. A page that holds fewer levels than it says is an error then; where
@@ -415,7 +424,8 @@ impl TableBlocks {
                     empty.insert(Box::new(GroupRows::open(&table, self.group, skipped, wanted)?))
                 }
             };
-            if let Some(batch) = reader.next_batch(&table)? {
+            let rows = table.rows_from(self.row, reader.skipped());
+            if let Some(batch) = reader.next_batch(&table, rows)? {
                 let row = self.row;
                 let rows = batch.num_rows();
                 self.row += rows as u64;

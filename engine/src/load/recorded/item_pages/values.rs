@@ -18,22 +18,25 @@ const LOOKED_UP: usize = 256;
 
 /// Ids one after the other. That they are text is checked in the end, for all at once.
 pub(super) struct Ids {
-    /// Where each id ends, after a 0.
+    /// How many are of one length before the first that is not, and that length: where these end needs not be written down.
+    alike: usize,
+    length: usize,
+    /// Where each id ends, after a 0; nothing as long as all are alike.
     offsets: Vec<i32>,
     bytes: Vec<u8>,
+    /// Ids that room is made for once their ends are written down.
+    expected: usize,
 }
 
 impl Ids {
     /// Has room for about so many ids, of so many bytes together.
     pub(super) fn with_capacity(ids: usize, bytes: usize) -> Self {
-        let mut offsets = Vec::with_capacity(ids + 1);
-        offsets.push(0);
-        Self { offsets, bytes: Vec::with_capacity(bytes + COPIED) }
+        Self { alike: 0, length: 0, offsets: Vec::new(), bytes: Vec::with_capacity(bytes + COPIED), expected: ids }
     }
 
     /// Returns how many ids there are, and of how many bytes.
     pub(super) fn size(&self) -> (usize, usize) {
-        (self.offsets.len() - 1, self.bytes.len())
+        (self.offsets.len().checked_sub(1).unwrap_or(self.alike), self.bytes.len())
     }
 
     /// Returns the ids.
@@ -42,7 +45,10 @@ impl Ids {
     ///
     /// Returns an error where one is not text.
     pub(super) fn finish(self) -> Result<StringArray, Unknown> {
-        let offsets = OffsetBuffer::new(self.offsets.into());
+        let offsets = match self.offsets.is_empty() {
+            true => OffsetBuffer::from_repeated_length(self.length, self.alike),
+            false => OffsetBuffer::new(self.offsets.into()),
+        };
         StringArray::try_new(offsets, Buffer::from_vec(self.bytes), None).map_err(|_| Unknown)
     }
 
@@ -54,9 +60,13 @@ impl Ids {
             return Err(Unknown);
         }
         self.bytes.reserve(bytes.min(data.len()) + COPIED);
+        let (alike, mut rest) = self.add_alike(data, ids)?;
+        if alike == ids {
+            return Ok(data.len() - rest.len());
+        }
+        self.write_ends_down();
         let first = self.offsets.len();
-        self.offsets.resize(first + ids, 0);
-        let mut rest = data;
+        self.offsets.resize(first + ids - alike, 0);
         for ends in self.offsets.get_mut(first..).unwrap_or_default().chunks_mut(RUN) {
             if let Some(length) = runs::add(rest, ends.len(), &mut self.bytes) {
                 let start = self.bytes.len() - RUN * length;
@@ -65,17 +75,55 @@ impl Ids {
                 continue;
             }
             for end in ends {
-                let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
-                let length = u32::from_le_bytes(*length) as usize;
-                push(&mut self.bytes, after, length)?;
-                rest = after.get(length..).ok_or(Unknown)?;
+                rest = push_plain(&mut self.bytes, rest)?;
                 *end = self.bytes.len() as i32;
             }
         }
         Ok(data.len() - rest.len())
     }
 
+    /// Adds the next ids, up to the first that is not of the length that all have so far. Returns how many were added, and the
+    /// rest of `data`.
+    fn add_alike<'a>(&mut self, data: &'a [u8], ids: usize) -> Result<(usize, &'a [u8]), Unknown> {
+        let (mut added, mut rest) = (0, data);
+        if !self.offsets.is_empty() {
+            return Ok((added, rest));
+        }
+        while added < ids {
+            let length = rest.first_chunk().map(|length| u32::from_le_bytes(*length) as usize).ok_or(Unknown)?;
+            if self.alike == 0 {
+                self.length = length;
+            }
+            if length != self.length {
+                break;
+            }
+            let run = runs::add(rest, (ids - added).min(RUN), &mut self.bytes).map(|_| RUN);
+            let here = match run {
+                Some(run) => {
+                    rest = rest.get(run * (size_of::<u32>() + length)..).ok_or(Unknown)?;
+                    run
+                }
+                None => {
+                    rest = push_plain(&mut self.bytes, rest)?;
+                    1
+                }
+            };
+            self.alike += here;
+            added += here;
+        }
+        Ok((added, rest))
+    }
+
+    /// Writes down where ids end that are alike: the next one is not.
+    fn write_ends_down(&mut self) {
+        if self.offsets.is_empty() {
+            self.offsets.reserve(self.expected.max(self.alike) + 1);
+            self.offsets.extend((0..=self.alike).map(|ids| (ids * self.length) as i32));
+        }
+    }
+
     fn add_from(&mut self, dictionary: &Dictionary, places: &[u32]) -> Result<(), Unknown> {
+        self.write_ends_down();
         let first = self.offsets.len();
         self.offsets.resize(first + places.len(), 0);
         for (end, place) in self.offsets.get_mut(first..).unwrap_or_default().iter_mut().zip(places) {
@@ -90,6 +138,15 @@ impl Ids {
         // Beyond this, the last ends are wrong.
         i32::try_from(self.bytes.len()).map(|_| ()).map_err(|_| Unknown)
     }
+}
+
+/// Adds the next id, which has its length before it, and returns what follows it.
+#[inline]
+fn push_plain<'a>(bytes: &mut Vec<u8>, data: &'a [u8]) -> Result<&'a [u8], Unknown> {
+    let (length, after) = data.split_first_chunk().ok_or(Unknown)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    push(bytes, after, length)?;
+    after.get(length..).ok_or(Unknown)
 }
 
 /// Adds the first `length` bytes of `from`.
@@ -214,5 +271,39 @@ impl Values {
         let (Self::Plain { left, .. } | Self::Places { left, .. }) = self;
         *left = left.checked_sub(ids).ok_or(Unknown)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plain(ids: &[String]) -> Vec<u8> {
+        ids.iter().flat_map(|id| [&(id.len() as u32).to_le_bytes()[..], id.as_bytes()].concat()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_those_that_were_added_however_long_they_are_alike(
+            pages in prop::collection::vec(prop::collection::vec((0..20_usize, 1..70_usize), 0..4), 1..4),
+            alike in any::<bool>(),
+        ) {
+            let mut ids = Ids::with_capacity(3, 3);
+            let mut expected = Vec::new();
+            for runs in pages {
+                let of_run = |(length, count): (usize, usize)| {
+                    let length = if alike { 7 } else { length };
+                    (0..count).map(move |number| format!("{number:020}")[20 - length..].to_owned())
+                };
+                let page: Vec<String> = runs.into_iter().flat_map(of_run).collect();
+                let data = plain(&page);
+                prop_assert_eq!(ids.add_plain(&data, page.len(), data.len()).expect("ids"), data.len());
+                expected.extend(page);
+                prop_assert_eq!(ids.size(), (expected.len(), expected.iter().map(String::len).sum()));
+            }
+            prop_assert_eq!(ids.finish().expect("text"), StringArray::from(expected));
+        }
     }
 }
