@@ -9,6 +9,7 @@
 
 mod lengths;
 mod levels;
+mod pieces;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,12 @@ use datafusion::parquet::column::page::{CompressedPage, Page, PageWriter as _};
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use datafusion::parquet::file::reader::Length as _;
 use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
 use self::levels::{definition_levels, entries, repetition_levels};
+use self::pieces::{Head, Pieces};
 
 /// How ids are encoded.
 pub(super) const ITEM_ENCODING: Encoding = Encoding::DELTA_LENGTH_BYTE_ARRAY;
@@ -45,7 +48,7 @@ const SCORED: u8 = 4;
 
 /// A column of a row group, as it stands in a file.
 pub(super) struct EncodedColumn {
-    pub(super) bytes: Bytes,
+    pub(super) pieces: Pieces,
     pub(super) closed: ColumnCloseResult,
 }
 
@@ -58,8 +61,8 @@ pub(super) struct EncodedColumn {
 pub(super) fn encode(hits: &ArrayRef, leaves: &[ColumnDescPtr]) -> Result<Option<[EncodedColumn; 2]>, ParquetError> {
     let Some(columns) = Columns::of(hits, leaves) else { return Ok(None) };
     let [item, score] = leaves else { return Ok(None) };
-    let mut items = Chunk::new(item, ITEM_ENCODING, Compression::UNCOMPRESSED, columns.item_bytes(columns.offsets));
-    let mut scores = Chunk::new(score, SCORE_ENCODING, SCORE_COMPRESSION, 0);
+    let mut items = Chunk::new(item, ITEM_ENCODING, Compression::UNCOMPRESSED);
+    let mut scores = Chunk::new(score, SCORE_ENCODING, SCORE_COMPRESSION);
     for offsets in pages(columns.offsets) {
         let repetition = repetition_levels(offsets);
         let level = if columns.scores.is_some() { SCORED } else { ELEMENT };
@@ -172,65 +175,73 @@ struct Chunk {
     column: ColumnDescPtr,
     encoding: Encoding,
     compression: Compression,
-    sink: TrackedWrite<Vec<u8>>,
+    pieces: Pieces,
+    /// Room for a compressed page.
+    compressed: Vec<u8>,
     uncompressed: usize,
     entries: usize,
     pages: i32,
 }
 
 impl Chunk {
-    fn new(column: &ColumnDescPtr, encoding: Encoding, compression: Compression, bytes: usize) -> Self {
-        let (column, sink) = (ColumnDescPtr::clone(column), TrackedWrite::new(Vec::with_capacity(bytes)));
-        Self { column, encoding, compression, sink, uncompressed: 0, entries: 0, pages: 0 }
+    fn new(column: &ColumnDescPtr, encoding: Encoding, compression: Compression) -> Self {
+        let (column, pieces) = (ColumnDescPtr::clone(column), Pieces::default());
+        Self { column, encoding, compression, pieces, compressed: Vec::new(), uncompressed: 0, entries: 0, pages: 0 }
     }
 
     fn add(&mut self, page: Vec<u8>, lists: &[i32]) -> Result<(), ParquetError> {
         let (size, entries) = (page.len(), entries(lists));
+        let content = self.compressed(page)?;
         let page = Page::DataPage {
-            buf: self.compressed(page)?.into(),
+            buf: content.clone(),
             num_values: u32::try_from(entries)?,
             encoding: self.encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let written = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, size))?;
+        let mut sink = TrackedWrite::new(Head::default());
+        let written = SerializedPageWriter::new(&mut sink).write_page(CompressedPage::new(page, size))?;
+        self.pieces.push(sink.into_inner()?.before(content.len()).into());
+        self.pieces.push(content);
         self.uncompressed += written.uncompressed_size;
         self.entries += entries;
         self.pages += 1;
         Ok(())
     }
 
-    fn compressed(&self, page: Vec<u8>) -> Result<Vec<u8>, ParquetError> {
+    fn compressed(&mut self, page: Vec<u8>) -> Result<Bytes, ParquetError> {
         if self.compression == Compression::UNCOMPRESSED {
-            return Ok(page);
+            return Ok(page.into());
         }
-        let mut compressed = vec![0; lz4_flex::block::get_maximum_output_size(page.len())];
-        let length = lz4_flex::block::compress_into(&page, &mut compressed);
-        compressed.truncate(length.map_err(|error| ParquetError::External(Box::new(error)))?);
-        Ok(compressed)
+        let most = lz4_flex::block::get_maximum_output_size(page.len());
+        if self.compressed.len() < most {
+            self.compressed.resize(most, 0);
+        }
+        let length = lz4_flex::block::compress_into(&page, &mut self.compressed);
+        let length = length.map_err(|error| ParquetError::External(Box::new(error)))?;
+        Ok(Bytes::copy_from_slice(self.compressed.get(..length).unwrap_or_default()))
     }
 
     fn finish(self, lists: usize) -> Result<EncodedColumn, ParquetError> {
-        let bytes = Bytes::from(self.sink.into_inner()?);
         let (page_type, encoding) = (PageType::DATA_PAGE, self.encoding);
         let metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(self.compression)
             .set_encodings(vec![Encoding::RLE, encoding])
             .set_page_encoding_stats(vec![PageEncodingStats { page_type, encoding, count: self.pages }])
-            .set_total_compressed_size(i64::try_from(bytes.len())?)
+            .set_total_compressed_size(i64::try_from(self.pieces.len())?)
             .set_total_uncompressed_size(i64::try_from(self.uncompressed)?)
             .set_num_values(i64::try_from(self.entries)?)
             .set_data_page_offset(0)
             .build()?;
         let closed = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
+            bytes_written: self.pieces.len(),
             rows_written: lists as u64,
             metadata,
             bloom_filter: None,
             column_index: None,
             offset_index: None,
         };
-        Ok(EncodedColumn { bytes, closed })
+        Ok(EncodedColumn { pieces: self.pieces, closed })
     }
 }

@@ -1,12 +1,13 @@
 //! Parquet tables of a run directory, written so that equal rows give equal bytes.
 
+use std::collections::HashSet;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Float64Type, SchemaRef};
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use datafusion::parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, compute_leaves,
@@ -18,6 +19,7 @@ use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use datafusion::parquet::schema::types::ColumnPath;
 
 use super::StoreError;
 use super::hit_pages::{self, EncodedColumn};
@@ -39,19 +41,21 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
         .set_created_by(concat!("rematch ", env!("CARGO_PKG_VERSION")).to_owned());
     let of_sessions = schema.fields().first().is_some_and(|first| first.name() == column::SESSION_ID);
     for leaf in ArrowSchemaConverter::new().convert(schema)?.columns() {
-        if of_sessions && leaf.path().parts() == [column::SESSION_ID] {
-            // No two rows of a group have the same.
+        let root = leaf.path().parts().first().map_or("", String::as_str);
+        let is_text = leaf.physical_type() == Type::BYTE_ARRAY;
+        if of_sessions && leaf.path().parts() == [column::SESSION_ID] || root == column::JUDGMENTS && is_text {
+            // No two rows of a group have the same session, and few have the same judged items.
             properties = properties.set_column_dictionary_enabled(leaf.path().clone(), false);
-        } else if leaf.path().parts().first().is_some_and(|root| root == column::TOP_ITEMS) {
+        } else if root == column::TOP_ITEMS {
             properties = properties
                 .set_column_dictionary_enabled(leaf.path().clone(), false)
                 .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None)
                 .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED);
-        } else if leaf.path().parts().first().is_some_and(|root| root == column::HITS) {
+        } else if root == column::HITS {
             properties = properties
                 .set_column_dictionary_enabled(leaf.path().clone(), false)
                 .set_column_statistics_enabled(leaf.path().clone(), EnabledStatistics::None);
-            properties = if leaf.physical_type() == Type::BYTE_ARRAY {
+            properties = if is_text {
                 properties
                     .set_column_encoding(leaf.path().clone(), hit_pages::ITEM_ENCODING)
                     .set_column_compression(leaf.path().clone(), Compression::UNCOMPRESSED)
@@ -86,6 +90,24 @@ impl TableWriter {
     /// Returns an error when the file cannot be made or the schema cannot be written as Parquet.
     pub fn create(path: &Path, schema: SchemaRef, rows_per_group: usize) -> Result<Self, StoreError> {
         let properties = properties(&schema).map_err(|error| StoreError::table(path, error))?;
+        Self::create_with(path, schema, rows_per_group, properties)
+    }
+
+    /// Starts a table of these rows alone, to be written as one row group.
+    pub(super) fn create_for(path: &Path, rows: &RecordBatch) -> Result<Self, StoreError> {
+        let properties = properties(&rows.schema()).map_err(|error| StoreError::table(path, error))?;
+        let properties = of_rare_numbers(rows).fold(properties, |properties, name| {
+            properties.set_column_dictionary_enabled(ColumnPath::from(name), false)
+        });
+        Self::create_with(path, rows.schema(), usize::MAX, properties)
+    }
+
+    fn create_with(
+        path: &Path,
+        schema: SchemaRef,
+        rows_per_group: usize,
+        properties: WriterPropertiesBuilder,
+    ) -> Result<Self, StoreError> {
         let properties = properties.set_max_row_group_row_count(Some(rows_per_group)).build();
         let pending_file = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
         let writer = ArrowWriter::try_new(output(&pending_file), Arc::clone(&schema), Some(properties))
@@ -198,6 +220,27 @@ impl TableWriter {
     }
 }
 
+/// Rows by which a dictionary is judged.
+const JUDGED_ROWS: usize = 512;
+
+/// Returns the columns of fractions of which most rows have a value of their own, by the first of them: with a dictionary they would
+/// be larger, and take several times as long. Of nDCG@20 that is most often so, of recall@5 never.
+fn of_rare_numbers(rows: &RecordBatch) -> impl Iterator<Item = &str> {
+    let is_rare = |array: &ArrayRef| {
+        let Some(numbers) = array.as_primitive_opt::<Float64Type>() else { return false };
+        let judged = numbers.slice(0, numbers.len().min(JUDGED_ROWS));
+        let values: HashSet<u64> = judged.iter().flatten().map(f64::to_bits).collect();
+        values.len() * 2 > judged.len()
+    };
+    let schema = rows.schema_ref();
+    schema
+        .fields()
+        .iter()
+        .zip(rows.columns())
+        .filter(move |(_, array)| is_rare(array))
+        .map(|(field, _)| field.name().as_str())
+}
+
 /// A column of a row group, encoded.
 enum Encoded {
     Column(ArrowColumnChunk),
@@ -215,7 +258,7 @@ impl Encoded {
     fn append(self, group: &mut SerializedRowGroupWriter<'_, PendingOutput>) -> Result<(), ParquetError> {
         match self {
             Self::Column(chunk) => chunk.append_to_row_group(group),
-            Self::Hits(EncodedColumn { bytes, closed }) => group.append_column(&bytes, closed),
+            Self::Hits(EncodedColumn { pieces, closed }) => group.append_column(&pieces, closed),
         }
     }
 }

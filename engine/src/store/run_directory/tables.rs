@@ -64,7 +64,7 @@ impl RunDirectory {
     /// Returns an error when the part cannot be written.
     pub fn unnamed_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<UnnamedTable, StoreError> {
         // A part is one row group, however many sessions a chunk has.
-        let mut writer = TableWriter::create(&self.path(name), batch.schema(), usize::MAX)?;
+        let mut writer = TableWriter::create_for(&self.path(name), batch)?;
         writer.write(batch)?;
         writer.finish_unnamed()
     }

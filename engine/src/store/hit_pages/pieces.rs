@@ -1,0 +1,146 @@
+//! Pages one after the other without a copy of them.
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::reader::{ChunkReader, Length};
+
+/// Bytes that follow each other, in the pieces that they came in.
+#[derive(Debug, Clone, Default)]
+pub(in crate::store) struct Pieces {
+    pieces: Vec<Bytes>,
+    length: u64,
+}
+
+impl Pieces {
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.length += piece.len() as u64;
+        self.pieces.push(piece);
+    }
+
+    /// Returns the pieces from a place on.
+    fn from(&self, start: u64) -> Result<Vec<Bytes>, ParquetError> {
+        let mut skipped = start;
+        let mut rest = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            let here = skipped.min(piece.len() as u64);
+            skipped -= here;
+            rest.extend(usize::try_from(here).map(|here| piece.slice(here..)).ok().filter(|piece| !piece.is_empty()));
+        }
+        match skipped {
+            0 => Ok(rest),
+            _ => Err(ParquetError::EOF(format!("byte {start} lies outside of its column"))),
+        }
+    }
+}
+
+impl Length for Pieces {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Pieces {
+    type T = PiecesReader;
+
+    fn get_read(&self, start: u64) -> Result<PiecesReader, ParquetError> {
+        let mut rest = self.from(start)?;
+        rest.reverse();
+        Ok(PiecesReader { rest })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut bytes = Vec::with_capacity(length.min(usize::try_from(self.length).unwrap_or(usize::MAX)));
+        self.get_read(start)?.take(length as u64).read_to_end(&mut bytes)?;
+        match bytes.len() == length {
+            true => Ok(bytes.into()),
+            false => Err(ParquetError::EOF(format!("{length} bytes from byte {start} on lie outside of their column"))),
+        }
+    }
+}
+
+/// Reads pieces one after the other.
+pub(in crate::store) struct PiecesReader {
+    /// The last comes first.
+    rest: Vec<Bytes>,
+}
+
+impl Read for PiecesReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(piece) = self.rest.last_mut() else { return Ok(0) };
+        let length = piece.len().min(buffer.len());
+        let taken = piece.split_to(length);
+        buffer.get_mut(..length).unwrap_or_default().copy_from_slice(&taken);
+        if piece.is_empty() {
+            self.rest.pop();
+        }
+        Ok(length)
+    }
+}
+
+/// Keeps the first bytes of what is written. The library's page writer makes the header of a page, which is shorter, and what
+/// follows it is at hand.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    kept: Vec<u8>,
+    written: usize,
+}
+
+impl Head {
+    const MOST_BYTES: usize = 1 << 10;
+
+    /// Returns what stands before the last `bytes` that were written.
+    pub(super) fn before(mut self, bytes: usize) -> Vec<u8> {
+        self.kept.truncate(self.written.saturating_sub(bytes));
+        self.kept
+    }
+}
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = Self::MOST_BYTES.saturating_sub(self.kept.len());
+        self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.written += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_read_like_one_from_any_place_on() {
+        let whole: Vec<u8> = (0..40).collect();
+        let mut pieces = Pieces::default();
+        for range in [0..3, 3..3, 3..20, 20..40] {
+            pieces.push(Bytes::copy_from_slice(&whole[range]));
+        }
+        assert_eq!(pieces.len(), 40);
+        for start in 0..=40 {
+            let mut rest = Vec::new();
+            pieces.get_read(start as u64).expect("a reader").read_to_end(&mut rest).expect("read");
+            assert_eq!(rest, whole[start..]);
+            for length in 0..=40 - start {
+                assert_eq!(pieces.get_bytes(start as u64, length).expect("bytes"), whole[start..start + length]);
+            }
+            assert!(pieces.get_bytes(start as u64, 41 - start).is_err());
+        }
+        assert!(pieces.get_read(41).is_err());
+    }
+
+    #[test]
+    fn a_head_is_what_stands_before_the_last_bytes_however_they_are_written() {
+        for written in 1..7 {
+            let mut head = Head::default();
+            let bytes = [&b"header"[..], &vec![7; 5000]].concat();
+            bytes.chunks(written).for_each(|piece| head.write_all(piece).expect("written"));
+            assert_eq!(head.before(5000), b"header");
+        }
+    }
+}
