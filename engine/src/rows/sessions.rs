@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
+    ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
+    UInt32Array,
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType, UInt32Type};
@@ -168,7 +169,7 @@ impl<'a> JudgmentColumn<'a> {
 /// Returns an error when the batch would exceed Arrow's 2^31 list elements.
 pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError> {
     let columns = vec![
-        texts(sessions.iter().map(|session| Some(session.session_id.as_str()))),
+        ids(sessions.iter().map(|session| session.session_id.as_str())),
         texts(sessions.iter().map(|session| session.visit_id.as_deref())),
         texts(sessions.iter().map(|session| session.user_id.as_deref())),
         timestamps(sessions.iter().map(|session| session.timestamp)),
@@ -177,7 +178,7 @@ pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError
         query_vectors(sessions)?,
         texts(sessions.iter().map(|session| session.inputs.as_deref())),
         list_of(
-            texts(sessions.iter().flat_map(|session| &session.taxonomy).map(|node| Some(node.as_str()))),
+            ids(sessions.iter().flat_map(|session| &session.taxonomy).map(String::as_str)),
             sessions.iter().map(|session| session.taxonomy.len()),
             None,
         )?,
@@ -187,6 +188,13 @@ pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError
         texts(sessions.iter().map(|session| session.expected.as_deref())),
     ];
     RecordBatch::try_new(schema::SESSIONS.clone(), columns)
+}
+
+fn ids<'a>(values: impl Iterator<Item = &'a str> + Clone) -> ArrayRef {
+    let (count, bytes) = values.clone().fold((0, 0), |(count, bytes), value| (count + 1, bytes + value.len()));
+    let mut ids = StringBuilder::with_capacity(count, bytes);
+    values.for_each(|value| ids.append_value(value));
+    Arc::new(ids.finish())
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -207,7 +215,7 @@ fn query_vectors(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn shown(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let items = || sessions.iter().flat_map(|session| &session.shown);
     let columns: Vec<ArrayRef> = vec![
-        texts(items().map(|item| Some(item.item_id.as_str()))),
+        ids(items().map(|item| item.item_id.as_str())),
         Arc::new(items().map(|item| item.score).collect::<Float64Array>()),
         Arc::new(items().map(|item| item.propensity).collect::<Float64Array>()),
     ];
@@ -217,8 +225,8 @@ fn shown(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn interactions(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let acts = || sessions.iter().flat_map(|session| &session.interactions);
     let columns: Vec<ArrayRef> = vec![
-        texts(acts().map(|act| Some(act.item_id.as_str()))),
-        texts(acts().map(|act| Some(act.kind.as_str()))),
+        ids(acts().map(|act| act.item_id.as_str())),
+        ids(acts().map(|act| act.kind.as_str())),
         Arc::new(acts().map(|act| act.position).collect::<UInt32Array>()),
         timestamps(acts().map(|act| act.timestamp)),
         Arc::new(acts().map(|act| act.value).collect::<Float64Array>()),
@@ -229,8 +237,8 @@ fn interactions(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn judgments(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let grades = || sessions.iter().flat_map(|session| &session.judgments);
     let columns: Vec<ArrayRef> = vec![
-        texts(grades().map(|judgment| Some(judgment.item_id.as_str()))),
-        Arc::new(grades().map(|judgment| Some(judgment.grade)).collect::<Float32Array>()),
+        ids(grades().map(|judgment| judgment.item_id.as_str())),
+        Arc::new(Float32Array::from_iter_values(grades().map(|judgment| judgment.grade))),
     ];
     list_of_structs(schema::judgment_fields(), columns, sessions.iter().map(|session| session.judgments.len()))
 }

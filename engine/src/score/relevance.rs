@@ -53,8 +53,10 @@ pub(crate) fn gain_of_kinds(plan: &RelevancePlan, kinds: &mut [&str]) -> f64 {
 /// which an item's fingerprint picks, answers most questions without comparing texts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Relevance {
-    /// By item, ascending.
-    gains: Vec<(String, f64)>,
+    /// The items, ascending, one after the other.
+    items: String,
+    /// Where each of them ends, and its grade.
+    gains: Vec<(usize, f64)>,
     /// Fingerprints of the items with their places in `gains`, ascending; none of [`FEW`] items, which are looked through.
     fingerprints: Vec<(u64, usize)>,
     filter: [u64; 4],
@@ -76,14 +78,14 @@ impl Relevance {
     }
 
     fn from_judgments(session: &Session) -> Self {
-        let graded = session.judgments.iter().map(|judgment| (judgment.item_id.clone(), f64::from(judgment.grade)));
-        let mut gains: Vec<(String, f64)> = graded.collect();
+        let graded = session.judgments.iter().map(|judgment| (judgment.item_id.as_str(), f64::from(judgment.grade)));
+        let mut gains: Vec<(&str, f64)> = graded.collect();
         // Stable: of several grades of one item the last stays last.
-        gains.sort_by(|left, right| left.0.cmp(&right.0));
+        gains.sort_by(|left, right| left.0.cmp(right.0));
         gains.reverse();
         gains.dedup_by(|earlier, kept| earlier.0 == kept.0);
         gains.reverse();
-        Self::of_gains(gains)
+        Self::of_gains(&gains)
     }
 
     fn from_interactions(session: &Session, plan: &RelevancePlan) -> Self {
@@ -94,12 +96,12 @@ impl Relevance {
                 seen.push(&interaction.kind);
             }
         }
-        let gains = kinds.into_iter().map(|(item, mut kinds)| (item.to_owned(), gain_of_kinds(plan, &mut kinds)));
-        Self::of_gains(gains.collect())
+        let gains = kinds.into_iter().map(|(item, mut kinds)| (item, gain_of_kinds(plan, &mut kinds)));
+        Self::of_gains(&gains.collect::<Vec<_>>())
     }
 
     /// Items ascend, and each stands once.
-    fn of_gains(gains: Vec<(String, f64)>) -> Self {
+    fn of_gains(gains: &[(&str, f64)]) -> Self {
         let prints = || gains.iter().map(|(item, _)| fingerprint(item));
         let mut filter = [0; 4];
         for (word, bit) in prints().map(place_in_filter) {
@@ -112,7 +114,13 @@ impl Relevance {
             fingerprints.extend(prints().zip(0..));
             fingerprints.sort_unstable();
         }
-        Self { gains, fingerprints, filter }
+        let mut items = String::with_capacity(gains.iter().map(|(item, _)| item.len()).sum());
+        let ends = gains.iter().map(|(item, grade)| {
+            items.push_str(item);
+            (items.len(), *grade)
+        });
+        let gains = ends.collect();
+        Self { items, gains, fingerprints, filter }
     }
 
     /// Returns the grade of `item_id` (it may be negative), or `None` for an unjudged item.
@@ -127,11 +135,18 @@ impl Relevance {
     #[cold]
     fn find(&self, item_id: &str, print: u64) -> Option<f64> {
         if self.gains.len() <= FEW {
-            return self.gains.iter().find(|(item, _)| item == item_id).map(|(_, grade)| *grade);
+            return self.iter().find(|(item, _)| *item == item_id).map(|(_, grade)| grade);
         }
         let first = self.fingerprints.partition_point(|(other, _)| *other < print);
         let same = self.fingerprints.get(first..)?.iter().take_while(|(other, _)| *other == print);
-        same.filter_map(|(_, place)| self.gains.get(*place)).find(|(item, _)| item == item_id).map(|(_, grade)| *grade)
+        same.map(|(_, place)| self.entry(*place)).find(|(item, _)| *item == item_id).map(|(_, grade)| grade)
+    }
+
+    /// Returns the item at a place, and its grade.
+    fn entry(&self, place: usize) -> (&str, f64) {
+        let start = place.checked_sub(1).and_then(|before| self.gains.get(before)).map_or(0, |(end, _)| *end);
+        let (end, grade) = self.gains.get(place).copied().unwrap_or_default();
+        (self.items.get(start..end).unwrap_or_default(), grade)
     }
 
     /// Returns the gain of `item_id`: its grade, at least 0; 0 for an unjudged item.
@@ -142,7 +157,7 @@ impl Relevance {
 
     /// Iterates over every judged item with its grade, in order of item id.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.gains.iter().map(|(item, grade)| (item.as_str(), *grade))
+        (0..self.gains.len()).map(|place| self.entry(place))
     }
 
     /// Returns whether any item has a positive gain.
