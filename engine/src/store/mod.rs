@@ -28,7 +28,7 @@ mod tests;
 
 pub use crate::storage::PendingFile;
 pub use catalog::{FoundRun, FoundState, find_runs, remove_run};
-pub use content::{sha256_of_bytes, sha256_of_file};
+pub use content::{blake3_of_file, sha256_of_bytes, sha256_of_file};
 pub use copy::copy_tables;
 pub use error::StoreError;
 #[cfg(feature = "cluster")]

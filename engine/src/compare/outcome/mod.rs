@@ -49,7 +49,7 @@ pub struct BenchmarkResult {
     pub retriever_id: String,
     /// The name shown to people.
     pub retriever_name: String,
-    /// SHA-256 of the pipeline's config and of the content that it uses.
+    /// SHA-256 of the pipeline's config and of the BLAKE3 hashes of the files that it uses.
     pub pipeline_hash: String,
     /// `failed` when the retriever answered no session at all; then nothing is scored.
     pub state: ArmState,

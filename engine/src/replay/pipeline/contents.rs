@@ -9,7 +9,7 @@ use super::ReplayError;
 use crate::benchmark::stages::{StageKind, StagePlan, Used};
 use crate::benchmark::{PipelinePlan, PolicyPlan};
 use crate::load::{LoadError, documents};
-use crate::store::{sha256_of_bytes, sha256_of_file};
+use crate::store::{blake3_of_file, sha256_of_bytes};
 
 /// Content hashes by file.
 pub(super) struct Contents(BTreeMap<PathBuf, String>);
@@ -27,7 +27,7 @@ impl Contents {
                 }
             }
         }
-        let hash = |file: PathBuf| sha256_of_file(&file).ok().map(|hash| (file, hash));
+        let hash = |file: PathBuf| blake3_of_file(&file).ok().map(|hash| (file, hash));
         Self(files.into_par_iter().filter_map(hash).collect())
     }
 
@@ -80,7 +80,7 @@ impl Contents {
     fn content_hash(&self, path: &Path) -> Result<String, LoadError> {
         match self.0.get(path) {
             Some(hash) => Ok(hash.clone()),
-            None => sha256_of_file(path).map_err(|source| LoadError::Io { path: path.to_owned(), source }),
+            None => blake3_of_file(path).map_err(|source| LoadError::Io { path: path.to_owned(), source }),
         }
     }
 }

@@ -196,7 +196,7 @@ impl Pipeline {
         &self.name
     }
 
-    /// Returns the SHA-256, in lower-case hex, of the stages' settings and of the content of every file they use. Neither
+    /// Returns the SHA-256, in lower-case hex, of the stages' settings and of the BLAKE3 hash of every file they use. Neither
     /// the retriever's id, nor its stages' names, nor where files lie, nor the concurrency changes it.
     #[must_use]
     pub fn pipeline_hash(&self) -> &str {
