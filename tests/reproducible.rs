@@ -65,24 +65,34 @@ pub(crate) fn timeless_report(mut report: Value) -> Value {
     report
 }
 
+/// What a report says of a stage that depends on how often a server had to be asked.
+const OF_REQUESTS: [&str; 3] = ["requests", "attempts", "retried"];
+
 /// Returns what servers were asked, by retriever and stage.
-fn requests(run: &Path) -> Vec<Value> {
+fn requests(run: &Path) -> Vec<[Value; 3]> {
     let report = json(&run.join("report.json"));
     let results = report["results"].as_array().expect("results").iter();
     results
         .flat_map(|result| result["stages"].as_array().expect("stages"))
-        .map(|stage| stage["requests"].clone())
+        .map(|stage| OF_REQUESTS.map(|name| stage[name].clone()))
         .collect()
+}
+
+/// Returns the attempts that each answer took, stage by stage.
+fn attempts(run: &Path) -> Vec<i64> {
+    rankings_in(run).iter().flat_map(|ranking| &ranking.stages).map(|stage| stage.attempts).collect()
 }
 
 /// Asserts that two run directories hold the same run.
 #[track_caller]
 pub(crate) fn assert_same_run(one: &Path, other: &Path) {
     assert_eq!(requests(one), requests(other));
+    assert!(attempts(one) == attempts(other), "rankings.parquet differs in its attempts");
     assert_same_run_but_requests(one, other);
 }
 
-/// Asserts that two run directories hold the same run; what a process asked of servers that was killed is not known.
+/// Asserts that two run directories hold the same run; what a process asked of servers that was killed is not known, and over a
+/// network that fails they are asked again.
 #[track_caller]
 pub(crate) fn assert_same_run_but_requests(one: &Path, other: &Path) {
     for name in IDENTICAL {
@@ -93,7 +103,8 @@ pub(crate) fn assert_same_run_but_requests(one: &Path, other: &Path) {
         let mut report = timeless(run);
         for result in report["results"].as_array_mut().expect("results") {
             for stage in result["stages"].as_array_mut().expect("stages") {
-                stage.as_object_mut().expect("an object").remove("requests");
+                let stage = stage.as_object_mut().expect("an object");
+                OF_REQUESTS.iter().for_each(|name| drop(stage.remove(*name)));
             }
         }
         report
@@ -103,11 +114,13 @@ pub(crate) fn assert_same_run_but_requests(one: &Path, other: &Path) {
         let mut rankings = rankings_in(run);
         for ranking in &mut rankings {
             ranking.latency_ns = 0;
-            ranking.stages.iter_mut().for_each(|stage| stage.latency_ns = 0);
+            for stage in &mut ranking.stages {
+                (stage.latency_ns, stage.attempts) = (0, 0);
+            }
         }
         rankings
     };
-    assert!(rankings(one) == rankings(other), "rankings.parquet differs beyond its latencies");
+    assert!(rankings(one) == rankings(other), "rankings.parquet differs beyond latencies and attempts");
 }
 
 #[test]
