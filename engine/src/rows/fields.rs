@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StructArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StringBuilder, StructArray};
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, Fields};
 use datafusion::arrow::error::ArrowError;
@@ -92,6 +92,14 @@ impl<'a> Lists<'a> {
 pub(crate) fn list_range(list: &ListArray, row: usize) -> Range<usize> {
     let offset = |place: usize| list.value_offsets().get(place).and_then(|offset| usize::try_from(*offset).ok());
     if list.is_null(row) { 0..0 } else { offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0) }
+}
+
+/// Returns a column of text without nulls. Nested values come from iterators without a length, which `from_iter_values` would refuse.
+pub(super) fn required_texts<'a>(values: impl Iterator<Item = &'a str> + Clone) -> ArrayRef {
+    let (count, bytes) = values.clone().fold((0, 0), |(count, bytes), value| (count + 1, bytes + value.len()));
+    let mut texts = StringBuilder::with_capacity(count, bytes);
+    values.for_each(|value| texts.append_value(value));
+    Arc::new(texts.finish())
 }
 
 /// Returns a list column of structs from its elements' columns and each row's length.

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, 
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::arrow::error::ArrowError;
 
-use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs};
+use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs, required_texts};
 use crate::schema::{self, column};
 use crate::session::{Hit, Ranking, StageRecord, StageState};
 
@@ -77,7 +77,7 @@ pub fn rankings_from_batch(batch: &RecordBatch) -> Result<Vec<Ranking>, ArrowErr
 pub fn rankings_to_batch(rankings: &[Ranking]) -> Result<RecordBatch, ArrowError> {
     let hits = || rankings.iter().flat_map(|ranking| &ranking.hits);
     let hit_columns: Vec<ArrayRef> = vec![
-        texts(hits().map(|hit| hit.item_id.as_str())),
+        required_texts(hits().map(|hit| hit.item_id.as_str())),
         Arc::new(hits().map(|hit| hit.score).collect::<Float64Array>()),
     ];
     let columns: Vec<ArrayRef> = vec![
@@ -166,11 +166,6 @@ pub fn lone_stage_column<'a>(
 fn state_of(name: &str) -> Result<StageState, ArrowError> {
     let unknown = || ArrowError::InvalidArgumentError(format!("`{}` has an unknown value `{name}`", column::STATE));
     StageState::parse(name).ok_or_else(unknown)
-}
-
-/// Nested values come from iterators without a length, which `from_iter_values` would refuse.
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<StringArray>())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray}
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::arrow::error::ArrowError;
 
-use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs};
+use super::fields::{Lists, Numbers, Text, column as named, field, list_of_structs, required_texts};
 use crate::schema::{self, column};
 use crate::session::{ScoreRow, ScoreState, ScorerResult};
 
@@ -79,15 +79,10 @@ pub(super) fn scorers_column<'a>(
 ) -> Result<ArrayRef, ArrowError> {
     let results = || rows.clone().flatten();
     let columns: Vec<ArrayRef> = vec![
-        texts(results().map(|result| result.name.as_str())),
+        required_texts(results().map(|result| result.name.as_str())),
         Arc::new(results().map(|result| result.value).collect::<Float64Array>()),
-        texts(results().map(|result| result.output.as_str())),
-        texts(results().map(|result| result.state.as_str())),
+        required_texts(results().map(|result| result.output.as_str())),
+        required_texts(results().map(|result| result.state.as_str())),
     ];
     list_of_structs(schema::scorer_fields(), columns, rows.map(<[ScorerResult]>::len))
-}
-
-/// Nested values come from iterators without a length, which `from_iter_values` would refuse.
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<StringArray>())
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
-    UInt32Array,
+    ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType, UInt32Type};
 use datafusion::arrow::error::ArrowError;
 
-use super::fields::{Lists, Numbers, Text, column as named, field, list_of, list_of_structs};
+use super::fields::{Lists, Numbers, Text, column as named, field, list_of, list_of_structs, required_texts};
 use crate::schema::{self, column};
 use crate::session::{Interaction, Judgment, Session, ShownItem};
 
@@ -169,7 +168,7 @@ impl<'a> JudgmentColumn<'a> {
 /// Returns an error when the batch would exceed Arrow's 2^31 list elements.
 pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError> {
     let columns = vec![
-        ids(sessions.iter().map(|session| session.session_id.as_str())),
+        required_texts(sessions.iter().map(|session| session.session_id.as_str())),
         texts(sessions.iter().map(|session| session.visit_id.as_deref())),
         texts(sessions.iter().map(|session| session.user_id.as_deref())),
         timestamps(sessions.iter().map(|session| session.timestamp)),
@@ -178,7 +177,7 @@ pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError
         query_vectors(sessions)?,
         texts(sessions.iter().map(|session| session.inputs.as_deref())),
         list_of(
-            ids(sessions.iter().flat_map(|session| &session.taxonomy).map(String::as_str)),
+            required_texts(sessions.iter().flat_map(|session| &session.taxonomy).map(String::as_str)),
             sessions.iter().map(|session| session.taxonomy.len()),
             None,
         )?,
@@ -188,13 +187,6 @@ pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError
         texts(sessions.iter().map(|session| session.expected.as_deref())),
     ];
     RecordBatch::try_new(schema::SESSIONS.clone(), columns)
-}
-
-fn ids<'a>(values: impl Iterator<Item = &'a str> + Clone) -> ArrayRef {
-    let (count, bytes) = values.clone().fold((0, 0), |(count, bytes), value| (count + 1, bytes + value.len()));
-    let mut ids = StringBuilder::with_capacity(count, bytes);
-    values.for_each(|value| ids.append_value(value));
-    Arc::new(ids.finish())
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -215,7 +207,7 @@ fn query_vectors(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn shown(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let items = || sessions.iter().flat_map(|session| &session.shown);
     let columns: Vec<ArrayRef> = vec![
-        ids(items().map(|item| item.item_id.as_str())),
+        required_texts(items().map(|item| item.item_id.as_str())),
         Arc::new(items().map(|item| item.score).collect::<Float64Array>()),
         Arc::new(items().map(|item| item.propensity).collect::<Float64Array>()),
     ];
@@ -225,8 +217,8 @@ fn shown(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn interactions(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let acts = || sessions.iter().flat_map(|session| &session.interactions);
     let columns: Vec<ArrayRef> = vec![
-        ids(acts().map(|act| act.item_id.as_str())),
-        ids(acts().map(|act| act.kind.as_str())),
+        required_texts(acts().map(|act| act.item_id.as_str())),
+        required_texts(acts().map(|act| act.kind.as_str())),
         Arc::new(acts().map(|act| act.position).collect::<UInt32Array>()),
         timestamps(acts().map(|act| act.timestamp)),
         Arc::new(acts().map(|act| act.value).collect::<Float64Array>()),
@@ -237,7 +229,7 @@ fn interactions(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 fn judgments(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
     let grades = || sessions.iter().flat_map(|session| &session.judgments);
     let columns: Vec<ArrayRef> = vec![
-        ids(grades().map(|judgment| judgment.item_id.as_str())),
+        required_texts(grades().map(|judgment| judgment.item_id.as_str())),
         Arc::new(Float32Array::from_iter_values(grades().map(|judgment| judgment.grade))),
     ];
     list_of_structs(schema::judgment_fields(), columns, sessions.iter().map(|session| session.judgments.len()))

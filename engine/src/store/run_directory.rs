@@ -3,7 +3,9 @@
 mod begun;
 mod tables;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -275,17 +277,7 @@ impl RunDirectory {
     ///
     /// Returns an error when it cannot be listed.
     pub fn names_in(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let path = self.path(folder);
-        let names = || -> io::Result<Vec<String>> {
-            Ok(match self.remote(folder)? {
-                Some(remote) => remote.list()?.into_iter().map(|listed| listed.name).collect(),
-                None => match calls::list(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                    entries => entries?.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect(),
-                },
-            })
-        };
-        names().map_err(|source| StoreError::io(&path, source))
+        Ok(listed(&self.location.join(folder))?.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 
     /// Writes a JSON file, indented, with a final newline.
@@ -438,25 +430,26 @@ impl RunDirectory {
 
     /// Returns the names of the files and folders right below the directory, but for hidden ones and the lock.
     fn entries(&self) -> Result<BTreeSet<String>, StoreError> {
-        let first = |name: String| name.split_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or(name);
-        let entries = || -> io::Result<BTreeSet<String>> {
-            match (Remote::at(&self.location)?, self.location.local()) {
-                (Some(remote), _) => {
-                    let names = remote.list()?.into_iter().map(|listed| listed.name);
-                    Ok(names.filter(|name| !is_of_a_lock(name)).map(first).collect())
-                }
-                (None, Some(root)) => match calls::list(root) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-                    entries => {
-                        let names = entries?.into_iter().map(|(name, _)| name.to_string_lossy().into_owned());
-                        Ok(names.filter(|name| !name.starts_with('.')).collect())
-                    }
-                },
-                (None, None) => Ok(BTreeSet::new()),
-            }
-        };
-        entries().map_err(|source| StoreError::io(&self.root, source))
+        let is_hidden = |name: &str| is_of_a_lock(name) || self.location.local().is_some() && name.starts_with('.');
+        let first = |name: Cow<'_, str>| name.split('/').next().unwrap_or_default().to_owned();
+        let listed = listed(&self.location)?;
+        Ok(listed.iter().map(|name| name.to_string_lossy()).filter(|name| !is_hidden(name)).map(first).collect())
     }
+}
+
+/// Returns the names of what lies in a folder, or of the objects below a URL; none where there is no such folder.
+fn listed(location: &Location) -> Result<Vec<OsString>, StoreError> {
+    let path = location.to_path();
+    let names = || -> io::Result<Vec<OsString>> {
+        Ok(match Remote::at(location)? {
+            Some(remote) => remote.list()?.into_iter().map(|listed| listed.name.into()).collect(),
+            None => match calls::list(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                entries => entries?.into_iter().map(|(name, _)| name).collect(),
+            },
+        })
+    };
+    names().map_err(|source| StoreError::io(&path, source))
 }
 
 /// Returns whether an object below a run directory's URL belongs to its lock.

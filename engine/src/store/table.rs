@@ -1,6 +1,5 @@
 //! Parquet tables of a run directory, written so that equal rows give equal bytes.
 
-use std::collections::HashSet;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -229,16 +228,13 @@ fn of_rare_numbers(rows: &RecordBatch) -> impl Iterator<Item = &str> {
     let is_rare = |array: &ArrayRef| {
         let Some(numbers) = array.as_primitive_opt::<Float64Type>() else { return false };
         let judged = numbers.slice(0, numbers.len().min(JUDGED_ROWS));
-        let values: HashSet<u64> = judged.iter().flatten().map(f64::to_bits).collect();
+        let mut values: Vec<u64> = judged.iter().flatten().map(f64::to_bits).collect();
+        values.sort_unstable();
+        values.dedup();
         values.len() * 2 > judged.len()
     };
-    let schema = rows.schema_ref();
-    schema
-        .fields()
-        .iter()
-        .zip(rows.columns())
-        .filter(move |(_, array)| is_rare(array))
-        .map(|(field, _)| field.name().as_str())
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    columns.filter(move |(_, array)| is_rare(array)).map(|(field, _)| field.name().as_str())
 }
 
 /// A column of a row group, encoded.

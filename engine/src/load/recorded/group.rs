@@ -45,18 +45,13 @@ impl GroupRows {
         Ok(Self { group, skipped, wanted, reader, left: None, items, passed: 0 })
     }
 
-    /// Returns the rows before the first one.
-    pub(super) fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    /// Returns the rows of the next block, or `None` at the end: `rows` where so many are left and the items are read from their
-    /// pages, else as many as the general reader has at once.
-    pub(super) fn next_batch(&mut self, table: &Table, rows: usize) -> Result<Option<RecordBatch>, LoadError> {
-        if self.items.is_none() {
-            return self.next_of_reader(table);
-        }
-        let batch = self.next_rows(table, rows)?;
+    /// Returns the rows of the next block, which begins at `row` of the table, or `None` at the end: as many as the table has in a
+    /// block where the items are read from their pages, else as many as the general reader has at once.
+    pub(super) fn next_batch(&mut self, table: &Table, row: u64) -> Result<Option<RecordBatch>, LoadError> {
+        let batch = match &self.items {
+            Some(_) => self.next_rows(table, table.rows_from(row, self.skipped))?,
+            None => self.next_of_reader(table)?,
+        };
         let Some(items) = &mut self.items else { return Ok(batch) };
         let read = decoded(table.path(), || {
             let read = match &batch {
@@ -105,9 +100,10 @@ impl GroupRows {
                 None => next,
             });
         }
-        let beyond = |found: &RecordBatch| found.num_rows().checked_sub(rows).filter(|beyond| *beyond > 0);
-        self.left = found.as_ref().and_then(|found| Some(found.slice(rows, beyond(found)?)));
-        Ok(found.map(|found| found.slice(0, rows.min(found.num_rows()))))
+        let Some(found) = found else { return Ok(None) };
+        let beyond = found.num_rows().saturating_sub(rows);
+        self.left = (beyond > 0).then(|| found.slice(rows, beyond));
+        Ok(Some(found.slice(0, found.num_rows() - beyond)))
     }
 
     fn next_of_reader(&mut self, table: &Table) -> Result<Option<RecordBatch>, LoadError> {

@@ -184,7 +184,7 @@ impl Table {
     }
 
     /// Returns the rows of a block that begins at `row` of the table, where a row group is read from its row `skipped` on.
-    fn rows_from(&self, row: u64, skipped: u64) -> usize {
+    pub(super) fn rows_from(&self, row: u64, skipped: u64) -> usize {
         match (skipped, self.columns.is_nested()) {
             (0, true) => self.run_rows - usize::try_from(row % self.run_rows as u64).unwrap_or_default(),
             (0, false) => self.run_rows,
@@ -424,8 +424,7 @@ impl TableBlocks {
                     empty.insert(Box::new(GroupRows::open(&table, self.group, skipped, wanted)?))
                 }
             };
-            let rows = table.rows_from(self.row, reader.skipped());
-            if let Some(batch) = reader.next_batch(&table, rows)? {
+            if let Some(batch) = reader.next_batch(&table, self.row)? {
                 let row = self.row;
                 let rows = batch.num_rows();
                 self.row += rows as u64;

@@ -1,8 +1,9 @@
 //! Pages one after the other without a copy of them.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::reader::{ChunkReader, Length};
 
@@ -18,21 +19,6 @@ impl Pieces {
         self.length += piece.len() as u64;
         self.pieces.push(piece);
     }
-
-    /// Returns the pieces from a place on.
-    fn from(&self, start: u64) -> Result<Vec<Bytes>, ParquetError> {
-        let mut skipped = start;
-        let mut rest = Vec::with_capacity(self.pieces.len());
-        for piece in &self.pieces {
-            let here = skipped.min(piece.len() as u64);
-            skipped -= here;
-            rest.extend(usize::try_from(here).map(|here| piece.slice(here..)).ok().filter(|piece| !piece.is_empty()));
-        }
-        match skipped {
-            0 => Ok(rest),
-            _ => Err(ParquetError::EOF(format!("byte {start} lies outside of its column"))),
-        }
-    }
 }
 
 impl Length for Pieces {
@@ -45,9 +31,16 @@ impl ChunkReader for Pieces {
     type T = PiecesReader;
 
     fn get_read(&self, start: u64) -> Result<PiecesReader, ParquetError> {
-        let mut rest = self.from(start)?;
-        rest.reverse();
-        Ok(PiecesReader { rest })
+        let (mut skipped, mut rest) = (usize::try_from(start)?, VecDeque::with_capacity(self.pieces.len()));
+        for piece in &self.pieces {
+            let here = skipped.min(piece.len());
+            skipped -= here;
+            rest.push_back(piece.slice(here..));
+        }
+        match skipped {
+            0 => Ok(PiecesReader { rest }),
+            _ => Err(ParquetError::EOF(format!("byte {start} lies outside of its column"))),
+        }
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -62,20 +55,15 @@ impl ChunkReader for Pieces {
 
 /// Reads pieces one after the other.
 pub(in crate::store) struct PiecesReader {
-    /// The last comes first.
-    rest: Vec<Bytes>,
+    rest: VecDeque<Bytes>,
 }
 
 impl Read for PiecesReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(piece) = self.rest.last_mut() else { return Ok(0) };
-        let length = piece.len().min(buffer.len());
-        let taken = piece.split_to(length);
-        buffer.get_mut(..length).unwrap_or_default().copy_from_slice(&taken);
-        if piece.is_empty() {
-            self.rest.pop();
+        while self.rest.front().is_some_and(Bytes::is_empty) {
+            self.rest.pop_front();
         }
-        Ok(length)
+        self.rest.front_mut().map_or(Ok(0), |piece| piece.reader().read(buffer))
     }
 }
 

@@ -97,16 +97,12 @@ impl Ids {
             if length != self.length {
                 break;
             }
-            let run = runs::add(rest, (ids - added).min(RUN), &mut self.bytes).map(|_| RUN);
-            let here = match run {
-                Some(run) => {
-                    rest = rest.get(run * (size_of::<u32>() + length)..).ok_or(Unknown)?;
-                    run
-                }
-                None => {
-                    rest = push_plain(&mut self.bytes, rest)?;
-                    1
-                }
+            let here = if runs::add(rest, (ids - added).min(RUN), &mut self.bytes).is_some() {
+                rest = rest.get(RUN * (size_of::<u32>() + length)..).ok_or(Unknown)?;
+                RUN
+            } else {
+                rest = push_plain(&mut self.bytes, rest)?;
+                1
             };
             self.alike += here;
             added += here;
