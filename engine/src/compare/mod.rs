@@ -11,9 +11,10 @@
 //! tests one measure, `aggregation` compares run scores that a component sums up itself, `sequential` says when a run
 //! that stops early is decided, `resampling` tests and bounds the same means without assumptions, `taxonomy` tests
 //! every node, `segments` says what each contributes, `non_inferiority` whether a loss could matter, `exposure` asks
-//! what clicks can tell, `verdict` puts it in words, `gates` in an exit code; `means` is for evaluations of which only
-//! the means are left. Of the lists themselves `similarity`, `moves` and `ties` speak, `answers` of lists that look
-//! like none, `judged` of what judgments leave open, `beyond` of what the table `lists` asks for.
+//! what clicks can tell, `largest` which searches changed most, `verdict` puts it in words, `gates` in an exit code;
+//! `means` is for evaluations of which only the means are left. Of the lists themselves `similarity`, `moves` and `ties`
+//! speak, `answers` of lists that look like none, `judged` of what judgments leave open, `beyond` of what the table
+//! `lists` asks for.
 //!
 //! Not for: printing. [`outcome`] holds plain data that the report stage writes.
 
@@ -33,6 +34,7 @@ mod fixture;
 mod fold;
 pub mod gates;
 mod judged;
+mod largest;
 mod latency;
 pub mod means;
 mod moves;
@@ -79,6 +81,7 @@ use beyond::Beyond;
 use chunk::{Chunk, Extent};
 use cluster_tests::Clustered;
 use judged::{Bounds, BoundsBeside, MadeBounds};
+use largest::Searches;
 use outcome::{ArmState, BenchmarkComparison, Exposure, MetricComparison, PipelineComparison, Stopping};
 use question::Question;
 use resampling::{MOST_BYTES, Resampled, Source};
@@ -197,7 +200,9 @@ fn compare_within(
     let bounds = Bounds::read(&question, &tally, run, &sample, threads, made)?;
     let beyond = Beyond::read(&question, run, &sample, threads)?;
     let stopping = sequential::read(plan, run)?;
-    conclude(&question, contract, arms, &Summed { tally, clustered, resampled, kept, bounds, beyond, stopping })
+    let searches = Searches::read(&tally, &sample)?;
+    let summed = Summed { tally, clustered, resampled, kept, bounds, beyond, stopping, searches };
+    conclude(&question, contract, arms, &summed)
 }
 
 /// Reads every chunk, but those whose sums others made. Where nobody else makes any, what unjudged items could do is summed up
@@ -248,6 +253,7 @@ struct Summed {
     stopping: Option<Stopping>,
     bounds: Bounds,
     beyond: Beyond,
+    searches: Searches,
 }
 
 fn conclude(
@@ -350,6 +356,9 @@ fn candidate(question: &Question<'_>, arm: &Arm, index: usize, summed: &Summed) 
         similarity: of_candidate(&tally.similarities, index).map(|lists| lists.summarise(question)).unwrap_or_default(),
         moves: of_candidate(&tally.moves, index).map(|found| moves::summarise(question, found)).unwrap_or_default(),
         judgment_bounds: summed.bounds.summarise(question, index),
+        largest_changes: of_candidate(&tally.largest, index)
+            .map(|found| largest::summarise(question, found, &summed.searches))
+            .unwrap_or_default(),
         exposure: match question.reads_relevance(&question.plan.primary) {
             true => exposure::assess(question, tally, clustered, index),
             false => Exposure::default(),

@@ -13,6 +13,7 @@ use super::columns::Damaged;
 use super::exposure;
 use super::failures::{DroppedTally, ScorerTally};
 use super::judged::{BoundsBeside, ShareTally};
+use super::largest::LargestTally;
 use super::latency::{self, Latencies, LatencyPairs, Timed};
 use super::moves::moves;
 use super::question::Question;
@@ -45,6 +46,8 @@ pub(super) struct Tally {
     pub(super) labels: Labels,
     /// By candidate.
     pub(super) latencies: Vec<LatencyPairs>,
+    /// By candidate: the sessions whose primary measure changed most.
+    pub(super) largest: Vec<LargestTally>,
 }
 
 /// What one arm did.
@@ -211,6 +214,7 @@ impl Tally {
             exposures: exposure::sum_up(question, chunk),
             labels: Labels::of(chunk),
             latencies: question.candidates().map(|candidate| LatencyPairs::of(&timed, candidate)).collect(),
+            largest: question.candidates().map(|candidate| LargestTally::of(question, chunk, candidate)).collect(),
             similarities: SimilarityTally::of(question, chunk, judged),
             moves: question.candidates().map(|candidate| moves(question, chunk, candidate)).collect(),
             memberships: chunk.nodes.values().map(|rows| rows.len() as u64).sum(),
@@ -220,6 +224,8 @@ impl Tally {
 
     /// Adds the chunk that follows.
     pub(super) fn merge(&mut self, other: Self) {
+        let before = self.sessions;
+        merge_each(&mut self.largest, other.largest, |ours, theirs| ours.merge(theirs, before));
         self.sessions += other.sessions;
         self.memberships += other.memberships;
         self.labels.merge(other.labels);

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::aggregation::Kept;
 use super::cluster_tests::Clustered;
+use super::largest::MOST;
 use super::outcome::{BootstrapInterval, MetricComparison, Resampling};
 use super::question::Question;
 use super::resampling::{MOST_BYTES, Resampled, Source};
@@ -262,6 +263,7 @@ fn run_of(rows: std::ops::Range<usize>, measures: usize) -> impl Strategy<Value 
                 let (mut of_arm, mut scores_of_arm): (Vec<Ranking>, Vec<ScoreRow>) = answers.into_iter().unzip();
                 for (row, session) in sessions.iter_mut().enumerate() {
                     session.session_id = format!("s{row:04}");
+                    session.query = (row % 3 > 0).then(|| format!("query {}", row % 7));
                     of_arm[row].session_id.clone_from(&session.session_id);
                     scores_of_arm[row].session_id.clone_from(&session.session_id);
                     of_arm[row].retriever_id = ITEMS[arm].into();
@@ -318,6 +320,11 @@ fn sums_of_chunks_say_what_whole_lists_say() {
         prop_assert_eq!(difference("", &json(&found), &json(&expected)), None);
         let threaded = case.compare(&run, rows_per_chunk, 3);
         prop_assert_eq!(json(&threaded).to_string(), json(&found).to_string());
+        for compared in &found.comparison.comparisons {
+            let (changes, test) = (&compared.largest_changes, &compared.metrics[&case.plan.primary]);
+            prop_assert_eq!(changes.losses.len() as u64, test.loss.min(MOST as u64));
+            prop_assert_eq!(changes.gains.len() as u64, test.win.min(MOST as u64));
+        }
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));

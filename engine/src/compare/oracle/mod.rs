@@ -3,6 +3,7 @@
 mod alignment;
 mod arm;
 mod exposure;
+mod largest;
 mod latency;
 mod lists;
 mod observations;
@@ -178,6 +179,7 @@ fn candidate(arm: &Arm, index: usize, observations: &Observations, lists: &Lists
         similarity: lists.similarity(index),
         moves: lists.moves(index),
         judgment_bounds: lists.bounds(observations, index),
+        largest_changes: largest::changes(plan, lists.sessions, observations, index),
         exposure: match observations.measures().get(observations.primary()) {
             Some(primary) if primary.reads_relevance => exposure::assess(plan, index, observations),
             _ => Exposure::default(),

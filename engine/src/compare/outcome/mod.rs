@@ -2,6 +2,7 @@
 //!
 //! An `Option` is `null` where the value is undefined; nothing here is ever NaN.
 
+mod changes;
 mod exposure;
 mod gate;
 mod inference;
@@ -12,6 +13,7 @@ mod stopping;
 
 use std::collections::BTreeMap;
 
+pub use changes::{LargestChanges, SessionChange};
 pub use gate::{GateClicks, GateOutcome, GateState};
 pub use inference::{
     BootstrapInterval, McNemarTest, NonInferiority, NonInferiorityOutcome, OtherTest, RandomisationTest,
@@ -290,6 +292,9 @@ pub struct PipelineComparison {
     /// What unjudged hits could change; `null` where no session has judgments.
     #[serde(default)]
     pub judgment_bounds: Option<JudgmentBounds>,
+    /// The sessions in which the primary measure changed most.
+    #[serde(default)]
+    pub largest_changes: LargestChanges,
     /// Whether clicks could tell.
     pub exposure: Exposure,
     /// The decision.
