@@ -15,6 +15,7 @@ mod shared;
 mod workbench;
 
 mod artefacts;
+mod changes;
 mod clouds;
 mod cluster;
 mod compatibility;

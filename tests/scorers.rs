@@ -199,6 +199,25 @@ fn errors_of_single_sessions_are_left_out_counted_as_zero_or_end_the_run() {
 }
 
 #[test]
+fn where_lower_is_better_a_fall_is_a_gain() {
+    let ranks: Vec<(usize, usize)> = (0..6).map(|index| [(7, 4), (5, 4), (2, 6)][index % 3]).collect();
+    let bench = sample::recorded(&ranks, |_| None);
+    add_scorer(&bench, LOWER, NEVER, "");
+    bench.run_with(&["--quiet", "--set", "metrics.primary=\"rank\""]).exits(0);
+    let changes = &bench.read_report()["comparison"]["comparisons"][0]["largest_changes"];
+    let told = |direction: &str| -> Vec<Value> {
+        let list = changes[direction].as_array().expect("a list").iter();
+        list.map(|change| json!([change["session_id"], change["delta"]])).collect()
+    };
+    assert_eq!(told("losses"), [json!(["q002", 4.0]), json!(["q005", 4.0])]);
+    let gains = [("q000", -3.0), ("q003", -3.0), ("q001", -1.0), ("q004", -1.0)];
+    assert_eq!(told("gains"), gains.map(|(id, delta)| json!([id, delta])));
+    let page = std::fs::read_to_string(bench.path("out/report.html")).expect("a page");
+    assert!(page.contains("Searches that changed most by rank (lower is better)"), "{page}");
+    assert!(!page.contains("rematch explain"), "{page}");
+}
+
+#[test]
 fn a_verdict_on_a_scorer_that_fails_often_is_inconclusive() {
     // Rank 4 of the candidate is what it is better at, and where the component traps in a quarter of the sessions.
     let ranks: Vec<(usize, usize)> = (0..20).map(|index| (9, if index % 4 == 0 { 3 } else { 5 + index % 2 })).collect();

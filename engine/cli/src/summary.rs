@@ -1,5 +1,6 @@
 //! The summary on the terminal: the verdict, then what it rests on; at most 80 columns and 40 lines.
 
+mod changes;
 mod lists;
 
 use std::collections::BTreeMap;
@@ -157,11 +158,11 @@ fn verdict(
     gatekeeper::lines(text, judgement, &comparison.candidate_retriever_id, "  ")
 }
 
-/// One candidate's metrics and nodes in at most `lines` lines.
+/// One candidate's metrics, nodes and worst searches in at most `lines` lines.
 fn table_of(text: &mut String, report: &Report, comparison: &PipelineComparison, lines: usize) -> std::fmt::Result {
     let several = report.comparison.comparisons.len() > 1;
-    let mut nodes = String::new();
-    taxonomy(&mut nodes, comparison)?;
+    let mut below = String::new();
+    taxonomy(&mut below, comparison)?;
     writeln!(text)?;
     let naive = comparison.exposure.decides;
     if several {
@@ -171,9 +172,14 @@ fn table_of(text: &mut String, report: &Report, comparison: &PipelineComparison,
         writeln!(text, "naive, not what decides: what was never shown counts nothing")?;
     }
     // Two blank lines and the table's header are not rows.
-    let around = 3 + usize::from(several) + usize::from(naive) + nodes.lines().count();
+    let mut around = 3 + usize::from(several) + usize::from(naive) + below.lines().count();
+    // What decides keeps its row.
+    if let Some(line) = changes::lost_most(report, comparison).filter(|_| around + 1 < lines) {
+        writeln!(below, "{line}")?;
+        around += 1;
+    }
     writeln!(text, "{}", metric_table(report, comparison, lines.saturating_sub(around).clamp(1, METRICS)))?;
-    writeln!(text, "{nodes}")
+    writeln!(text, "{below}")
 }
 
 fn metric_table(report: &Report, comparison: &PipelineComparison, most: usize) -> String {

@@ -44,19 +44,21 @@ pub(super) fn render(report: &Report) -> Result<String, minijinja::Error> {
     environment.add_template("report.html", include_str!("report.html.jinja"))?;
     environment.add_template("statistics.html", include_str!("statistics.html.jinja"))?;
     environment.add_template("exposure.html", include_str!("exposure.html.jinja"))?;
+    environment.add_template("changes.html", include_str!("changes.html.jinja"))?;
     let whiskers: Vec<Vec<Whisker>> =
         report.comparison.comparisons.iter().map(|comparison| whiskers(report, comparison)).collect();
     let mut stages = report.results.iter().flat_map(|result| &result.stages);
     let eventful = stages.any(|stage| stage.retried + stage.skipped + stage.failed > 0);
     let remote = report.results.iter().flat_map(|result| &result.stages).any(|stage| stage.requests.is_some());
     let whiskers = Value::from(Serde(whiskers));
+    let explainable = report.run.primary_is_metric();
     // What the page does not show of every taxonomy node would be most of what is held, several times over.
     let mut shown = report.clone();
     shown.results.iter_mut().for_each(|result| result.taxonomy_deltas.clear());
     shown.comparison.comparisons.iter_mut().for_each(|comparison| comparison.metric_taxonomy.clear());
     let page = environment
         .get_template("report.html")?
-        .render(context! { report => Value::from(Serde(&shown)), whiskers, eventful, remote })?;
+        .render(context! { report => Value::from(Serde(&shown)), whiskers, eventful, remote, explainable })?;
     // Names and errors are what strangers wrote: control characters have no place on a page.
     let shown = |letter: char| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter };
     Ok(page.chars().map(shown).collect())

@@ -4,6 +4,13 @@ use std::fmt::Write;
 
 use super::{Report, gate_name};
 use crate::compare::gates::{Acceptance, GateVerdict, JudgedGate, JudgedState, Judgement};
+use crate::compare::outcome::{PipelineComparison, SessionChange};
+
+/// Searches that are named of those that a candidate lost most.
+const NAMED: usize = 3;
+
+/// Letters of a search's id and text.
+const LETTERS: usize = 60;
 
 /// Returns the gates of a run as Markdown: a table, and the reasons of those that do not simply pass.
 #[must_use]
@@ -50,11 +57,44 @@ fn document(text: &mut String, report: &Report, judgement: &Judgement) -> std::f
     for warning in &judgement.warnings {
         writeln!(text, "- Warning: {}", shown(warning))?;
     }
+    report.comparison.comparisons.iter().try_for_each(|comparison| lost_most(text, comparison))?;
     if !text.ends_with("\n\n") {
         writeln!(text)?;
     }
     writeln!(text, "{}\n", shown(&report.comparison.recommendation))?;
     writeln!(text, "Judged on {} (UTC). Run {}.", judgement.date, judgement.run_id)
+}
+
+/// The searches that a candidate lost most, for whoever asks what got worse.
+fn lost_most(text: &mut String, comparison: &PipelineComparison) -> std::fmt::Result {
+    let changes = &comparison.largest_changes;
+    if changes.losses.is_empty() {
+        return Ok(());
+    }
+    let naive = if comparison.exposure.decides { "naive " } else { "" };
+    let (metric, candidate) = (shown(&changes.metric), shown(&comparison.candidate_retriever_id));
+    let named: Vec<String> = changes.losses.iter().take(NAMED).map(search).collect();
+    writeln!(text, "- Lost most by {naive}{metric}, {candidate}: {}", named.join(", "))
+}
+
+fn search(change: &SessionChange) -> String {
+    let query = change.query.as_deref().filter(|query| !query.trim().is_empty());
+    let query = query.map(|query| format!(" ({})", code(query))).unwrap_or_default();
+    format!("{}{query} {:+.4}", code(&change.session_id), change.delta)
+}
+
+/// A stranger's text within backticks, where it names nobody and leads nowhere.
+fn code(text: &str) -> String {
+    let plain = |letter: char| match letter {
+        '`' => '\'',
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    };
+    let mut shown: String = text.trim().chars().take(LETTERS).map(plain).collect();
+    if text.trim().chars().nth(LETTERS).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
 }
 
 fn row(text: &mut String, gate: &JudgedGate) -> std::fmt::Result {

@@ -11,6 +11,7 @@ use crate::benchmark::stages::{OnStageError, StagePlan};
 use crate::benchmark::{Arrival, PipelinePlan, Plan, PolicyPlan, ScorerPlan};
 use crate::compare::Comparison;
 use crate::compare::outcome::{BenchmarkComparison, BenchmarkResult};
+use crate::schema::column;
 use crate::score::{ScoreMetric, Scorer, ScoringContract};
 use crate::select::Selection;
 use crate::store::{InputHash, Manifest};
@@ -206,6 +207,12 @@ impl RunInfo {
         self.scorers.iter().find(|scorer| {
             measure.strip_prefix(&scorer.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
+    }
+
+    /// Returns whether the measure that decides is a built-in metric, which `rematch explain` takes apart rank by rank.
+    #[must_use]
+    pub fn primary_is_metric(&self) -> bool {
+        self.primary_metric != column::SCENARIO_SCORE && self.scorer_of(&self.primary_metric).is_none()
     }
 
     /// Returns what the manifest and the plan say of the run.
