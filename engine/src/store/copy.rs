@@ -1,25 +1,30 @@
 //! Publishing a table that consists of parts: column chunks are copied byte for byte, never decoded.
 
+use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
-use datafusion::parquet::file::reader::{ChunkReader, Length};
-use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use datafusion::parquet::schema::types::ColumnDescriptor;
+use datafusion::parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+};
+use datafusion::parquet::file::writer::SerializedFileWriter;
 
-use super::table::{PendingOutput, output, properties};
+use super::table::{output, properties};
 use super::{StoreError, TableReader, UnnamedTable};
 use crate::load::without_panic;
 use crate::storage::PendingFile;
 
+/// What a Parquet file begins with.
+const MAGIC: &[u8] = b"PAR1";
+
 /// Writes the table of `schema` from the rows of parts, in their order; every row group of a part becomes one. A part may
 /// have more columns, in any order; those of `schema` must be in it, with the same types. The table has no name yet.
+///
+/// Columns that stand beside one another in a part are read and written at once.
 ///
 /// # Errors
 ///
@@ -29,91 +34,117 @@ pub fn copy_tables(
     schema: &SchemaRef,
     parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
 ) -> Result<UnnamedTable, StoreError> {
-    let failed = |error: ParquetError| StoreError::table(path, error);
-    let mut properties = properties(schema).map_err(failed)?.build();
-    add_encoded_arrow_schema_to_metadata(schema, &mut properties);
-    let parquet = ArrowSchemaConverter::new().convert(schema).map_err(failed)?;
+    let mut footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
     let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
     let writing = |error: ParquetError| StoreError::write(path, &pending, 0, error);
-    let writer = SerializedFileWriter::new(output(&pending), parquet.root_schema_ptr(), Arc::new(properties));
-    let mut writer = writer.map_err(writing)?;
+    let mut output = output(&pending);
+    output.write_all(MAGIC).map_err(|error| writing(error.into()))?;
     let mut buffer = Vec::new();
     for part in parts {
         let part = part?;
         for group in part.footer().row_groups() {
-            let mut copied = writer.next_row_group().map_err(writing)?;
-            for column in parquet.columns() {
-                let chunk = read(&part, group, column, &mut buffer)?;
-                chunk.append(&mut copied, group.num_rows()).map_err(writing)?;
+            let add = || Ok(footer.add(group)?);
+            let pieces = without_panic(add).map_err(|error| StoreError::table(part.path(), error))?;
+            for piece in pieces {
+                let bytes = read(&part, &piece, &mut buffer)?;
+                output.write_all(bytes).map_err(|error| writing(error.into()))?;
             }
-            copied.close().map_err(writing)?;
         }
     }
-    writer.finish().map_err(writing)?;
-    drop(writer);
+    let metadata = footer.finish();
+    ParquetMetaDataWriter::new(&mut output, &metadata).finish().map_err(writing)?;
+    output.flush().map_err(|error| writing(error.into()))?;
+    drop(output);
     Ok(UnnamedTable { path: path.to_owned(), pending_file: pending })
 }
 
-/// Reads a column of a row group into the buffer, which is as large as the largest column so far.
-fn read<'a>(
-    part: &TableReader,
-    group: &'a RowGroupMetaData,
-    wanted: &ColumnDescriptor,
-    buffer: &'a mut Vec<u8>,
-) -> Result<ColumnChunk<'a>, StoreError> {
-    let read = without_panic(move || {
-        let found = group.columns().iter().find(|chunk| chunk.column_path() == wanted.path());
-        let metadata = found.ok_or_else(|| format!("it has no column `{}`", wanted.path().string()))?;
-        let (start, length) = metadata.byte_range();
-        let bytes = part.blob().read_into(start, usize::try_from(length)?, buffer)?;
-        Ok(ColumnChunk { metadata, start, bytes })
-    });
-    read.map_err(|error| StoreError::table(part.path(), error))
+/// Reads a piece of a part into the buffer, which is as large as the largest piece so far.
+fn read<'a>(part: &TableReader, piece: &Range<u64>, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], StoreError> {
+    let length = usize::try_from(piece.end - piece.start).map_err(io::Error::other);
+    let bytes = length.and_then(|length| part.blob().read_into(piece.start, length, buffer));
+    bytes.map_err(|error| StoreError::table(part.path(), error))
 }
 
-/// A column of a row group as it stands in a file, known by its place there.
-struct ColumnChunk<'a> {
-    metadata: &'a ColumnChunkMetaData,
-    start: u64,
-    bytes: &'a [u8],
+/// The footer of the table under way.
+struct Footer {
+    /// That of a table of the same schema without rows.
+    of_none: FileMetaData,
+    groups: Vec<RowGroupMetaData>,
+    rows: i64,
+    /// Where the next column begins.
+    place: u64,
 }
 
-impl<'a> ColumnChunk<'a> {
-    fn append(self, group: &mut SerializedRowGroupWriter<'_, PendingOutput>, rows: i64) -> Result<(), ParquetError> {
-        let closed = ColumnCloseResult {
-            bytes_written: self.bytes.len() as u64,
-            rows_written: u64::try_from(rows).unwrap_or(0),
-            metadata: self.metadata.clone(),
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
-        group.append_column(&self, closed)
+impl Footer {
+    fn of(schema: &SchemaRef) -> Result<Self, ParquetError> {
+        let mut properties = properties(schema)?.build();
+        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+        let parquet = ArrowSchemaConverter::new().convert(schema)?;
+        let of_none =
+            SerializedFileWriter::new(io::sink(), parquet.root_schema_ptr(), Arc::new(properties))?.close()?;
+        let of_none = of_none.file_metadata().clone();
+        Ok(Self { of_none, groups: Vec::new(), rows: 0, place: MAGIC.len() as u64 })
     }
 
-    fn from(&self, place: u64) -> Result<&'a [u8], ParquetError> {
-        let skipped = place.checked_sub(self.start).and_then(|skipped| usize::try_from(skipped).ok());
-        let rest = skipped.and_then(|skipped| self.bytes.get(skipped..));
-        rest.ok_or_else(|| ParquetError::EOF(format!("byte {place} lies outside of its column")))
+    /// Adds a row group of a part, and returns the pieces of the part that it consists of.
+    fn add(&mut self, group: &RowGroupMetaData) -> Result<Vec<Range<u64>>, ParquetError> {
+        let (start, mut size) = (i64::try_from(self.place)?, 0);
+        let (mut columns, mut pieces): (_, Vec<Range<u64>>) = (Vec::new(), Vec::new());
+        for wanted in self.of_none.schema_descr().columns() {
+            let found = group.columns().iter().find(|chunk| chunk.column_path() == wanted.path());
+            let name = || wanted.path().string();
+            let chunk = found.ok_or_else(|| ParquetError::General(format!("it has no column `{}`", name())))?;
+            if chunk.column_descr() != wanted.as_ref() {
+                return Err(ParquetError::General(format!("its column `{}` is of another type", name())));
+            }
+            let (first, length) = chunk.byte_range();
+            match pieces.last_mut().filter(|piece| piece.end == first) {
+                Some(piece) => piece.end += length,
+                None => pieces.push(first..first + length),
+            }
+            columns.push(moved(chunk, i64::try_from(self.place)? - i64::try_from(first)?)?);
+            self.place += length;
+            size += chunk.uncompressed_size();
+        }
+        let number = i16::try_from(self.groups.len())
+            .map_err(|_| ParquetError::General(format!("a table has at most {} row groups", i16::MAX)))?;
+        let group_of_table = RowGroupMetaData::builder(self.of_none.schema_descr_ptr())
+            .set_column_metadata(columns)
+            .set_total_byte_size(size)
+            .set_num_rows(group.num_rows())
+            .set_ordinal(number)
+            .set_file_offset(start);
+        self.groups.push(group_of_table.build()?);
+        self.rows += group.num_rows();
+        Ok(pieces)
+    }
+
+    fn finish(self) -> ParquetMetaData {
+        let of_none = &self.of_none;
+        let whole = FileMetaData::new(
+            of_none.version(),
+            self.rows,
+            of_none.created_by().map(str::to_owned),
+            of_none.key_value_metadata().cloned(),
+            of_none.schema_descr_ptr(),
+            of_none.column_orders().cloned(),
+        );
+        ParquetMetaData::new(whole, self.groups)
     }
 }
 
-impl Length for ColumnChunk<'_> {
-    fn len(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-impl<'a> ChunkReader for ColumnChunk<'a> {
-    type T = &'a [u8];
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        self.from(start)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = self.from(start)?.get(..length).map(Bytes::copy_from_slice);
-        let missing = || format!("{length} bytes from byte {start} on lie outside of their column");
-        bytes.ok_or_else(|| ParquetError::EOF(missing()))
-    }
+/// Returns a column that stands so many bytes further on, without what is kept beside the columns of a file.
+fn moved(chunk: &ColumnChunkMetaData, by: i64) -> Result<ColumnChunkMetaData, ParquetError> {
+    let moved = chunk.clone().into_builder();
+    moved
+        .set_data_page_offset(chunk.data_page_offset() + by)
+        .set_dictionary_page_offset(chunk.dictionary_page_offset().map(|offset| offset + by))
+        .set_index_page_offset(None)
+        .set_bloom_filter_offset(None)
+        .set_bloom_filter_length(None)
+        .set_offset_index_offset(None)
+        .set_offset_index_length(None)
+        .set_column_index_offset(None)
+        .set_column_index_length(None)
+        .build()
 }
