@@ -33,6 +33,7 @@ pub(super) struct BeirSessions {
     stage: Stage,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it per input")]
 enum Stage {
     Queries { lines: Lines, qrels: Qrels },
     Rest(Box<dyn Iterator<Item = (String, Vec<Judgment>)> + Send>),

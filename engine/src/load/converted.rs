@@ -29,8 +29,7 @@ pub(crate) struct Converted {
 pub(crate) fn convert(mut reader: SessionReader, out: &Path, memory_bytes: usize) -> Result<Converted, LoadError> {
     let mut kept = Kept::default();
     let mut writer: Option<SessionsWriter> = None;
-    let read = read_all(&mut reader, |group| {
-        let batch = to_batch(out, group)?;
+    let read = read_all(&mut reader, out, |batch| {
         if let Some(writer) = &mut writer {
             return writer.write(&batch);
         }

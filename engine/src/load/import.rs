@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array as _, AsArray, RecordBatch};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
@@ -15,7 +15,7 @@ use super::dirt::Dirt;
 use super::repeats::{Repeat, find_repeated_session, repeated_session};
 use super::{LoadError, SessionReader};
 use crate::rows::sessions_to_batch;
-use crate::schema;
+use crate::schema::{self, column};
 use crate::session::Session;
 
 /// Sessions per row group: what a reader skips or decodes at once.
@@ -46,7 +46,7 @@ pub struct ImportSummary {
 /// written.
 pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, LoadError> {
     let mut writer = SessionsWriter::create(out, Compression::ZSTD(ZstdLevel::default()))?;
-    let read = read_all(&mut reader, |group| writer.write(&to_batch(out, group)?))?;
+    let read = read_all(&mut reader, out, |group| writer.write(&group))?;
     writer.publish(&reader, &read)?;
     Ok(read.summary)
 }
@@ -75,39 +75,72 @@ impl Read {
     }
 }
 
-/// Reads every session of `reader` and hands groups of at most [`ROW_GROUP_SESSIONS`] on to `take`.
+/// Reads every session of `reader` and hands groups of at most [`ROW_GROUP_SESSIONS`], which are to be written to `out`, on to `take`.
 ///
 /// # Errors
 ///
 /// Returns what the reader and `take` return, and [`LoadError::Empty`] when there is no session.
 pub(super) fn read_all(
     reader: &mut SessionReader,
-    mut take: impl FnMut(&[Session]) -> Result<(), LoadError>,
+    out: &Path,
+    mut take: impl FnMut(RecordBatch) -> Result<(), LoadError>,
 ) -> Result<Read, LoadError> {
-    let (mut ascending, mut last) = (true, String::new());
-    let mut summary = ImportSummary::default();
+    let mut seen = Seen { ascending: true, last: String::new(), summary: ImportSummary::default() };
+    while let Some(group) = reader.next_columns(ROW_GROUP_SESSIONS)? {
+        seen.columns(&group);
+        take(group)?;
+    }
     let mut group = Vec::with_capacity(ROW_GROUP_SESSIONS);
     for session in reader.by_ref() {
         let session = session?;
-        ascending &= last < session.session_id;
-        session.session_id.clone_into(&mut last);
-        summary.sessions += 1;
-        summary.interactions += session.interactions.len() as u64;
-        summary.judgments += session.judgments.len() as u64;
+        seen.session(&session);
         group.push(session);
         if group.len() == ROW_GROUP_SESSIONS {
-            take(&group)?;
+            take(to_batch(out, &group)?)?;
             group.clear();
         }
     }
-    if summary.sessions == 0 {
+    if seen.summary.sessions == 0 {
         return Err(LoadError::Empty { path: reader.path().to_owned(), what: "sessions" });
     }
     if !group.is_empty() {
-        take(&group)?;
+        take(to_batch(out, &group)?)?;
     }
-    summary.dirt = reader.dirt().clone();
-    Ok(Read { summary, ascending })
+    seen.summary.dirt = reader.dirt().clone();
+    Ok(Read { summary: seen.summary, ascending: seen.ascending })
+}
+
+/// What was read so far.
+struct Seen {
+    ascending: bool,
+    /// The id that came last.
+    last: String,
+    summary: ImportSummary,
+}
+
+impl Seen {
+    fn session(&mut self, session: &Session) {
+        self.id(&session.session_id);
+        self.summary.interactions += session.interactions.len() as u64;
+        self.summary.judgments += session.judgments.len() as u64;
+    }
+
+    fn columns(&mut self, sessions: &RecordBatch) {
+        let text = |name| sessions.column_by_name(name).and_then(|array| array.as_string_opt::<i32>());
+        let elements = |name| {
+            let lists = sessions.column_by_name(name).and_then(|array| array.as_list_opt::<i32>());
+            lists.map_or(0, |lists| lists.values().len()) as u64
+        };
+        text(column::SESSION_ID).into_iter().flatten().flatten().for_each(|id| self.id(id));
+        self.summary.interactions += elements(column::INTERACTIONS);
+        self.summary.judgments += elements(column::JUDGMENTS);
+    }
+
+    fn id(&mut self, id: &str) {
+        self.ascending &= self.last.as_str() < id;
+        id.clone_into(&mut self.last);
+        self.summary.sessions += 1;
+    }
 }
 
 /// Returns sessions that are to be written to `out` as a batch.

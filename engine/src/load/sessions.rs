@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use datafusion::arrow::array::RecordBatch;
+
 use super::dirt::{Dirt, DirtKind};
 use super::native::{JsonlSessions, TableFormat, TableReader, normalise_after, table_format, unknown_columns};
 use super::{LoadError, beir, csv, files, trec, ubi};
@@ -173,6 +175,18 @@ impl SessionReader {
         self.row
     }
 
+    /// Returns the next sessions as a batch of the schema [`schema::SESSIONS`], `most` of them or as many as there are, where that is
+    /// how they stand; `None` where they come one by one, and at the end.
+    pub(super) fn next_columns(&mut self, most: usize) -> Result<Option<RecordBatch>, LoadError> {
+        let Source::Trec(sessions) = &mut self.source else { return Ok(None) };
+        let found = sessions.next_columns(most, &mut self.dirt);
+        match &found {
+            Ok(batch) => self.row += batch.as_ref().map_or(0, RecordBatch::num_rows) as u64,
+            Err(_) => self.source = Source::Ended,
+        }
+        found
+    }
+
     fn advance(&mut self) -> Result<Option<Session>, LoadError> {
         match &mut self.source {
             Source::Ended => Ok(None),
@@ -297,7 +311,7 @@ fn first_character(path: &Path) -> Result<Option<u8>, LoadError> {
 struct TableSessions {
     path: PathBuf,
     reader: TableReader,
-    batch: Option<(datafusion::arrow::array::RecordBatch, usize)>,
+    batch: Option<(RecordBatch, usize)>,
     sessions: std::vec::IntoIter<Session>,
     rows_before: u64,
     row: u64,
@@ -309,7 +323,7 @@ impl TableSessions {
         let reader = TableReader::open_columns(path, format, Some(&known))?;
         dirt.add_many(DirtKind::IgnoredColumn, unknown_columns(reader.schema()));
         // A file without rows must not hide that it is no file of sessions.
-        let empty = datafusion::arrow::array::RecordBatch::new_empty(reader.schema().clone());
+        let empty = RecordBatch::new_empty(reader.schema().clone());
         normalise_after(&empty, path, 0)?;
         let sessions = Vec::new().into_iter();
         Ok(Self { path: path.to_owned(), reader, batch: None, sessions, rows_before: 0, row: 0 })

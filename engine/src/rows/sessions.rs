@@ -189,6 +189,36 @@ pub fn sessions_to_batch(sessions: &[Session]) -> Result<RecordBatch, ArrowError
     RecordBatch::try_new(schema::SESSIONS.clone(), columns)
 }
 
+/// Returns so many sessions without anything, not even ids.
+///
+/// # Errors
+///
+/// Returns the errors of [`sessions_to_batch`].
+pub(crate) fn blank_sessions(count: usize) -> Result<RecordBatch, ArrowError> {
+    sessions_to_batch(&vec![Session::default(); count])
+}
+
+/// Returns `blank` sessions with these ids and judgments, as documents and grades; each has the next `lengths` of them.
+///
+/// # Errors
+///
+/// Returns an error when there are not as many ids and lengths as sessions, or not as many judgments as lengths say.
+pub(crate) fn judged_sessions<'a>(
+    blank: &RecordBatch,
+    ids: impl Iterator<Item = &'a str> + Clone,
+    judged: impl Iterator<Item = (&'a str, f32)> + Clone,
+    lengths: impl Iterator<Item = usize>,
+) -> Result<RecordBatch, ArrowError> {
+    let (ids, judgments) = (required_texts(ids), judgment_lists(judged, lengths)?);
+    let columns = blank.schema_ref().fields().iter().zip(blank.columns());
+    let columns = columns.map(|(field, column)| match field.name().as_str() {
+        column::SESSION_ID => Arc::clone(&ids),
+        column::JUDGMENTS => Arc::clone(&judgments),
+        _ => Arc::clone(column),
+    });
+    RecordBatch::try_new(blank.schema(), columns.collect())
+}
+
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(values.collect::<StringArray>())
 }
@@ -227,12 +257,20 @@ fn interactions(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
 }
 
 fn judgments(sessions: &[Session]) -> Result<ArrayRef, ArrowError> {
-    let grades = || sessions.iter().flat_map(|session| &session.judgments);
+    let judged = sessions.iter().flat_map(|session| &session.judgments);
+    let judged = judged.map(|judgment| (judgment.item_id.as_str(), judgment.grade));
+    judgment_lists(judged, sessions.iter().map(|session| session.judgments.len()))
+}
+
+fn judgment_lists<'a>(
+    judged: impl Iterator<Item = (&'a str, f32)> + Clone,
+    lengths: impl Iterator<Item = usize>,
+) -> Result<ArrayRef, ArrowError> {
     let columns: Vec<ArrayRef> = vec![
-        required_texts(grades().map(|judgment| judgment.item_id.as_str())),
-        Arc::new(Float32Array::from_iter_values(grades().map(|judgment| judgment.grade))),
+        required_texts(judged.clone().map(|(item, _)| item)),
+        Arc::new(Float32Array::from(judged.map(|(_, grade)| grade).collect::<Vec<_>>())),
     ];
-    list_of_structs(schema::judgment_fields(), columns, sessions.iter().map(|session| session.judgments.len()))
+    list_of_structs(schema::judgment_fields(), columns, lengths)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
+use super::ascending::{AscendingTopics, are_few_and_different};
 use super::judgment_rows::JudgmentRows;
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
@@ -19,6 +20,7 @@ const JUDGMENT_BYTES: usize = 56;
 const TOPIC_BYTES: usize = 160;
 
 /// How the judgments of some files are best grouped.
+#[expect(clippy::large_enum_variant, reason = "there is one of it per input")]
 #[derive(Debug)]
 pub(in crate::load) enum Grouping {
     /// They fit in memory: here they are.
@@ -132,15 +134,19 @@ impl Share {
 }
 
 /// Judgments by topic, in order of first appearance.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(in crate::load) struct Qrels {
-    topics: Vec<(String, Vec<Judgment>)>,
-    /// Where each topic stands in `topics`; `None` as long as they ascend, as nearly all do.
-    positions: Option<HashMap<String, usize>>,
+    /// The judgments as long as their topics ascend and none is taken by its name.
+    ascending: Option<AscendingTopics>,
+    /// The judgments otherwise.
+    topics: Topics,
 }
 
-/// Judgments for which a topic that is new gets room.
-const JUDGMENTS: usize = 4;
+impl Default for Qrels {
+    fn default() -> Self {
+        Self { ascending: Some(AscendingTopics::default()), topics: Topics::default() }
+    }
+}
 
 impl Qrels {
     /// Reads the judgments of one share of the topics.
@@ -162,6 +168,50 @@ impl Qrels {
         Ok(qrels)
     }
 
+    fn add(&mut self, topic: &str, document: &str, grade: f32) {
+        let ascends = self.ascending.as_mut().is_some_and(|topics| topics.add(topic, document, grade));
+        if !ascends {
+            self.apart().add(topic, document, grade);
+        }
+    }
+
+    /// Returns the topics as they can be looked for by their names.
+    fn apart(&mut self) -> &mut Topics {
+        if let Some(ascending) = self.ascending.take() {
+            self.topics.topics = ascending.into_topics();
+        }
+        &mut self.topics
+    }
+
+    /// Returns the topics in columns, where nothing has stood in the way of that.
+    pub(super) fn ascending(&mut self) -> Option<&mut AscendingTopics> {
+        self.ascending.as_mut()
+    }
+
+    /// Returns the judgments of the topic and forgets them, or `None` where it has none.
+    pub(in crate::load) fn take(&mut self, topic: &str, dirt: &mut Dirt) -> Option<Vec<Judgment>> {
+        self.apart().take(topic).map(|judgments| settled(judgments, dirt))
+    }
+
+    /// Returns the topics that were not taken, in order of first appearance; their judgments are not [`settled`] yet.
+    pub(in crate::load) fn into_rest(mut self) -> impl Iterator<Item = (String, Vec<Judgment>)> + Send {
+        let topics = std::mem::take(&mut self.apart().topics);
+        topics.into_iter().filter(|(_, judgments)| !judgments.is_empty())
+    }
+}
+
+/// Topics in any order.
+#[derive(Debug, Default, PartialEq)]
+struct Topics {
+    topics: Vec<(String, Vec<Judgment>)>,
+    /// Where each topic stands in `topics`; `None` as long as they ascend.
+    positions: Option<HashMap<String, usize>>,
+}
+
+/// Judgments for which a topic that is new gets room.
+const JUDGMENTS: usize = 4;
+
+impl Topics {
     fn add(&mut self, topic: &str, document: &str, grade: f32) {
         let judgment = Judgment { item_id: document.to_owned(), grade };
         if let Some((_, judgments)) = self.topics.last_mut().filter(|(last, _)| last == topic) {
@@ -197,16 +247,11 @@ impl Qrels {
         }
     }
 
-    /// Returns the judgments of the topic and forgets them, or `None` where it has none.
-    pub(in crate::load) fn take(&mut self, topic: &str, dirt: &mut Dirt) -> Option<Vec<Judgment>> {
+    /// Returns the judgments of the topic and forgets them.
+    fn take(&mut self, topic: &str) -> Option<Vec<Judgment>> {
         let position = self.position(topic)?;
         let judgments = self.topics.get_mut(position).map(|(_, judgments)| std::mem::take(judgments))?;
-        (!judgments.is_empty()).then(|| settled(judgments, dirt))
-    }
-
-    /// Returns the topics that were not taken, in order of first appearance; their judgments are not [`settled`] yet.
-    pub(in crate::load) fn into_rest(self) -> impl Iterator<Item = (String, Vec<Judgment>)> + Send {
-        self.topics.into_iter().filter(|(_, judgments)| !judgments.is_empty())
+        (!judgments.is_empty()).then_some(judgments)
     }
 }
 
@@ -253,7 +298,8 @@ impl StreamedTopics {
 /// Returns the judgments of a topic with each document once: at its first place, with its last grade.
 pub(in crate::load) fn settled(judgments: Vec<Judgment>, dirt: &mut Dirt) -> Vec<Judgment> {
     dirt.add_many(DirtKind::NegativeGrade, judgments.iter().filter(|judgment| judgment.grade < 0.0).count() as u64);
-    if are_few_of_different_documents(&judgments) {
+    let document = |index| judgments.get(index).map_or("", |judgment: &Judgment| judgment.item_id.as_str());
+    if are_few_and_different(judgments.len(), document) {
         return judgments;
     }
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(judgments.len());
@@ -280,17 +326,6 @@ pub(in crate::load) fn settled(judgments: Vec<Judgment>, dirt: &mut Dirt) -> Vec
         }
     }
     settled
-}
-
-/// Judgments of a topic that are compared pair by pair, which takes no memory.
-const FEW: usize = 16;
-
-/// Returns whether there are few judgments, as there are of most topics, and no two of one document.
-fn are_few_of_different_documents(judgments: &[Judgment]) -> bool {
-    let earlier = |index: usize| judgments.get(..index).unwrap_or_default();
-    let is_new =
-        |(index, judgment): (usize, &Judgment)| earlier(index).iter().all(|one| one.item_id != judgment.item_id);
-    judgments.len() <= FEW && judgments.iter().enumerate().all(is_new)
 }
 
 #[cfg(test)]

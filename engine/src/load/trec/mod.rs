@@ -15,6 +15,7 @@
 //!
 //! Not for: TREC runs, which are rankings.
 
+mod ascending;
 mod grouped;
 mod judgment_rows;
 mod markup;

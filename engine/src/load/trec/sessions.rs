@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use datafusion::arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 
 use super::grouped::{Grouping, Qrels, Share, StreamedTopics, settled};
@@ -81,6 +82,26 @@ impl TrecSessions {
             }
         };
         Ok(Self { qrels, topics, has_topics: spec.topics.is_some(), stage })
+    }
+
+    /// Returns the next sessions in columns, `most` of them or as many as there are, where they are judgments and nothing else and
+    /// stand in that form. Returns `None` where they do not, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError::Damaged`] where a column cannot hold so much.
+    pub(in crate::load) fn next_columns(
+        &mut self,
+        most: usize,
+        dirt: &mut Dirt,
+    ) -> Result<Option<RecordBatch>, LoadError> {
+        let Stage::Topics { qrels, .. } = &mut self.stage else { return Ok(None) };
+        let Some(topics) = qrels.ascending().filter(|_| !self.has_topics) else { return Ok(None) };
+        topics.next_sessions(most, dirt).map_err(|source| LoadError::Damaged {
+            path: self.qrels.first().cloned().unwrap_or_default(),
+            format: "table of judgments",
+            source: Box::new(source),
+        })
     }
 
     /// Returns the next session, or `None` at the end.
