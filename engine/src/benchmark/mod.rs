@@ -24,6 +24,7 @@ mod resolve_plugin;
 mod resolve_retrievers;
 mod resolve_scorers;
 mod scorer_spec;
+mod shortest;
 pub mod spec;
 pub mod stages;
 pub mod statistics;

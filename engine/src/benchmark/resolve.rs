@@ -16,6 +16,7 @@ use super::parse::SpecSource;
 use super::plan::{Plan, RelevancePlan, SamplePlan, ScorerSource, Written};
 use super::resolve_retrievers::pipelines;
 use super::resolve_scorers::scorers;
+use super::shortest::shortest;
 use super::spec::{
     BenchmarkSpec, MeasureName, MetricsSpec, OutputFormat, RelevanceSpec, SampleSpec, SampleStrategy, ScorerSpec,
     SessionsPath, SessionsSpec,
@@ -58,7 +59,12 @@ impl Context<'_> {
                 path.parse().map_err(|error: LocationError| self.mistake(keys, error.to_string()))?;
             return Ok(location.to_path());
         }
-        Ok(self.source.folder().join(path))
+        Ok(self.beside(path))
+    }
+
+    /// Returns the place of what lies beside the benchmark file, as it is told to people.
+    pub(super) fn beside(&self, path: impl AsRef<Path>) -> PathBuf {
+        shortest(&self.source.folder().join(path))
     }
 }
 
@@ -350,7 +356,7 @@ fn acknowledgements(context: &Context<'_>) -> Result<PathBuf, Diagnostic> {
         Some(path) if is_url(path) => Err(context.mistake(&keys, "acknowledgements are read from this machine only")),
         Some(path) => context.path(&keys, path),
         None if is_url(&context.source.folder().to_string_lossy()) => Ok(PathBuf::from(ACKNOWLEDGEMENTS)),
-        None => Ok(context.source.folder().join(ACKNOWLEDGEMENTS)),
+        None => Ok(context.beside(ACKNOWLEDGEMENTS)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Resolves a component with its parameters and limits, whoever names it.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, KeyPath};
 use super::plan::{ItemsPlan, Limits, PluginPlan};
@@ -58,7 +58,7 @@ fn component(context: &Context<'_>, written: &str, pinned: bool, keys: &KeyPath)
         let help = format!("`rematch plugin add {reference} --registry ...` fetches it and prints the line to add");
         return Err(context.mistake(keys, message).with_help(help));
     }
-    Ok(reference.path_beside(context.source.folder()))
+    Ok(context.beside(reference.path_beside(Path::new(""))))
 }
 
 fn item_fields(context: &Context<'_>, items: &ItemsSpec, keys: &KeyPath) -> Result<ItemsPlan, Diagnostic> {
