@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use rematch_engine::benchmark::spec::OnScorerError;
+use rematch_engine::compare::Untimed;
 use rematch_engine::compare::gates::Judgement;
-use rematch_engine::compare::outcome::{
-    BenchmarkResult, MetricComparison, PipelineComparison, StageSummary, VerdictOutcome,
-};
+use rematch_engine::compare::outcome::{BenchmarkResult, MetricComparison, PipelineComparison, VerdictOutcome};
 use rematch_engine::report::Report;
 use rematch_engine::run::Finished;
 
@@ -301,11 +300,11 @@ fn scorers(text: &mut String, report: &Report, result: &BenchmarkResult) -> std:
 
 /// What a clock says, and of which retrievers it says nothing.
 fn latency(text: &mut String, report: &Report) -> std::fmt::Result {
-    let (mut timed, mut untimed) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
+    let (mut timed, mut untimed) = (Vec::new(), BTreeMap::<Untimed, Vec<&str>>::new());
     for result in report.results.iter().filter(|result| result.answered_sessions > 0) {
         let id = result.retriever_id.as_str();
         match (result.latency.p50_ms, result.latency.p99_ms) {
-            (None, None) => untimed.entry(why_untimed(result)).or_default().push(id),
+            (None, None) => untimed.entry(Untimed::of(&result.stages)).or_default().push(id),
             (p50, p99) => timed.push(format!("{id} {} / {}", short(p50), short(p99))),
         }
     }
@@ -318,20 +317,6 @@ fn latency(text: &mut String, report: &Report) -> std::fmt::Result {
     // Apart: the line above differs from run to run, and with it where it breaks.
     let untimed: Vec<String> = untimed.iter().map(|(why, ids)| format!("{} ({why})", ids.join(", "))).collect();
     paragraph(text, &format!("no latency of {}", untimed.join(", ")), "")
-}
-
-/// Why no answer of a retriever was measured.
-fn why_untimed(result: &BenchmarkResult) -> String {
-    let stages = &result.stages;
-    let cached = stages.iter().map(|stage| stage.cached).max().unwrap_or(0);
-    let is_recorded = |stage: &StageSummary| matches!(stage.kind.as_str(), "recorded" | "shown");
-    if cached >= result.answered_sessions {
-        return format!("all {cached} answers came from the cache; `--no-cache` measures anew");
-    }
-    match stages.first() {
-        Some(first) if is_recorded(first) => "recorded answers have none".to_owned(),
-        _ => "nothing was measured".to_owned(),
-    }
 }
 
 /// What servers were asked, one paragraph for all stages; the report has the rest.
@@ -394,34 +379,4 @@ fn signed(value: Option<f64>) -> String {
 
 fn short(value: Option<f64>) -> String {
     value.map_or(MISSING.to_owned(), |value| format!("{value:.2}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn result(kind: &str, cached: u64) -> BenchmarkResult {
-        let stage = serde_json::to_value(StageSummary { kind: kind.to_owned(), cached, ..StageSummary::default() });
-        let result = serde_json::json!({
-            "retriever_id": "r", "retriever_name": "r", "pipeline_hash": "", "state": "completed", "metrics": null,
-            "scores": {}, "scenario_score": null, "scorers": {}, "latency": rematch_engine::compare::outcome::LatencyMetrics::default(),
-            "stages": [stage.unwrap()], "answered_sessions": 12, "empty_answers": 0, "failed_sessions": 0,
-            "error_summary": {}, "taxonomy_deltas": {},
-        });
-        serde_json::from_value(result).unwrap()
-    }
-
-    #[test]
-    fn what_was_not_measured_says_why() {
-        let cached = "all 12 answers came from the cache; `--no-cache` measures anew";
-        for (kind, found, why) in [
-            ("bm25", 12, cached),
-            ("http", 12, cached),
-            ("recorded", 0, "recorded answers have none"),
-            ("shown", 0, "recorded answers have none"),
-            ("bm25", 11, "nothing was measured"),
-        ] {
-            assert_eq!(why_untimed(&result(kind, found)), why, "{kind} {found}");
-        }
-    }
 }

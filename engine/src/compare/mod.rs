@@ -59,6 +59,7 @@ mod taxonomy;
 mod tests;
 mod ties;
 mod touched;
+mod untimed;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -70,6 +71,7 @@ use rematch_metrics::stats::{benjamini_hochberg, holm};
 pub use judged::{JudgeNext, judge_next};
 pub use outcome::Comparison;
 pub use sums::{Round, SumMaker, ask_for_sums};
+pub use untimed::Untimed;
 
 use crate::benchmark::Plan;
 use crate::benchmark::statistics::Correction;

@@ -84,12 +84,9 @@ pub(super) fn decide(gate: &GatePlan, place: Place<'_>, evidence: &Evidence) -> 
 fn unmeasured(gate: &GatePlan, evidence: &Evidence) -> Option<String> {
     let [baseline, candidate] = &evidence.unknown;
     // A difference is of the candidate first: both are mostly unknown for the same reason.
-    let baseline = baseline.as_ref().filter(|_| gate.max_regression.is_some());
-    match (baseline, candidate) {
-        (_, Some(why)) => Some(format!("of the candidate no answer was timed: {why}")),
-        (Some(why), None) => Some(format!("of the baseline no answer was timed: {why}")),
-        (None, None) => None,
-    }
+    let baseline = baseline.filter(|_| gate.max_regression.is_some());
+    let (arm, why) = candidate.map(|why| ("candidate", why)).or(baseline.map(|why| ("baseline", why)))?;
+    Some(format!("no latency of the {arm} ({why})"))
 }
 
 /// Returns why what was found is not sure: time-outs took at least until their deadline, and nobody knows how much longer. A candidate
@@ -273,6 +270,7 @@ mod tests {
     use super::*;
     use crate::benchmark::spec::Direction;
     use crate::benchmark::{GateNodes, GatePlan};
+    use crate::compare::Untimed;
     use crate::compare::outcome::GateClicks;
 
     fn gate(bound: f64) -> GatePlan {
@@ -374,19 +372,22 @@ mod tests {
 
     #[test]
     fn a_latency_that_is_not_known_says_why() {
-        let why = || Some("its answers were kept from an earlier run; with `--no-cache`".to_owned());
         let slow = GatePlan { max_regression: None, max_value: Some(900.0), on: GateOn::Point, ..gate(0.0) };
-        let unknown = Evidence { n: 30, unknown: [None, why()], ..Evidence::none(true) };
+        let unknown = Evidence { n: 30, unknown: [None, Some(Untimed::Kept)], ..Evidence::none(true) };
         let outcome = decide(&slow, Place::default(), &unknown);
         assert_eq!(outcome.state, GateState::Inconclusive);
-        let said = "the candidate's value is not known; of the candidate no answer was timed: its answers were kept from an earlier run";
+        let said = "the candidate's value is not known; no latency of the candidate (answers came from the cache; `--no-cache`";
         assert!(outcome.reason.contains(said), "{}", outcome.reason);
         // A level asks nothing of the baseline, a difference does.
-        let of_baseline = Evidence { candidate: Some(5.0), unknown: [why(), None], ..unknown };
+        let of_baseline = Evidence { candidate: Some(5.0), unknown: [Some(Untimed::Kept), None], ..unknown };
         assert_eq!(judged(&slow, &of_baseline), GateState::Passed);
-        assert!(!decide(&slow, Place::default(), &of_baseline).reason.contains("timed"));
+        assert!(!decide(&slow, Place::default(), &of_baseline).reason.contains("no latency"));
         let outcome = decide(&GatePlan { on: GateOn::Point, ..gate(100.0) }, Place::default(), &of_baseline);
-        assert!(outcome.reason.contains("of the baseline no answer was timed"), "{}", outcome.reason);
+        assert!(
+            outcome.reason.contains("no latency of the baseline (answers came from the cache"),
+            "{}",
+            outcome.reason
+        );
     }
 
     #[test]

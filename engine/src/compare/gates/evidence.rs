@@ -6,9 +6,10 @@ use super::words::Unit;
 use crate::benchmark::spec::Direction;
 use crate::benchmark::{GatePlan, Observed};
 use crate::compare::CONFIDENCE;
+use crate::compare::Untimed;
 use crate::compare::exposure::over_curves;
 use crate::compare::outcome::{
-    BenchmarkResult, Exposure, GateClicks, MetricComparison, NodeComparison, PipelineComparison, StageSummary, Stopping,
+    BenchmarkResult, Exposure, GateClicks, MetricComparison, NodeComparison, PipelineComparison, Stopping,
 };
 use crate::compare::verdict::{self, Distrust, thousands};
 
@@ -52,8 +53,8 @@ pub(super) struct Evidence {
     pub(super) clicks: Option<GateClicks>,
     /// Whether interval and p are those of a sample that was not made for what they are asked now: the run stopped early.
     pub(super) stopped_early: bool,
-    /// Why a latency of baseline and candidate is not known, in words, where it is not.
-    pub(super) unknown: [Option<String>; 2],
+    /// Why a latency of baseline and candidate is not known, where it is not.
+    pub(super) unknown: [Option<Untimed>; 2],
     /// Sessions of baseline and candidate that timed out, where the value lies among them, so that it is at least that.
     pub(super) timed_out: [Option<u64>; 2],
 }
@@ -98,9 +99,8 @@ impl Evidence {
             candidate,
             delta: candidate.zip(baseline).map(|(new, old)| new - old),
             n,
-            unknown: [(subject.baseline, baseline), (subject.candidate, candidate)].map(|(result, value)| {
-                (value.is_none() && !observed.is_share()).then(|| why_unmeasured(result).to_owned())
-            }),
+            unknown: [(subject.baseline, baseline), (subject.candidate, candidate)]
+                .map(|(result, value)| (value.is_none() && !observed.is_share()).then(|| Untimed::of(&result.stages))),
             timed_out: [subject.baseline, subject.candidate].map(|result| timed_out(observed, result)),
             ..Self::none(true)
         };
@@ -226,22 +226,6 @@ fn value_of(observed: Observed, result: &BenchmarkResult) -> Option<f64> {
         Observed::LatencyMeanMs => at_least.map_or(result.latency.mean_ms, |bound| bound.mean_ms),
         Observed::FailedShare => share(result.failed_sessions),
         Observed::EmptyShare => share(result.empty_answers),
-    }
-}
-
-/// Returns why no answer of an arm was timed, by what its stages did.
-fn why_unmeasured(result: &BenchmarkResult) -> &'static str {
-    let any = |count: fn(&StageSummary) -> u64| result.stages.iter().any(|stage| count(stage) > 0);
-    if any(|stage| stage.cached) {
-        "its answers were kept from an earlier run; with `--no-cache`, they are asked for and timed anew"
-    } else if any(|stage| stage.batched) {
-        "its answers came many at once, none of which has a time of its own"
-    } else if any(|stage| stage.retried) {
-        "every answer took more than one attempt, and only first ones are timed"
-    } else if !any(|stage| stage.attempts) {
-        "its answers were looked up, from recorded rankings without latencies or from what users saw; a retriever that is asked is timed"
-    } else {
-        "none of its answers came from a first attempt, made in this run"
     }
 }
 
