@@ -55,5 +55,6 @@ mod terminal;
 mod transforms;
 mod trec_covid;
 mod trec_eval_golden;
+mod validated;
 mod verify;
 mod wrong_input;

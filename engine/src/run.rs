@@ -2,6 +2,7 @@
 
 mod error;
 mod inputs;
+mod look;
 mod merge;
 mod on_cluster;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::spawn_blocking;
 
 pub use error::RunError;
+pub use look::look;
 pub use merge::merge;
 pub use on_cluster::Place;
 

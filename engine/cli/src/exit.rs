@@ -249,6 +249,7 @@ fn code_of_run(error: &RunError) -> Exit {
         RunError::Replay(error) => code_of_replay(error),
         RunError::Select(error) => code_of_select(error),
         RunError::Score(error) | RunError::Compare(CompareError::Score(error)) => code_of_score(error),
+        RunError::Compare(CompareError::Items(_)) => Exit::Input,
         RunError::Compare(CompareError::TooManyValues { .. } | CompareError::Gate(_)) => Exit::Usage,
         RunError::Rejudge(error) => code_of_rejudge(error),
         RunError::ScorerFailed { .. } => Exit::Plugin,

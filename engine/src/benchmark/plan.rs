@@ -22,6 +22,7 @@ use super::spec::{
 };
 use super::stages::{StageKind, StagePlan};
 use super::statistics::StatisticsPlan;
+use crate::storage::is_url;
 
 /// A benchmark as it was written, kept beside a run so that a value of it can be set anew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +230,14 @@ pub struct CorpusPlan {
     pub path: PathBuf,
     /// The column that holds the item id.
     pub id: String,
+}
+
+impl CorpusPlan {
+    /// Returns whether its files do not lie on this machine.
+    #[must_use]
+    pub fn is_behind_a_url(&self) -> bool {
+        is_url(&self.path.to_string_lossy())
+    }
 }
 
 /// One weighted scoring function.

@@ -162,6 +162,15 @@ pub fn compare(
     compare_within(plan, contract, arms, run, threads, MOST_BYTES)
 }
 
+/// Looks whether what a plan names for the comparison alone can be read: the columns of the catalogue of `lists`.
+///
+/// # Errors
+///
+/// Returns an error that [`compare`] returns too.
+pub fn look(plan: &Plan) -> Result<(), CompareError> {
+    Beyond::look(plan)
+}
+
 /// Compares as [`compare`] does, and holds no more than `most_bytes` for resampling.
 fn compare_within(
     plan: &Plan,

@@ -18,7 +18,7 @@ use super::LoadError;
 use super::dirt::{Dirt, DirtKind};
 use super::files::{Lines, plain_name};
 use super::repeats::{Ids, find_repeat};
-use super::trec::{Grouping, Qrels, Share, settled};
+use super::trec::{Grouping, Qrels, Share, look_at_judgments, settled};
 use crate::session::{Judgment, Session};
 use crate::storage::{self, is_url};
 
@@ -60,6 +60,17 @@ impl BeirSessions {
         refuse_repeats(&queries)?;
         let lines = Lines::open(&queries)?;
         Ok(Self { queries, qrels_path, share, stage: Stage::Queries { lines, qrels } })
+    }
+
+    /// Looks at the first query and the first judgment of a directory of this machine.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`BeirSessions::open`] returns too.
+    pub(super) fn look(directory: &str) -> Result<(), LoadError> {
+        let BeirFiles { queries, qrels } = BeirFiles::find(directory)?;
+        look_at_judgments(&qrels)?;
+        QueryIds(&queries).visit(&mut |_| false)
     }
 
     /// Returns the next session, or `None` at the end.

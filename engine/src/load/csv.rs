@@ -84,6 +84,16 @@ impl CsvSessions {
         Ok(Self { path: path.to_owned(), memory_bytes, share, sessions: sessions.into_iter() })
     }
 
+    /// Looks at the columns of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`CsvSessions::open`] returns too.
+    pub(super) fn look(path: &Path) -> Result<(), LoadError> {
+        let mut reader = ReaderBuilder::new().from_reader(open_text(path)?);
+        Header::read(path, &mut reader, &mut Dirt::default()).map(drop)
+    }
+
     /// Returns the next session with its line, or `None` at the end.
     ///
     /// # Errors

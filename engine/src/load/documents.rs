@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::{LoadError, files};
 use crate::benchmark::CorpusPlan;
 
+pub(crate) use typed::Known;
 pub use typed::TypedCorpus;
 pub use vectors::Vectors;
 
@@ -87,6 +88,30 @@ impl DocumentReader {
             occurred: json_lines::Occurred::new(fields),
             done: false,
         })
+    }
+
+    /// Looks at the files without reading them through: at the columns of each and its first row; of JSON objects, at as many as
+    /// it takes to meet every field, or to say that none of them has one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that reading the documents meets too.
+    pub fn look(mut self) -> Result<(), LoadError> {
+        let (mut last, mut is_empty) = (PathBuf::new(), true);
+        for path in std::mem::take(&mut self.files) {
+            let mut file = CorpusFile::open(&path, &self.columns)?;
+            while file.next_row(&self.columns, &mut self.occurred)?.is_some() {
+                is_empty = false;
+                if !matches!(file, CorpusFile::JsonLines(_)) || self.occurred.have_all() {
+                    break;
+                }
+            }
+            last = path;
+        }
+        if is_empty {
+            return Err(LoadError::Empty { path: last, what: "documents" });
+        }
+        self.occurred.check(&last)
     }
 
     fn next_document(&mut self) -> Result<Option<Document>, LoadError> {

@@ -43,7 +43,7 @@ use self::text::Text;
 use super::columnar::listed;
 use super::{LoadError, files};
 use crate::benchmark::HitOrder;
-use crate::storage::{self, Blob};
+use crate::storage::{self, Blob, is_url};
 
 pub use cursor::RecordedCursor;
 #[cfg(test)]
@@ -157,6 +157,21 @@ impl Recording {
         Ok(Self { opened: Arc::new(opened) })
     }
 
+    /// Looks at the columns of a table, or at the first lines of a run that is not compressed and lies on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`Recording::open`] returns too.
+    pub fn look(path: &Path, settings: &RecordedSettings) -> Result<(), LoadError> {
+        match kind_of(path)? {
+            (Kind::Table, blob) => open_table(path, blob, settings).map(drop),
+            (Kind::Text, blob) if !is_url(&path.to_string_lossy()) => {
+                Text::open(path, blob, settings.retriever_id.clone(), settings.order)?.look()
+            }
+            (Kind::Text | Kind::CompressedText, _) => Ok(()),
+        }
+    }
+
     /// Returns a reader of its own place.
     #[must_use]
     pub fn cursor(&self) -> RecordedCursor {
@@ -174,26 +189,49 @@ fn second_ranking(path: &Path, row: u64, id: &str) -> LoadError {
     LoadError::Row { path: path.to_owned(), row, reason: format!("a second ranking of session `{id}`") }
 }
 
+/// How a file of rankings is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Table,
+    Text,
+    CompressedText,
+}
+
+/// Tells it from the first bytes and the name.
+fn kind_of(path: &Path) -> Result<(Kind, Blob), LoadError> {
+    let io = |source| LoadError::Io { path: path.to_owned(), source };
+    let blob = Blob::open(path).map_err(io)?;
+    let mut head = [0; 4];
+    let read = blob.read_at(0, &mut head).map_err(io)?;
+    let head = head.get(..read).unwrap_or_default();
+    let kind = match files::plain_name(path).ends_with(".parquet") || head == PARQUET_MAGIC {
+        true => Kind::Table,
+        // Compressed text can only be read from its start.
+        false if head.starts_with(GZIP_MAGIC) => Kind::CompressedText,
+        false => Kind::Text,
+    };
+    Ok((kind, blob))
+}
+
+fn open_table(path: &Path, blob: Blob, settings: &RecordedSettings) -> Result<Table, LoadError> {
+    Table::open(path, blob, |schema| Columns::of(path, schema, settings))
+}
+
 fn open_source(
     path: &Path,
     settings: &RecordedSettings,
     scratch: &Path,
     copies: &mut Vec<TempPath>,
 ) -> Result<Source, LoadError> {
-    let io = |source| LoadError::Io { path: path.to_owned(), source };
-    let mut blob = Blob::open(path).map_err(io)?;
-    let mut head = [0; 4];
-    let read = blob.read_at(0, &mut head).map_err(io)?;
-    let head = head.get(..read).unwrap_or_default();
-    if files::plain_name(path).ends_with(".parquet") || head == PARQUET_MAGIC {
-        let columns = |schema: &_| Columns::of(path, schema, settings);
-        return Ok(Source::Table(Arc::new(Table::open(path, blob, columns)?)));
+    let (kind, mut blob) = kind_of(path)?;
+    if kind == Kind::Table {
+        return Ok(Source::Table(Arc::new(open_table(path, blob, settings)?)));
     }
     // Text is read in many small pieces, which objects are too far away for.
+    let io = |source| LoadError::Io { path: path.to_owned(), source };
     let path = &storage::local(path).map_err(io)?;
     let io = |source| LoadError::Io { path: path.clone(), source };
-    if head.starts_with(GZIP_MAGIC) {
-        // Compressed text can only be read from its start.
+    if kind == Kind::CompressedText {
         let mut text = files::open_text(path)?;
         let cannot_write = |source| LoadError::Io { path: scratch.to_owned(), source };
         let mut file = tempfile::NamedTempFile::new_in(scratch).map_err(cannot_write)?;

@@ -140,6 +140,27 @@ impl SessionReader {
         Ok(Self { source, dirt, place, row: 0, origin: Some(origin) })
     }
 
+    /// Looks at what [`SessionReader::open`] would read without reading it through: at the columns of tables and at the first
+    /// rows of text. What lies behind a URL is not fetched for that.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that reading the sessions meets too.
+    pub fn look(path: &SessionsPath, format: Option<SessionFormat>) -> Result<(), LoadError> {
+        match path {
+            SessionsPath::Files(patterns) => {
+                for pattern in patterns.iter().filter(|pattern| !is_url(pattern)) {
+                    files::expand(pattern)?.iter().try_for_each(|path| FileSessions::look(path, format))?;
+                }
+                Ok(())
+            }
+            SessionsPath::Ubi(spec) => ubi::UbiSessions::look(spec),
+            SessionsPath::Trec(spec) => trec::TrecSessions::look(spec),
+            SessionsPath::Beir(directory) if is_url(directory) => Ok(()),
+            SessionsPath::Beir(directory) => beir::BeirSessions::look(directory),
+        }
+    }
+
     /// Returns a reader of files in the session schema.
     pub(super) fn of_files(paths: VecDeque<PathBuf>, format: Option<SessionFormat>) -> Self {
         let place = paths.front().cloned().unwrap_or_default();
@@ -261,6 +282,19 @@ impl FileSessions {
             SessionFormat::Jsonl => Self::Jsonl(JsonlSessions::open(path)?),
             SessionFormat::Csv => Self::Csv(csv::CsvSessions::open(path, memory_bytes, dirt)?),
         })
+    }
+
+    /// Opens a file; of one whose rows must be read before it is open, looks at the columns, and of one without columns at the first
+    /// session.
+    fn look(path: &Path, format: Option<SessionFormat>) -> Result<(), LoadError> {
+        let format = format.map_or_else(|| session_format(path), Ok)?;
+        let mut dirt = Dirt::default();
+        match format {
+            SessionFormat::Csv => csv::CsvSessions::look(path),
+            // Not all columns of a table are read in every row.
+            SessionFormat::Parquet | SessionFormat::Arrow => Self::open(path, Some(format), 0, &mut dirt).map(drop),
+            SessionFormat::Jsonl => Self::open(path, Some(format), 0, &mut dirt)?.next_session(&mut dirt).map(drop),
+        }
     }
 
     fn next_session(&mut self, dirt: &mut Dirt) -> Result<Option<(u64, Session)>, LoadError> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -84,5 +85,13 @@ impl Engine {
             }
             _ => SelectError::Engine(error),
         }
+    }
+}
+
+/// Returns whether the error is that of a name that no column has.
+pub(crate) fn names_no_column(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => matches!(error.as_ref(), SchemaError::FieldNotFound { .. }),
+        _ => false,
     }
 }

@@ -36,7 +36,7 @@ use crate::load::ImportSummary;
 use crate::storage::calls;
 use crate::store::{RunDirectory, StoreError, layout, sessions_per_chunk};
 use batches::Batches;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Engine, names_no_column};
 use source::Input;
 
 /// How the sample came about: every session that was loaded is sampled or counted under a reason.

@@ -8,6 +8,7 @@ use rematch_engine::benchmark::{Plan, SpecSource};
 use rematch_engine::forecast::{
     self, Conditions, DetectableEffect, DurationForecast, Forecast, Proportion, RetrieverForecast,
 };
+use rematch_engine::run;
 
 use super::{print, print_json};
 use crate::dirt;
@@ -25,6 +26,7 @@ pub(crate) fn plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let plan = Plan::resolve(&source)?;
     super::validate::check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
+    run::look(&plan)?;
     let conditions = Conditions {
         memory_bytes: arguments.memory_limit / 2,
         threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),

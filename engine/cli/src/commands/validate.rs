@@ -2,6 +2,7 @@
 
 use rematch_engine::benchmark::{Diagnostic, KeyPath, Plan, SpecSource};
 use rematch_engine::replay::{Pipeline, Workspace};
+use rematch_engine::run;
 use rematch_engine::score::ScoringContract;
 use rematch_engine::select::{self, SelectError};
 
@@ -12,13 +13,14 @@ use crate::gatekeeper;
 use crate::plugin_host::plugin_host;
 use crate::terminal::counted;
 
-/// Checks a benchmark file and that its inputs are there.
+/// Checks a benchmark file, that its inputs are there, and that they hold what it names.
 pub(crate) fn validate(arguments: &ValidateArguments) -> Result<Exit, Failure> {
     let source = SpecSource::read(&arguments.benchmark, &arguments.overrides)?;
     let plan = Plan::resolve(&source)?;
     check_predicate(&plan, &source)?;
     plan.check_inputs(&source).map_err(|missing| Failure::new(Exit::Input, missing))?;
     gatekeeper::check(&plan)?;
+    run::look(&plan)?;
     if plan.has_plugins() {
         // A component that cannot be loaded, refuses its parameters or contradicts another scorer is found here.
         let plugins = plugin_host(None)?;

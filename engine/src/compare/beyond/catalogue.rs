@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::benchmark::ListsPlan;
+use crate::benchmark::{ItemsPlan, ListsPlan};
 use crate::load::LoadError;
 use crate::load::documents::DocumentReader;
 use crate::rows::item_key;
@@ -29,9 +29,7 @@ pub(super) struct Item {
 impl Catalogue {
     /// Reads the catalogue that a plan names; `None` where it names none.
     pub(super) fn read(plan: &ListsPlan) -> Result<Option<Self>, LoadError> {
-        let Some(items) = &plan.items else { return Ok(None) };
-        let mut fields = items.fields.clone();
-        fields.extend(plan.popularity.clone());
+        let Some((items, fields)) = read_of(plan) else { return Ok(None) };
         let mut found = Self { labelled: !items.fields.is_empty(), ..Self::default() };
         let mut people = 0_u64;
         for document in DocumentReader::open(&items.corpus, &fields)? {
@@ -47,6 +45,15 @@ impl Catalogue {
         Ok(Some(found))
     }
 
+    /// Looks at the columns and the first item of the catalogue that a plan names, if it names one on this machine.
+    pub(super) fn look(plan: &ListsPlan) -> Result<(), LoadError> {
+        let Some((items, fields)) = read_of(plan) else { return Ok(()) };
+        if items.corpus.is_behind_a_url() {
+            return Ok(());
+        }
+        DocumentReader::open(&items.corpus, &fields)?.look()
+    }
+
     /// Returns the number of items.
     pub(super) fn len(&self) -> usize {
         self.items.len()
@@ -55,6 +62,12 @@ impl Catalogue {
     pub(super) fn get(&self, key: u64) -> Option<&Item> {
         self.items.get(&key)
     }
+}
+
+/// What a plan names as its catalogue, and the fields that are read of it.
+fn read_of(plan: &ListsPlan) -> Option<(&ItemsPlan, Vec<String>)> {
+    let items = plan.items.as_ref()?;
+    Some((items, items.fields.iter().chain(&plan.popularity).cloned().collect()))
 }
 
 /// A whole number of people; 0 for what is none.

@@ -8,7 +8,7 @@ use rematch_metrics::recommendation::{CatalogueCoverage, intra_list_diversity, l
 
 use super::catalogue::Catalogue;
 use super::visits::{VisitScores, Votes};
-use crate::benchmark::ListsPlan;
+use crate::benchmark::{ListsPlan, Plan};
 use crate::compare::CompareError;
 use crate::compare::columns::{Damaged, binaries, text_column};
 use crate::compare::fold::in_order;
@@ -16,6 +16,7 @@ use crate::compare::outcome::{BeyondAccuracy, CoverageSummary, MetricSummary, No
 use crate::compare::question::Question;
 use crate::compare::tables::part;
 use crate::compare::tally::{MeanTally, merge_each};
+use crate::load::LoadError;
 use crate::rows::top_keys;
 use crate::schema::column;
 use crate::store::{RunDirectory, StoreError, TableReader, layout};
@@ -43,6 +44,11 @@ pub(super) struct Tops {
 }
 
 impl Beyond {
+    /// Looks at the catalogue, where a plan asks for it.
+    pub(in crate::compare) fn look(plan: &Plan) -> Result<(), CompareError> {
+        plan.lists.as_ref().map_or(Ok(()), |lists| Catalogue::look(lists).map_err(unread))
+    }
+
     /// Reads the catalogue and the top items of a run, where its plan asks for it.
     pub(in crate::compare) fn read(
         question: &Question<'_>,
@@ -51,7 +57,7 @@ impl Beyond {
         threads: NonZeroUsize,
     ) -> Result<Self, CompareError> {
         let Some(plan) = &question.plan.lists else { return Ok(Self::default()) };
-        let catalogue = Catalogue::read(plan).map_err(|error| CompareError::Items(Box::new(error)))?;
+        let catalogue = Catalogue::read(plan).map_err(unread)?;
         let votes = Votes::read(plan, run, sample, threads)?;
         let mut visits = VisitScores::new(question.arms);
         let mut arms: Vec<ArmLists> = Vec::new();
@@ -150,4 +156,8 @@ impl ArmLists {
             paul_score: None,
         }
     }
+}
+
+fn unread(error: LoadError) -> CompareError {
+    CompareError::Items(Box::new(error))
 }

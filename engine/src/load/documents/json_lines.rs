@@ -38,6 +38,11 @@ impl Occurred {
         if self.documents == DOCUMENTS_BEFORE_CHECK { self.check(path) } else { Ok(()) }
     }
 
+    /// Returns whether every field has occurred.
+    pub(super) fn have_all(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// Checks that every field has occurred.
     pub(super) fn check(&self, path: &Path) -> Result<(), LoadError> {
         match self.missing.first() {

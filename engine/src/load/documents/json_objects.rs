@@ -15,12 +15,16 @@ use super::super::files::Lines;
 /// Rows that are read at once.
 const BATCH_ROWS: usize = 8192;
 
-/// Returns the columns of a file: the id, then the others by name, each with a type that all its values have.
-pub(super) fn schema(path: &Path, id: &str) -> Result<Schema, LoadError> {
-    let mut failure = None;
-    let mut objects = Objects { path, lines: Lines::open(path)? };
+/// Returns the columns of a file: the id, then the others by name, each with a type that all its values have; and how many
+/// objects were read for that, at most `rows`.
+pub(super) fn schema(path: &Path, id: &str, rows: Option<usize>) -> Result<(Schema, usize), LoadError> {
+    let (mut failure, mut read) = (None, 0);
+    let mut objects = Objects { path, lines: Lines::open(path)? }.take(rows.unwrap_or(usize::MAX));
     let values = std::iter::from_fn(|| match objects.next()? {
-        Ok(object) => Some(Ok::<Value, ArrowError>(Value::Object(object))),
+        Ok(object) => {
+            read += 1;
+            Some(Ok::<Value, ArrowError>(Value::Object(object)))
+        }
         Err(error) => {
             failure = Some(error);
             None
@@ -36,7 +40,7 @@ pub(super) fn schema(path: &Path, id: &str) -> Result<Schema, LoadError> {
     }
     let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
     fields.sort_by(|left, right| (left.name() != id, left.name()).cmp(&(right.name() != id, right.name())));
-    Ok(Schema::new(fields))
+    Ok((Schema::new(fields), read))
 }
 
 /// Hands over the rows of a file, batch by batch. Keys that `schema` does not have are passed over.

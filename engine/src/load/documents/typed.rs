@@ -26,6 +26,20 @@ pub struct TypedCorpus {
     schema: SchemaRef,
 }
 
+/// How many rows of a file of text are looked at where it is not read through.
+const ROWS_LOOKED_AT: usize = 1000;
+
+/// What is known of the columns of a corpus of which not everything was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Known {
+    /// Some of them.
+    Some,
+    /// All their names; a type may be another one.
+    Names,
+    /// All of them with their types.
+    Types,
+}
+
 impl TypedCorpus {
     /// Finds out which columns a corpus has. A corpus of text is read once for that.
     ///
@@ -33,11 +47,27 @@ impl TypedCorpus {
     ///
     /// Returns an error when no file matches the corpus's path, a file cannot be read, or there is no column of ids.
     pub fn open(corpus: &CorpusPlan) -> Result<Self, LoadError> {
+        Self::open_within(corpus, None).map(|(corpus, _)| corpus)
+    }
+
+    /// Finds out what a look at the first rows of its files tells of a corpus.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`TypedCorpus::open`] returns too, or reading the corpus.
+    pub(crate) fn look(corpus: &CorpusPlan) -> Result<(Self, Known), LoadError> {
+        Self::open_within(corpus, Some(ROWS_LOOKED_AT))
+    }
+
+    /// Looks at some rows of each file of text, at all of them where `rows` does not say how many.
+    fn open_within(corpus: &CorpusPlan, rows: Option<usize>) -> Result<(Self, Known), LoadError> {
         let mut files = Vec::new();
         let mut fields: Vec<Field> = Vec::new();
+        let mut known = Known::Types;
         for path in corpus_files(corpus)? {
             let format = Format::of(&path)?;
-            let schema = format.schema(&path, &corpus.id)?;
+            let (schema, known_of_file) = format.schema(&path, &corpus.id, rows)?;
+            known = known.min(known_of_file);
             if schema.column_with_name(&corpus.id).is_none() {
                 let available = columnar::listed(schema.fields().iter().map(|field| field.name().as_str()));
                 return Err(LoadError::MissingColumn { path, column: corpus.id.clone(), available });
@@ -52,7 +82,7 @@ impl TypedCorpus {
         }
         let text = |field: Field| if *field.name() == corpus.id { field.with_data_type(DataType::Utf8) } else { field };
         let fields: Vec<Field> = fields.into_iter().map(text).collect();
-        Ok(Self { id: corpus.id.clone(), files, schema: Arc::new(Schema::new(fields)) })
+        Ok((Self { id: corpus.id.clone(), files, schema: Arc::new(Schema::new(fields)) }, known))
     }
 
     /// Returns the columns of all files together; every one may be null.
@@ -136,7 +166,7 @@ impl TypedCorpus {
 
     /// Returns all columns of a file, which stand in its order, with the types that they have in all files together.
     fn schema_of_delimited(&self, path: &Path, format: Format) -> Result<SchemaRef, LoadError> {
-        let found = format.schema(path, &self.id)?;
+        let (found, _) = format.schema(path, &self.id, None)?;
         let typed = |field: &Arc<Field>| match self.schema.field_with_name(field.name()) {
             Ok(typed) => typed.clone(),
             Err(_) => field.as_ref().clone(),
@@ -146,16 +176,23 @@ impl TypedCorpus {
 }
 
 impl Format {
-    /// Returns the columns of a file.
-    fn schema(self, path: &Path, id: &str) -> Result<Schema, LoadError> {
+    /// Returns the columns of a file, and what is known of them after so many rows of text.
+    fn schema(self, path: &Path, id: &str, rows: Option<usize>) -> Result<(Schema, Known), LoadError> {
+        let is_read_through = |read: usize| rows.is_none_or(|rows| read < rows);
         match self {
-            Self::Parquet => Ok(TableReader::open(path, TableFormat::Parquet)?.schema().as_ref().clone()),
+            Self::Parquet => {
+                Ok((TableReader::open(path, TableFormat::Parquet)?.schema().as_ref().clone(), Known::Types))
+            }
             Self::Delimited(delimiter) => {
                 let format = csv::reader::Format::default().with_header(true).with_delimiter(delimiter);
-                let found = format.infer_schema(text(path)?, None);
-                found.map(|(schema, _)| schema).map_err(|error: ArrowError| not_a_table(path, &error))
+                let found = format.infer_schema(text(path)?, rows);
+                let (schema, read) = found.map_err(|error: ArrowError| not_a_table(path, &error))?;
+                Ok((schema, if is_read_through(read) { Known::Types } else { Known::Names }))
             }
-            Self::JsonLines => json_objects::schema(path, id),
+            Self::JsonLines => {
+                let (schema, read) = json_objects::schema(path, id, rows)?;
+                Ok((schema, if is_read_through(read) { Known::Types } else { Known::Some }))
+            }
         }
     }
 }

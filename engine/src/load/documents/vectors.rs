@@ -46,10 +46,24 @@ impl Vectors {
     /// length than the first, an id that is null, empty or repeated; and an error for a corpus that is not Parquet, has no
     /// such column or no rows.
     pub fn read(corpus: &CorpusPlan, column: &str) -> Result<Self, LoadError> {
+        Self::read_batches(corpus, column, usize::MAX)
+    }
+
+    /// Looks at the columns of a corpus and at the first rows of each of its files.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`Vectors::read`] returns too.
+    pub fn look(corpus: &CorpusPlan, column: &str) -> Result<(), LoadError> {
+        Self::read_batches(corpus, column, 1).map(drop)
+    }
+
+    /// Reads so many batches of each file.
+    fn read_batches(corpus: &CorpusPlan, column: &str, batches: usize) -> Result<Self, LoadError> {
         let mut reader =
             Reader { id: &corpus.id, column, seen: HashMap::new(), read: Vec::new(), found: Self::default() };
         for path in corpus_files(corpus)? {
-            reader.read_file(&path)?;
+            reader.read_file(&path, batches)?;
         }
         if reader.found.ids.is_empty() {
             return Err(LoadError::Empty { path: reader.read.pop().unwrap_or_default(), what: "vectors" });
@@ -82,7 +96,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read_file(&mut self, path: &Path) -> Result<(), LoadError> {
+    fn read_file(&mut self, path: &Path, most: usize) -> Result<(), LoadError> {
         if !starts_with(path, b"PAR1")? {
             let reason = "vectors are read from Parquet, and this is not a Parquet file".to_owned();
             return Err(LoadError::Format { path: path.to_owned(), reason });
@@ -95,7 +109,8 @@ impl Reader<'_> {
             columnar::index_of(path, batches.schema(), name)?;
         }
         let mut row = 0;
-        while let Some(batch) = batches.next_batch()? {
+        for _ in 0..most {
+            let Some(batch) = batches.next_batch()? else { break };
             self.add(path, &batch, row)?;
             row += batch.num_rows() as u64;
         }

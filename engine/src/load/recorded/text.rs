@@ -18,6 +18,8 @@ use crate::storage::Blob;
 
 /// Bytes of a file that one thread scans at a time.
 const PART_BYTES: u64 = 16 << 20;
+/// Bytes that are looked at where nothing is read.
+const BYTES_LOOKED_AT: u64 = 1 << 16;
 /// Bytes between two entries of the index.
 pub(super) const ENTRY_BYTES: u64 = 1 << 20;
 /// Columns of a line that mean something.
@@ -62,12 +64,21 @@ impl Text {
         Ok(index)
     }
 
+    /// Passes over the topics of the first lines.
+    pub(super) fn look(&self) -> Result<(), LoadError> {
+        self.scan_lines(self.start, (self.start + BYTES_LOOKED_AT).min(self.blob.length())).map(drop)
+    }
+
     fn scan_part(&self, part: u64) -> Result<Index, LoadError> {
         let start = self.start + part * PART_BYTES;
-        let end = (start + PART_BYTES).min(self.blob.length());
+        self.scan_lines(start, (start + PART_BYTES).min(self.blob.length()))
+    }
+
+    /// Passes over the topics of the lines that start between two bytes.
+    fn scan_lines(&self, start: u64, end: u64) -> Result<Index, LoadError> {
         let io = |source| LoadError::Io { path: self.path.clone(), source };
         let mut chunks = Chunks::new(self.blob.clone(), start);
-        if part > 0 {
+        if start > self.start {
             // The line that the part starts in is the part's before.
             chunks = Chunks::new(self.blob.clone(), start - 1);
             chunks.skip_line().map_err(io)?;

@@ -82,6 +82,15 @@ impl JudgmentRows {
     }
 }
 
+/// Looks at the columns of a file of judgments, or at its first one.
+///
+/// # Errors
+///
+/// Returns what [`JudgmentRows::advance`] does.
+pub(in crate::load) fn look_at_judgments(path: &Path) -> Result<(), LoadError> {
+    JudgmentRows::new(&[path.to_owned()]).advance(&mut Dirt::default()).map(drop)
+}
+
 impl Source {
     fn open(path: PathBuf) -> Result<Self, LoadError> {
         if let Some(format) = table_format(&path)? {

@@ -26,7 +26,7 @@ mod tests;
 mod topics;
 
 pub(super) use grouped::{Grouping, Qrels, Share, settled};
-pub(super) use judgment_rows::BEIR_HEADER;
+pub(super) use judgment_rows::{BEIR_HEADER, look_at_judgments};
 pub(super) use qrels::{is_comment, parse_grade, parse_qrel};
 pub(super) use sessions::TrecSessions;
 pub(super) use topics::read_topics;

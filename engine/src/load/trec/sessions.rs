@@ -7,13 +7,15 @@ use datafusion::arrow::array::RecordBatch;
 use serde_json::{Map, Value};
 
 use super::grouped::{Grouping, Qrels, Share, StreamedTopics, settled};
-use super::topics::{Topic, read_topics};
+use super::judgment_rows::look_at_judgments;
+use super::topics::{Topic, look_at_topics, read_topics};
 use crate::benchmark::spec::TrecSpec;
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
 use crate::load::files;
 use crate::load::held::Held;
 use crate::session::{Judgment, Session};
+use crate::storage::is_url;
 
 /// What a topic takes in memory besides its texts.
 const TOPIC_BYTES: usize = 300;
@@ -82,6 +84,21 @@ impl TrecSessions {
             }
         };
         Ok(Self { qrels, topics, has_topics: spec.topics.is_some(), stage })
+    }
+
+    /// Looks at the first topic and the first judgment of each file that lies on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`TrecSessions::open`] returns too.
+    pub(in crate::load) fn look(spec: &TrecSpec) -> Result<(), LoadError> {
+        for pattern in spec.topics.iter().filter(|pattern| !is_url(pattern)) {
+            files::expand(pattern)?.iter().try_for_each(|path| look_at_topics(path))?;
+        }
+        if is_url(&spec.qrels) {
+            return Ok(());
+        }
+        files::expand(&spec.qrels)?.iter().try_for_each(|path| look_at_judgments(path))
     }
 
     /// Returns the next sessions in columns, `most` of them or as many as there are, where they are judgments and nothing else and

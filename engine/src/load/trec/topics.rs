@@ -46,6 +46,25 @@ pub(in crate::load) fn read_topics(path: &Path, dirt: &mut Dirt) -> Result<Vec<T
     Ok(topics)
 }
 
+/// Looks at the first line of a file of topics; XML and SGML say nothing by one.
+///
+/// # Errors
+///
+/// Returns an error that [`read_topics`] returns too.
+pub(in crate::load) fn look_at_topics(path: &Path) -> Result<(), LoadError> {
+    let mut lines = Lines::open(path)?;
+    while let Some((row, line)) = lines.next_line()? {
+        if line.trim().is_empty() {
+            continue;
+        }
+        if !line.trim_start().starts_with('<') {
+            line_topic(line, row).map_err(|reason| LoadError::Row { path: path.to_owned(), row, reason })?;
+        }
+        break;
+    }
+    Ok(())
+}
+
 fn refuse_duplicates(path: &Path, topics: &[Topic]) -> Result<(), LoadError> {
     let mut met: HashMap<&str, u64> = HashMap::new();
     for topic in topics {
@@ -64,16 +83,17 @@ fn line_topics(text: &str, dirt: &mut Dirt) -> Result<Vec<Topic>, (u64, String)>
             dirt.add(DirtKind::BlankLine);
             continue;
         }
-        let (id, query) = line.split_once('\t').ok_or_else(|| {
-            let reason = "found no tab, expected `id TAB text` (or topics in XML or SGML)";
-            (row, reason.to_owned())
-        })?;
-        if id.trim().is_empty() {
-            return Err((row, "the topic has no id, expected `id TAB text`".into()));
-        }
-        topics.push(Topic { id: id.trim().to_owned(), query: one_line(query), details: Vec::new(), row });
+        topics.push(line_topic(line, row).map_err(|reason| (row, reason))?);
     }
     Ok(topics)
+}
+
+fn line_topic(line: &str, row: u64) -> Result<Topic, String> {
+    let (id, query) = line.split_once('\t').ok_or("found no tab, expected `id TAB text` (or topics in XML or SGML)")?;
+    if id.trim().is_empty() {
+        return Err("the topic has no id, expected `id TAB text`".into());
+    }
+    Ok(Topic { id: id.trim().to_owned(), query: one_line(query), details: Vec::new(), row })
 }
 
 /// Returns the text with its runs of white space as single spaces, or `None` where there is nothing else.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::events::{Event, Events, IMPRESSION, Ordinal, is_click};
 use super::position::{Base, Evidence, Fit, fit};
 use super::queries::{Queries, Query};
+use super::records::Records;
 use crate::benchmark::spec::UbiSpec;
 use crate::load::LoadError;
 use crate::load::dirt::{Dirt, DirtKind};
@@ -13,6 +14,7 @@ use crate::load::files;
 use crate::load::held::Held;
 use crate::load::trec::Share;
 use crate::session::{Interaction, Session, ShownItem};
+use crate::storage::is_url;
 
 /// One session per query: in order of the queries, or so within each share where the log takes several passes.
 pub(in crate::load) struct UbiSessions {
@@ -57,6 +59,20 @@ impl UbiSessions {
         let (share, evidence) = log.survey(place)?;
         let sessions = log.join(share, place, dirt)?.sessions(evidence, dirt).into_iter();
         Ok(Self { log, share, evidence, sessions })
+    }
+
+    /// Looks at the first record of each file that lies on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`UbiSessions::open`] returns too.
+    pub(in crate::load) fn look(spec: &UbiSpec) -> Result<(), LoadError> {
+        for pattern in [&spec.queries, &spec.events].into_iter().filter(|pattern| !is_url(pattern)) {
+            for path in files::expand(pattern)? {
+                Records::open(&path)?.next_record(&mut Dirt::default())?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the next session, or `None` at the end.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::data::VectorTables;
 use super::{ReplayError, Workspace};
 use crate::benchmark::stages::http::HttpPlan;
-use crate::benchmark::stages::{FusePlan, RecordedPlan, RerankPlan, Reranker, StageKind, StagePlan};
+use crate::benchmark::stages::{FusePlan, RecordedPlan, RerankPlan, Reranker, StageKind, StagePlan, VectorPlan};
 use crate::benchmark::{CorpusPlan, PipelinePlan, PolicyPlan};
 use crate::load::LoadError;
 use crate::load::recorded::{RecordedSettings, Recording};
@@ -17,9 +17,11 @@ use crate::replay::plugin::{PluginError, PluginReranker, PluginRetriever};
 use crate::replay::remote::Policy;
 use crate::replay::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex, IndexError};
 use crate::replay::retrievers::http::{HttpError, HttpReranker};
+use crate::replay::retrievers::sql::SqlError;
+use crate::replay::retrievers::vector::VectorError;
 use crate::replay::retrievers::{HttpRetriever, RecordedRetriever, ShownRetriever};
 use crate::replay::stages::{INSIDE, Source, Stage, Stages};
-use crate::replay::transforms::{Boost, Dedupe, FilterHits, Rerank, Reranks, Truncate};
+use crate::replay::transforms::{Boost, Dedupe, FilterHits, Rerank, Reranks, TransformError, Truncate};
 use crate::sandbox::{HostSettings, PluginHost};
 
 /// A corpus by what its index depends on, besides the fields.
@@ -110,11 +112,7 @@ impl<'a> Resources<'a> {
 
     /// Builds a transform; `None` where the stage is none.
     fn transform(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Option<Arc<dyn Transform>>, ReplayError> {
-        let failed = |source| ReplayError::Transform {
-            retriever: plan.id.clone(),
-            stage: stage.name.clone(),
-            source: Box::new(source),
-        };
+        let failed = |source| transform_error(plan, stage, source);
         Ok(Some(match &stage.does {
             StageKind::Filter(filter) => Arc::new(FilterHits::build(filter).map_err(failed)?),
             StageKind::Boost(boost) => Arc::new(Boost::build(boost).map_err(failed)?),
@@ -149,14 +147,13 @@ impl<'a> Resources<'a> {
 
     /// Builds a source; `None` where the stage is none.
     fn source(&mut self, plan: &PipelinePlan, stage: &StagePlan) -> Result<Option<Source>, ReplayError> {
-        let load_error = |source| ReplayError::Load { retriever: plan.id.clone(), source };
         Ok(Some(match &stage.does {
             StageKind::Recorded(recorded) => {
                 let Workspace { scratch, memory_bytes, .. } = self.workspace;
                 let settings = recorded_settings(recorded);
                 let recording = Recording::open(&recorded.path, &settings, scratch, *memory_bytes);
-                let retriever =
-                    RecordedRetriever::new(&plan.id, &stage.name, recording.map_err(load_error)?, recorded.missing);
+                let recording = recording.map_err(|source| load_error(plan, source))?;
+                let retriever = RecordedRetriever::new(&plan.id, &stage.name, recording, recorded.missing);
                 Source::Recorded(Arc::new(retriever))
             }
             StageKind::Shown => Source::Asked(Arc::new(ShownRetriever)),
@@ -206,15 +203,23 @@ impl<'a> Resources<'a> {
         if let Some(index) = self.indexes.get(&key) {
             return Ok(index.clone());
         }
-        let fields: Vec<String> = self.fields.get(&key).into_iter().flatten().cloned().collect();
-        let index = CorpusIndex::build(corpus, &fields).map_err(|source| ReplayError::Index {
-            retriever: self.at_fault(&source, &key).unwrap_or(plan).id.clone(),
-            corpus: corpus.name.clone(),
-            source: Box::new(source),
-        })?;
-        let index = Arc::new(index);
+        let index = CorpusIndex::build(corpus, &self.fields_of(&key));
+        let index = Arc::new(index.map_err(|source| self.index_error(plan, corpus, source))?);
         self.indexes.insert(key, index.clone());
         Ok(index)
+    }
+
+    /// Returns every field of a corpus that a stage searches.
+    pub(super) fn fields_of(&self, key: &CorpusKey) -> Vec<String> {
+        self.fields.get(key).into_iter().flatten().cloned().collect()
+    }
+
+    pub(super) fn index_error(&self, plan: &PipelinePlan, corpus: &CorpusPlan, source: IndexError) -> ReplayError {
+        ReplayError::Index {
+            retriever: self.at_fault(&source, &key(corpus)).unwrap_or(plan).id.clone(),
+            corpus: corpus.name.clone(),
+            source: Box::new(source),
+        }
     }
 
     /// Returns the first retriever that asks for a column that does not exist: the index is built for the first retriever
@@ -234,13 +239,30 @@ impl<'a> Resources<'a> {
     }
 }
 
-fn recorded_settings(plan: &RecordedPlan) -> RecordedSettings {
+pub(super) fn recorded_settings(plan: &RecordedPlan) -> RecordedSettings {
     RecordedSettings {
         retriever_id: plan.retriever_id.clone(),
         order: plan.compatibility,
         session_column: plan.session_column.clone(),
         hits_column: plan.hits_column.clone(),
     }
+}
+
+pub(super) fn load_error(plan: &PipelinePlan, source: LoadError) -> ReplayError {
+    ReplayError::Load { retriever: plan.id.clone(), source }
+}
+
+pub(super) fn vector_error(plan: &PipelinePlan, vector: &VectorPlan, source: VectorError) -> ReplayError {
+    let (retriever, corpus) = (plan.id.clone(), vector.corpus.name.clone());
+    ReplayError::Vectors { retriever, corpus, source: Box::new(source) }
+}
+
+pub(super) fn sql_error(plan: &PipelinePlan, stage: &StagePlan, source: SqlError) -> ReplayError {
+    ReplayError::Sql { retriever: plan.id.clone(), stage: stage.name.clone(), source: Box::new(source) }
+}
+
+pub(super) fn transform_error(plan: &PipelinePlan, stage: &StagePlan, source: TransformError) -> ReplayError {
+    ReplayError::Transform { retriever: plan.id.clone(), stage: stage.name.clone(), source: Box::new(source) }
 }
 
 fn http_error(plan: &PipelinePlan, stage: &StagePlan, source: HttpError) -> ReplayError {
@@ -256,7 +278,7 @@ fn stage_of<T>(plan: &StagePlan, does: T) -> Stage<T> {
 }
 
 /// Visits all stages, those inside of others too.
-fn for_each_stage(stages: &[StagePlan], visit: &mut dyn FnMut(&StagePlan)) {
+pub(super) fn for_each_stage(stages: &[StagePlan], visit: &mut dyn FnMut(&StagePlan)) {
     for stage in stages {
         visit(stage);
         if let StageKind::Fuse(plan) = &stage.does {

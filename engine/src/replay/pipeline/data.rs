@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::build::{CorpusKey, Resources, key};
+use super::build::{CorpusKey, Resources, key, sql_error, vector_error};
 use super::{ReplayError, Workspace};
 use crate::benchmark::PipelinePlan;
 use crate::benchmark::stages::{PostgresPlan, SqlPlan, StagePlan, VectorPlan};
@@ -21,11 +21,7 @@ impl Resources<'_> {
         plan: &PipelinePlan,
         vector: &VectorPlan,
     ) -> Result<Arc<dyn Retriever>, ReplayError> {
-        let error = |source: VectorError| ReplayError::Vectors {
-            retriever: plan.id.clone(),
-            corpus: vector.corpus.name.clone(),
-            source: Box::new(source),
-        };
+        let error = |source: VectorError| vector_error(plan, vector, source);
         let key = (key(&vector.corpus), vector.column.clone());
         let table = match self.tables.get(&key) {
             Some(table) => Arc::clone(table),
@@ -46,12 +42,8 @@ impl Resources<'_> {
         stage: &StagePlan,
         sql: &SqlPlan,
     ) -> Result<Arc<dyn Retriever>, ReplayError> {
-        let retriever = SqlRetriever::build(sql, self.workspace).map_err(|source| ReplayError::Sql {
-            retriever: plan.id.clone(),
-            stage: stage.name.clone(),
-            source: Box::new(source),
-        })?;
-        Ok(Arc::new(retriever))
+        let retriever = SqlRetriever::build(sql, self.workspace);
+        Ok(Arc::new(retriever.map_err(|source| sql_error(plan, stage, source))?))
     }
 
     /// Builds a `postgres` source of the retriever `plan`.

@@ -4,6 +4,7 @@ mod build;
 mod contents;
 mod data;
 mod error;
+mod look;
 mod shared;
 #[cfg(test)]
 mod shared_tests;
@@ -111,6 +112,18 @@ impl Pipeline {
     pub fn check_plugins(plans: &[PipelinePlan], workspace: &Workspace) -> Result<(), ReplayError> {
         let mut resources = Resources::new(plans, workspace);
         plans.iter().try_for_each(|plan| resources.check_plugins(plan))
+    }
+
+    /// Looks whether the data of every pipeline of a plan are what its stages read: columns that are there, files of their format. It
+    /// reads headers, footers and first rows, and nothing that lies behind a URL but the footers of tables; it loads no component
+    /// and asks no server.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that building the pipelines returns too.
+    pub fn look(plans: &[PipelinePlan], workspace: &Workspace) -> Result<(), ReplayError> {
+        let resources = Resources::new(plans, workspace);
+        plans.iter().try_for_each(|plan| resources.look(plan))
     }
 
     /// Builds every pipeline of a plan, in order; `hashes` are those of [`Pipeline::hashes`]. Pipelines that search one

@@ -39,8 +39,7 @@ impl Boost {
     pub fn build(plan: &BoostPlan) -> Result<Self, TransformError> {
         let mut boosts = HashMap::new();
         let lowest = if plan.mode == BoostMode::Multiply { 0.0 } else { -LARGEST };
-        let question = Question { corpus: &plan.corpus, key: "by", text: &plan.by };
-        question.answer(Kind::Number, |ids, values| {
+        question(plan).answer(Kind::Number, |ids, values| {
             for (id, value) in ids.iter().zip(values.as_primitive::<Float64Type>()) {
                 let (Some(id), Some(value)) = (id, value) else { continue };
                 if !(lowest..=LARGEST).contains(&value) {
@@ -53,6 +52,15 @@ impl Boost {
             Ok(())
         })?;
         Ok(Self { values: boosts, mode: plan.mode })
+    }
+
+    /// Looks at the expression and at the corpus, which is not read through.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`Boost::build`] returns too.
+    pub fn look(plan: &BoostPlan) -> Result<(), TransformError> {
+        question(plan).look(Kind::Number)
     }
 
     fn boosted(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
@@ -74,6 +82,10 @@ impl Boost {
         hits.sort_by(|left, right| right.score.partial_cmp(&left.score).unwrap_or(Ordering::Equal));
         hits
     }
+}
+
+fn question(plan: &BoostPlan) -> Question<'_> {
+    Question { corpus: &plan.corpus, key: "by", text: &plan.by }
 }
 
 #[async_trait]

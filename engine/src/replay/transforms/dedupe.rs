@@ -30,8 +30,7 @@ impl Dedupe {
     pub fn build(plan: &DedupePlan) -> Result<Self, TransformError> {
         let mut values = HashMap::new();
         let mut numbers: HashMap<String, u32> = HashMap::new();
-        let question = Question { corpus: &plan.corpus, key: "field", text: &plan.field };
-        question.answer(Kind::Text, |ids, texts| {
+        question(plan).answer(Kind::Text, |ids, texts| {
             for (id, text) in ids.iter().zip(texts.as_string::<i32>()) {
                 let (Some(id), Some(text)) = (id, text) else { continue };
                 let next = u32::try_from(numbers.len()).map_err(|_| "it has too many values".to_owned())?;
@@ -45,6 +44,19 @@ impl Dedupe {
         })?;
         Ok(Self { values })
     }
+
+    /// Looks at the columns of the corpus, which is not read through.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`Dedupe::build`] returns too.
+    pub fn look(plan: &DedupePlan) -> Result<(), TransformError> {
+        question(plan).look(Kind::Text)
+    }
+}
+
+fn question(plan: &DedupePlan) -> Question<'_> {
+    Question { corpus: &plan.corpus, key: "field", text: &plan.field }
 }
 
 #[async_trait]

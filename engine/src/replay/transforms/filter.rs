@@ -29,8 +29,7 @@ impl FilterHits {
     /// Returns an error when the corpus cannot be read, or the predicate is not true or false of one document.
     pub fn build(plan: &FilterHitsPlan) -> Result<Self, TransformError> {
         let mut passes = HashMap::new();
-        let question = Question { corpus: &plan.corpus, key: "where", text: &plan.predicate };
-        question.answer(Kind::Truth, |ids, values| {
+        question(plan).answer(Kind::Truth, |ids, values| {
             let values = values.as_boolean();
             passes
                 .extend(ids.iter().zip(values).filter_map(|(id, passes)| Some((id?.to_owned(), passes == Some(true)))));
@@ -39,9 +38,22 @@ impl FilterHits {
         Ok(Self { passes, unknown: plan.unknown })
     }
 
+    /// Looks at the predicate and at the corpus, which is not read through.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`FilterHits::build`] returns too.
+    pub fn look(plan: &FilterHitsPlan) -> Result<(), TransformError> {
+        question(plan).look(Kind::Truth)
+    }
+
     fn goes_on(&self, hit: &Hit) -> bool {
         self.passes.get(&hit.item_id).copied().unwrap_or(self.unknown == UnknownHits::Keep)
     }
+}
+
+fn question(plan: &FilterHitsPlan) -> Question<'_> {
+    Question { corpus: &plan.corpus, key: "where", text: &plan.predicate }
 }
 
 #[async_trait]

@@ -1,10 +1,11 @@
 //! One value for every item of a corpus, by a SQL expression over its columns.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, StringArray};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::error::DataFusionError;
@@ -14,7 +15,8 @@ use datafusion::prelude::{SessionContext, ident};
 use super::TransformError;
 use crate::benchmark::CorpusPlan;
 use crate::load::LoadError;
-use crate::load::documents::TypedCorpus;
+use crate::load::documents::{Known, TypedCorpus};
+use crate::select::names_no_column;
 
 /// What is asked of every item.
 pub(super) struct Question<'a> {
@@ -49,31 +51,63 @@ impl From<LoadError> for Failure {
 }
 
 impl Question<'_> {
+    /// Checks what a look at the corpus tells of the question: columns that are not there, and types that do not fit where the
+    /// types are known.
+    pub(super) fn look(&self, kind: Kind) -> Result<(), TransformError> {
+        let (corpus, known) = TypedCorpus::look(self.corpus).map_err(|source| self.unread(source))?;
+        let (context, columns) = (SessionContext::new(), self.columns(corpus.schema())?);
+        match known {
+            Known::Types => {
+                let expression = self.expression(kind, &context, &columns)?;
+                self.values(kind, &context, &expression, &RecordBatch::new_empty(Arc::clone(corpus.schema()))).map(drop)
+            }
+            Known::Names if kind == Kind::Text => self.expression(kind, &context, &columns).map(drop),
+            Known::Names => match context.parse_sql_expr(self.text, &columns) {
+                Err(error) if names_no_column(&error) => Err(self.refuse(&error.strip_backtrace())),
+                _ => Ok(()),
+            },
+            Known::Some => Ok(()),
+        }
+    }
+
     /// Hands over the ids of items and their values, batch by batch: booleans, 64-bit floats or UTF-8, by `kind`.
     pub(super) fn answer(
         &self,
         kind: Kind,
         mut take: impl FnMut(&StringArray, &ArrayRef) -> Result<(), String>,
     ) -> Result<(), TransformError> {
-        let unread = |source| TransformError::Corpus { corpus: self.corpus.name.clone(), source };
-        let corpus = TypedCorpus::open(self.corpus).map_err(unread)?;
-        let (context, columns) = (SessionContext::new(), corpus.schema().as_ref().clone());
-        let columns = DFSchema::try_from(columns).map_err(|error| self.refuse(&error.strip_backtrace()))?;
+        let corpus = TypedCorpus::open(self.corpus).map_err(|source| self.unread(source))?;
+        let (context, columns) = (SessionContext::new(), self.columns(corpus.schema())?);
         let expression = self.expression(kind, &context, &columns)?;
         let names: BTreeSet<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
         let read = corpus.read(&names, |ids, batch| {
-            // Planned over the batch's own columns, which are fewer; the type of a value is the same in every batch.
-            let failed = |error: DataFusionError| Failure::Told(self.refuse(&error.strip_backtrace()));
-            let columns = DFSchema::try_from(batch.schema().as_ref().clone()).map_err(failed)?;
-            let physical = context.create_physical_expr(expression.clone(), &columns).map_err(failed)?;
-            let values = physical.evaluate(batch).and_then(|values| values.into_array(batch.num_rows()));
-            let values = self.typed(kind, &values.map_err(failed)?).map_err(Failure::Told)?;
+            let values = self.values(kind, &context, &expression, batch).map_err(Failure::Told)?;
             take(ids, &values).map_err(|reason| Failure::Told(self.refuse(&reason)))
         });
         read.map_err(|failure| match failure {
-            Failure::Load(error) => unread(error),
+            Failure::Load(error) => self.unread(error),
             Failure::Told(error) => error,
         })
+    }
+
+    fn columns(&self, schema: &SchemaRef) -> Result<DFSchema, TransformError> {
+        DFSchema::try_from(schema.as_ref().clone()).map_err(|error| self.refuse(&error.strip_backtrace()))
+    }
+
+    /// Returns the values of a batch, planned over the batch's own columns, which may be fewer; the type of a value is the same in
+    /// every batch.
+    fn values(
+        &self,
+        kind: Kind,
+        context: &SessionContext,
+        expression: &Expr,
+        batch: &RecordBatch,
+    ) -> Result<ArrayRef, TransformError> {
+        let failed = |error: DataFusionError| self.refuse(&error.strip_backtrace());
+        let columns = self.columns(&batch.schema())?;
+        let physical = context.create_physical_expr(expression.clone(), &columns).map_err(failed)?;
+        let values = physical.evaluate(batch).and_then(|values| values.into_array(batch.num_rows()));
+        self.typed(kind, &values.map_err(failed)?)
     }
 
     /// Returns the expression, checked: it speaks of one item, and means the same every time.
@@ -113,6 +147,10 @@ impl Question<'_> {
             return Err(self.refuse(&format!("its value is of type {found}, expected {expected}")));
         }
         cast(values, &target).map_err(|error| self.refuse(&error.to_string()))
+    }
+
+    fn unread(&self, source: LoadError) -> TransformError {
+        TransformError::Corpus { corpus: self.corpus.name.clone(), source }
     }
 
     fn refuse(&self, reason: &str) -> TransformError {

@@ -72,6 +72,15 @@ impl CorpusIndex {
         Self::from_documents(fields, DocumentReader::open(corpus, fields)?)
     }
 
+    /// Looks at the columns and first rows of what an index would be built over.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`CorpusIndex::build`] returns too.
+    pub fn look(corpus: &CorpusPlan, fields: &[String]) -> Result<(), IndexError> {
+        Ok(DocumentReader::open(corpus, fields)?.look()?)
+    }
+
     /// Returns the index over `documents`, whose texts are in the order of `fields`; ids must be unique.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use super::tables::said;
 use super::{statement, tables};
 use crate::benchmark::stages::{Parameter, QueryText, SqlPlan};
 use crate::load::LoadError;
+use crate::load::documents::Known;
 use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever, Workspace};
 use crate::select::{Engine, SelectError};
 use crate::session::{Hit, Session};
@@ -34,6 +35,12 @@ pub enum SqlError {
     #[error("the query cannot be asked: {reason}")]
     Query {
         /// What is wrong with it.
+        reason: String,
+    },
+    /// The query names a column that the corpora do not have.
+    #[error("the query cannot be asked: {reason}")]
+    Column {
+        /// Which one, and which there are.
         reason: String,
     },
     /// DataFusion cannot be set up.
@@ -78,13 +85,33 @@ impl SqlRetriever {
     /// Returns an error when a corpus cannot be read, or the query is not one repeatable `SELECT` with an `ORDER BY` over
     /// columns that exist.
     pub fn build(plan: &SqlPlan, workspace: &Workspace) -> Result<Self, SqlError> {
-        // A runtime of its own: this is called from inside of others and from outside.
-        let build = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(SqlError::Worker)?;
-            runtime.block_on(Self::open(plan, workspace))
-        };
-        std::thread::scope(|scope| scope.spawn(build).join())
-            .unwrap_or_else(|_| Err(SqlError::Worker(std::io::Error::other("it panicked"))))
+        apart(|| Self::open(plan, workspace))
+    }
+
+    /// Looks at the query and at the corpora, which are not read through. It takes a thread of its own while it lasts.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that [`SqlRetriever::build`] returns too.
+    pub fn look(plan: &SqlPlan, workspace: &Workspace) -> Result<(), SqlError> {
+        apart(|| Self::look_at(plan, workspace))
+    }
+
+    async fn look_at(plan: &SqlPlan, workspace: &Workspace) -> Result<(), SqlError> {
+        let context = Engine::new(&workspace.scratch, workspace.memory_bytes)?.ordered()?;
+        let mut known = Known::Types;
+        for corpus in &plan.corpora {
+            known = known.min(tables::register_columns(&context, corpus).await?);
+        }
+        if known == Known::Some {
+            return Ok(());
+        }
+        match statement::plan(&context, &plan.query).await {
+            Ok(logical) if known == Known::Types => HitColumns::of(logical.schema().as_arrow()).map(drop),
+            // With other types, all else may be different.
+            Err(error) if known == Known::Types || matches!(error, SqlError::Column { .. }) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn open(plan: &SqlPlan, workspace: &Workspace) -> Result<Self, SqlError> {
@@ -120,6 +147,20 @@ impl SqlRetriever {
         };
         RetrieveError::new(RetrieveErrorKind::Sql, message)
     }
+}
+
+/// Waits for what sets up a query, in a runtime of its own: this is called from inside of others and from outside.
+fn apart<T, F>(begin: impl FnOnce() -> F + Send) -> Result<T, SqlError>
+where
+    T: Send,
+    F: Future<Output = Result<T, SqlError>>,
+{
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(SqlError::Worker)?;
+        runtime.block_on(begin())
+    };
+    std::thread::scope(|scope| scope.spawn(work).join())
+        .unwrap_or_else(|_| Err(SqlError::Worker(std::io::Error::other("it panicked"))))
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! The query: one repeatable `SELECT` with an order.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::prelude::{SQLOptions, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -11,11 +12,15 @@ use datafusion::sql::sqlparser::ast::{
 use super::SqlError;
 use super::tables::said;
 use crate::benchmark::stages::QueryText;
+use crate::select::names_no_column;
 
 /// Returns the plan of a query, in which parameters are still to be filled in.
 pub(super) async fn plan(context: &SessionContext, query: &str) -> Result<LogicalPlan, SqlError> {
     let refuse = |reason: &str| SqlError::Query { reason: reason.to_owned() };
-    let by_engine = |error: datafusion::error::DataFusionError| SqlError::Query { reason: said(&error) };
+    let by_engine = |error: DataFusionError| match names_no_column(&error) {
+        true => SqlError::Column { reason: said(&error) },
+        false => SqlError::Query { reason: said(&error) },
+    };
     let state = context.state();
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(query, &dialect).map_err(by_engine)?;

@@ -1,8 +1,9 @@
 //! Corpora as tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
@@ -11,31 +12,51 @@ use url::Url;
 use super::SqlError;
 use crate::benchmark::CorpusPlan;
 use crate::load::LoadError;
-use crate::load::documents::TypedCorpus;
+use crate::load::documents::{Known, TypedCorpus};
 
 /// Makes a corpus a table of its name.
 pub(super) async fn register(context: &SessionContext, corpus: &CorpusPlan) -> Result<(), SqlError> {
-    let name = quoted(&corpus.name);
     let typed = TypedCorpus::open(corpus)?;
-    match typed.parquet_files() {
-        Some(files) => {
-            let urls = files.iter().map(|path| url(path)).collect::<Result<Vec<String>, LoadError>>()?;
-            // Files are told by their first bytes, so that their names may end in anything.
-            let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() };
-            let table = context.read_parquet(urls, options).await?;
-            context.register_table(name, table.into_view())?;
-        }
-        // Text is read once, and stays in memory.
-        None => {
-            let columns = typed.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let mut batches = Vec::new();
-            typed.read::<LoadError>(&columns, |_, batch| {
-                batches.push(batch.clone());
-                Ok(())
-            })?;
-            context.register_table(name, Arc::new(MemTable::try_new(Arc::clone(typed.schema()), vec![batches])?))?;
-        }
+    if let Some(files) = typed.parquet_files() {
+        return register_files(context, corpus, &files).await;
     }
+    // Text is read once, and stays in memory.
+    let columns = typed.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let mut batches = Vec::new();
+    typed.read::<LoadError>(&columns, |_, batch| {
+        batches.push(batch.clone());
+        Ok(())
+    })?;
+    register_batches(context, corpus, &typed, batches)
+}
+
+/// Makes a corpus a table of its name, of which no row is read; returns what is known of its columns.
+pub(super) async fn register_columns(context: &SessionContext, corpus: &CorpusPlan) -> Result<Known, SqlError> {
+    let (typed, known) = TypedCorpus::look(corpus)?;
+    match typed.parquet_files() {
+        Some(files) => register_files(context, corpus, &files).await?,
+        None => register_batches(context, corpus, &typed, Vec::new())?,
+    }
+    Ok(known)
+}
+
+async fn register_files(context: &SessionContext, corpus: &CorpusPlan, files: &[PathBuf]) -> Result<(), SqlError> {
+    let urls = files.iter().map(|path| url(path)).collect::<Result<Vec<String>, LoadError>>()?;
+    // Files are told by their first bytes, so that their names may end in anything.
+    let options = ParquetReadOptions { file_extension: "", ..ParquetReadOptions::default() };
+    let table = context.read_parquet(urls, options).await?;
+    context.register_table(quoted(&corpus.name), table.into_view())?;
+    Ok(())
+}
+
+fn register_batches(
+    context: &SessionContext,
+    corpus: &CorpusPlan,
+    typed: &TypedCorpus,
+    batches: Vec<RecordBatch>,
+) -> Result<(), SqlError> {
+    let table = MemTable::try_new(Arc::clone(typed.schema()), vec![batches])?;
+    context.register_table(quoted(&corpus.name), Arc::new(table))?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::nearness::{Nearness, Query};
 use super::recall::{RECALL_DEPTH, RecallSample, recall};
 use super::{VectorTable, scan};
 use crate::benchmark::stages::{AnnPlan, VectorMetric, VectorPlan};
-use crate::load::LoadError;
+use crate::load::{LoadError, Vectors};
 use crate::replay::{Reads, RetrieveError, RetrieveErrorKind, Retrieved, Retriever};
 use crate::session::{Hit, Session};
 
@@ -88,6 +88,16 @@ impl VectorRetriever {
         let graph = plan.ann.map(|ann| Graph::build(&nearness, &ann)).transpose()?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self { search: Arc::new(Search { nearness, graph }), threads })
+    }
+
+    /// Looks at what a retriever would be built over, and whether this program can build it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that reading the plan's table or [`VectorRetriever::build`] returns too.
+    pub fn look(plan: &VectorPlan) -> Result<(), VectorError> {
+        Vectors::look(&plan.corpus, &plan.column)?;
+        if plan.ann.is_some() && cfg!(not(feature = "ann")) { Err(VectorError::WithoutAnn) } else { Ok(()) }
     }
 
     /// Sets the number of threads that answer a chunk.
