@@ -107,6 +107,12 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch run bench.toml
+  rematch run bench.toml --out runs/today --set sessions.sample.count=200
+  rematch run bench.toml --shard 1/3 --out runs/part-1
+  rematch run bench.toml --json > report.json")]
 pub(crate) struct RunArguments {
     /// The benchmark file: TOML, or YAML by its ending
     pub(crate) benchmark: PathBuf,
@@ -129,6 +135,11 @@ pub(crate) struct RunArguments {
 
 /// What is done with rankings that are kept from run to run.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rematch cache show
+  rematch cache clear
+  REMATCH_CACHE_LIMIT=20GB rematch run bench.toml")]
 pub(crate) enum CacheCommand {
     /// Show where they lie, and how much there is
     Show(ShowCacheArguments),
@@ -170,6 +181,11 @@ pub(crate) struct WorkArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch resume runs/shop-3f2a
+  rematch resume runs/shop-3f2a --retry-errors     ask again where it failed
+  rematch resume runs/part-1 --shard 1/3")]
 pub(crate) struct ResumeArguments {
     /// The run's directory
     #[arg(value_name = "RUN")]
@@ -182,6 +198,11 @@ pub(crate) struct ResumeArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch verify runs/shop-3f2a
+  rematch verify runs/shop-3f2a --python venv/bin/python
+  rematch verify runs/shop-3f2a --trec-eval ./trec_eval --json")]
 pub(crate) struct VerifyArguments {
     /// The run's directory
     #[arg(value_name = "RUN")]
@@ -198,6 +219,11 @@ pub(crate) struct VerifyArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch run bench.toml --shard 1/2 --out runs/part-1
+  rematch run bench.toml --shard 2/2 --out runs/part-2
+  rematch merge runs/part-1 runs/part-2 --out runs/whole")]
 pub(crate) struct MergeArguments {
     /// The directories of all shards
     #[arg(value_name = "SHARD", required = true)]
@@ -249,6 +275,15 @@ fn shard(text: &str) -> Result<Shard, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Checked is what can be told before a run: keys and values, files that are there,
+columns that corpora, sessions and recordings have, components that load. Files
+are not read through, and servers not asked: `rematch doctor` asks them.
+
+Examples:
+  rematch validate bench.toml
+  rematch validate bench.toml --set corpus.products.path=products-new.parquet
+  rematch validate bench.toml --json")]
 pub(crate) struct ValidateArguments {
     /// The benchmark file
     pub(crate) benchmark: PathBuf,
@@ -261,6 +296,10 @@ pub(crate) struct ValidateArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch init shop && rematch run shop/bench.toml
+  rematch init shop --force")]
 pub(crate) struct InitArguments {
     /// The folder to write into; it is made where it is missing
     #[arg(default_value = ".")]
@@ -271,6 +310,10 @@ pub(crate) struct InitArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch schema > benchmark.schema.json     for an editor that completes TOML
+  rematch schema report")]
 pub(crate) struct SchemaArguments {
     /// Which schema
     #[arg(value_enum, default_value_t = SchemaName::Benchmark)]
@@ -292,6 +335,12 @@ pub(crate) enum SchemaName {
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("input").required(true).args(["files", "ubi_queries", "trec_qrels", "beir"])))]
+#[command(after_help = "\
+Examples:
+  rematch import sessions.jsonl --out sessions.parquet
+  rematch import --ubi-queries queries.jsonl --ubi-events events.jsonl -o ubi.parquet
+  rematch import --trec-qrels qrels.txt --trec-topics topics.xml -o robust.parquet
+  rematch import --beir scifact -o scifact.parquet")]
 pub(crate) struct ImportArguments {
     /// Files in the session schema: Parquet, Arrow, JSONL or CSV
     #[arg(value_name = "FILE")]
@@ -326,6 +375,11 @@ pub(crate) struct ImportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch inspect sessions.parquet
+  rematch inspect run.trec --json
+  rematch inspect sessions.jsonl --corpus products.parquet --id item_id")]
 pub(crate) struct InspectArguments {
     /// The file
     pub(crate) file: PathBuf,

@@ -10,6 +10,11 @@ use rematch_engine::benchmark::ClusterAddress;
 use crate::arguments::bytes;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch scheduler
+  rematch scheduler --listen 10.0.0.5:50050
+  rematch run bench.toml --cluster df://10.0.0.5:50050 --out s3://bucket/runs/today")]
 pub(crate) struct SchedulerArguments {
     /// Where it listens; whoever can connect may run jobs
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50050")]
@@ -21,6 +26,10 @@ pub(crate) struct SchedulerArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch executor --scheduler df://10.0.0.5:50050
+  rematch executor --scheduler df://10.0.0.5:50050 --cores 8 --memory-limit 16GiB")]
 pub(crate) struct ExecutorArguments {
     /// The scheduler that it asks for work
     #[arg(long, value_name = "ADDRESS", default_value = "df://127.0.0.1:50050")]

@@ -4,11 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// What is done with runs.
 /// Where runs lie if nobody says otherwise.
 pub(crate) const DEFAULT_FOLDER: &str = "runs";
 
+/// What is done with runs.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rematch runs list
+  rematch runs show runs/shop-3f2a
+  rematch runs rm runs/shop-3f2a
+  rematch runs gc --keep 3 --dry-run")]
 pub(crate) enum RunsCommand {
     /// List the runs of a folder, the newest first
     List(ListArguments),
@@ -21,6 +27,10 @@ pub(crate) enum RunsCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch runs list
+  rematch runs list s3://bucket/runs --json")]
 pub(crate) struct ListArguments {
     /// The folder of the runs
     #[arg(value_name = "DIR", default_value = DEFAULT_FOLDER)]
@@ -31,6 +41,10 @@ pub(crate) struct ListArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch runs show runs/shop-3f2a
+  rematch runs show runs/shop-3f2a --json")]
 pub(crate) struct ShowArguments {
     /// The run's directory
     #[arg(value_name = "RUN")]
@@ -41,6 +55,9 @@ pub(crate) struct ShowArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch runs rm runs/shop-3f2a runs/shop-91c0")]
 pub(crate) struct RemoveArguments {
     /// The runs' directories
     #[arg(value_name = "RUN", required = true)]
@@ -49,6 +66,11 @@ pub(crate) struct RemoveArguments {
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["older_than", "keep", "unfinished"])))]
+#[command(after_help = "\
+Examples:
+  rematch runs gc --older-than 30d --dry-run
+  rematch runs gc --keep 3
+  rematch runs gc --unfinished --older-than 12h")]
 pub(crate) struct CollectArguments {
     /// The folder of the runs
     #[arg(value_name = "DIR", default_value = DEFAULT_FOLDER)]

@@ -176,6 +176,11 @@ fn say<T>(setting: &mut T, said: Option<T>) {
 
 /// What is done with tokens.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rematch token create acme --role admin
+  rematch token list
+  rematch token revoke ID     the one that `rematch token list` shows")]
 pub(crate) enum TokenCommand {
     /// Make a token, and print it this once
     Create(CreateTokenArguments),
@@ -186,6 +191,10 @@ pub(crate) enum TokenCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch token create acme --role admin
+  rematch token create acme --role runtime --name dashboard --expires-in 90d")]
 pub(crate) struct CreateTokenArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,
@@ -207,6 +216,10 @@ pub(crate) struct CreateTokenArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch token list
+  rematch token list acme --json")]
 pub(crate) struct ListTokensArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,
@@ -219,6 +232,10 @@ pub(crate) struct ListTokensArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rematch token list acme
+  rematch token revoke ID     the one that `rematch token list` shows")]
 pub(crate) struct RevokeTokenArguments {
     #[command(flatten)]
     pub(crate) data: DataArguments,
