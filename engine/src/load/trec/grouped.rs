@@ -57,7 +57,9 @@ impl Grouping {
                 last.clear();
                 last.push_str(rows.topic());
             }
-            whole = whole.filter(|_| bytes <= memory_bytes);
+            if bytes > memory_bytes {
+                whole = None;
+            }
             if let Some(whole) = &mut whole {
                 whole.add(rows.topic(), rows.document(), grade);
             }
