@@ -12,7 +12,7 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::dirt::Dirt;
-use super::repeats::{Repeat, find_repeated_session, repeated_session};
+use super::repeats::{Repeat, find_repeated_session, repeated_session, visit_rows};
 use super::{LoadError, SessionReader};
 use crate::rows::sessions_to_batch;
 use crate::schema::{self, column};
@@ -51,7 +51,7 @@ pub fn import(mut reader: SessionReader, out: &Path) -> Result<ImportSummary, Lo
     Ok(read.summary)
 }
 
-/// What was read, to its end.
+/// What was read.
 pub(super) struct Read {
     pub(super) summary: ImportSummary,
     /// Whether the ids ascend.
@@ -85,7 +85,8 @@ pub(super) fn read_all(
     out: &Path,
     mut take: impl FnMut(RecordBatch) -> Result<(), LoadError>,
 ) -> Result<Read, LoadError> {
-    let mut seen = Seen { ascending: true, last: String::new(), summary: ImportSummary::default() };
+    let read = Read { summary: ImportSummary::default(), ascending: true };
+    let mut seen = Seen { read, last: String::new() };
     while let Some(group) = reader.next_columns(ROW_GROUP_SESSIONS)? {
         seen.columns(&group);
         take(group)?;
@@ -100,46 +101,47 @@ pub(super) fn read_all(
             group.clear();
         }
     }
-    if seen.summary.sessions == 0 {
+    if seen.read.summary.sessions == 0 {
         return Err(LoadError::Empty { path: reader.path().to_owned(), what: "sessions" });
     }
     if !group.is_empty() {
         take(to_batch(out, &group)?)?;
     }
-    seen.summary.dirt = reader.dirt().clone();
-    Ok(Read { summary: seen.summary, ascending: seen.ascending })
+    seen.read.summary.dirt = reader.dirt().clone();
+    Ok(seen.read)
 }
 
 /// What was read so far.
 struct Seen {
-    ascending: bool,
+    read: Read,
     /// The id that came last.
     last: String,
-    summary: ImportSummary,
 }
 
 impl Seen {
     fn session(&mut self, session: &Session) {
         self.id(&session.session_id);
-        self.summary.interactions += session.interactions.len() as u64;
-        self.summary.judgments += session.judgments.len() as u64;
+        self.read.summary.interactions += session.interactions.len() as u64;
+        self.read.summary.judgments += session.judgments.len() as u64;
     }
 
     fn columns(&mut self, sessions: &RecordBatch) {
-        let text = |name| sessions.column_by_name(name).and_then(|array| array.as_string_opt::<i32>());
         let elements = |name| {
             let lists = sessions.column_by_name(name).and_then(|array| array.as_list_opt::<i32>());
             lists.map_or(0, |lists| lists.values().len()) as u64
         };
-        text(column::SESSION_ID).into_iter().flatten().flatten().for_each(|id| self.id(id));
-        self.summary.interactions += elements(column::INTERACTIONS);
-        self.summary.judgments += elements(column::JUDGMENTS);
+        visit_rows(sessions, &mut |id| {
+            self.id(id);
+            true
+        });
+        self.read.summary.interactions += elements(column::INTERACTIONS);
+        self.read.summary.judgments += elements(column::JUDGMENTS);
     }
 
     fn id(&mut self, id: &str) {
-        self.ascending &= self.last.as_str() < id;
+        self.read.ascending &= self.last.as_str() < id;
         id.clone_into(&mut self.last);
-        self.summary.sessions += 1;
+        self.read.summary.sessions += 1;
     }
 }
 

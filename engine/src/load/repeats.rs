@@ -112,7 +112,7 @@ impl Ids for RowIds<'_> {
 }
 
 /// Visits the ids of a batch, and returns whether to go on.
-fn visit_rows(batch: &RecordBatch, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+pub(super) fn visit_rows(batch: &RecordBatch, visit: &mut dyn FnMut(&str) -> bool) -> bool {
     let ids = batch.column_by_name(column::SESSION_ID).and_then(|array| array.as_string_opt::<i32>());
     ids.into_iter().flat_map(|ids| (0..ids.len()).map(|row| ids.value(row))).all(visit)
 }

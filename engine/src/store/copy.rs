@@ -70,7 +70,6 @@ struct Footer {
     /// That of a table of the same schema without rows.
     of_none: FileMetaData,
     groups: Vec<RowGroupMetaData>,
-    rows: i64,
     /// Where the next column begins.
     place: u64,
 }
@@ -83,7 +82,7 @@ impl Footer {
         let of_none =
             SerializedFileWriter::new(io::sink(), parquet.root_schema_ptr(), Arc::new(properties))?.close()?;
         let of_none = of_none.file_metadata().clone();
-        Ok(Self { of_none, groups: Vec::new(), rows: 0, place: MAGIC.len() as u64 })
+        Ok(Self { of_none, groups: Vec::new(), place: MAGIC.len() as u64 })
     }
 
     /// Adds a row group of a part, and returns the pieces of the part that it consists of.
@@ -115,7 +114,6 @@ impl Footer {
             .set_ordinal(number)
             .set_file_offset(start);
         self.groups.push(group_of_table.build()?);
-        self.rows += group.num_rows();
         Ok(pieces)
     }
 
@@ -123,7 +121,7 @@ impl Footer {
         let of_none = &self.of_none;
         let whole = FileMetaData::new(
             of_none.version(),
-            self.rows,
+            self.groups.iter().map(RowGroupMetaData::num_rows).sum(),
             of_none.created_by().map(str::to_owned),
             of_none.key_value_metadata().cloned(),
             of_none.schema_descr_ptr(),

@@ -62,17 +62,12 @@ impl AscendingTopics {
     pub(super) fn add(&mut self, topic: &str, document: &str, grade: f32) -> bool {
         match self.topics.last() {
             Some(last) if last > topic => return false,
-            Some(last) if last == topic => {}
-            _ => {
-                self.topics.push(topic);
-                self.ends.push(self.documents.len());
-            }
+            Some(last) if last == topic => drop(self.ends.pop()),
+            _ => self.topics.push(topic),
         }
         self.documents.push(document);
         self.grades.push(grade);
-        if let Some(end) = self.ends.last_mut() {
-            *end = self.documents.len();
-        }
+        self.ends.push(self.documents.len());
         true
     }
 
