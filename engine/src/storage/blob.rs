@@ -167,7 +167,7 @@ impl Blob {
     ///
     /// Returns an error when reading fails, or when there are fewer.
     pub fn bytes(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        self.check(offset, length)?;
+        self.check(offset, length as u64)?;
         match &self.content {
             Content::Object(object) => object.read(offset, length as u64),
             Content::File(_) => {
@@ -178,27 +178,14 @@ impl Blob {
         }
     }
 
-    /// Reads `length` bytes from `offset` on into the front of `buffer`, which grows where it is too short, and returns them: for
-    /// many reads of large pieces, for which new memory each time would cost more than the copy.
+    /// A damaged footer may ask for any length; memory is taken only for what is there.
     ///
     /// # Errors
     ///
-    /// Returns an error when reading fails, or when there are fewer.
-    pub fn read_into<'a>(&self, offset: u64, length: usize, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
-        self.check(offset, length)?;
-        if buffer.len() < length {
-            buffer.resize(length, 0);
-        }
-        let bytes = buffer.get_mut(..length).unwrap_or_default();
-        // Of an object more is read than is asked for: what is asked for next lies near it, and costs no request then.
-        self.reader(offset).read_exact(bytes)?;
-        Ok(bytes)
-    }
-
-    /// A damaged footer may ask for any length; memory is taken only for what is there.
-    fn check(&self, offset: u64, length: usize) -> io::Result<()> {
+    /// Returns an error when there are fewer bytes than `length` from `offset` on.
+    pub fn check(&self, offset: u64, length: u64) -> io::Result<()> {
         let there = self.length.saturating_sub(offset);
-        if (length as u64) > there {
+        if length > there {
             let message = format!("{length} bytes from byte {offset} on, of {} in the file", self.length);
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
         }

@@ -1,7 +1,7 @@
 //! Every call of the file system that storage and runs make, by name: the one place where a failure can be armed.
 
 use std::fs::{self, File, Metadata, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -133,6 +133,25 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     call(Call::Open, || File::open(path))
 }
 
+/// Opens a file to be written past the cache; `None` where the file system, or the system, does not know that.
+pub(crate) fn open_direct(path: &Path) -> io::Result<Option<File>> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        let opened = call(Call::Open, || File::options().write(true).custom_flags(flag).open(path));
+        match opened {
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        Ok(None)
+    }
+}
+
 /// Locks a file for this process; `false` where another has it.
 pub(crate) fn lock(file: &File) -> io::Result<bool> {
     call(Call::Lock, || match file.try_lock() {
@@ -165,23 +184,23 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 }
 
 /// Writes bytes, all or some of them, to a file that has `written` bytes.
-pub(crate) fn write(mut file: &File, bytes: &[u8], written: u64) -> io::Result<usize> {
+pub(crate) fn write(file: &File, bytes: &[u8], written: u64) -> io::Result<usize> {
     match failpoint::reached(Call::Write) {
         // The system would kill the process (`SIGXFSZ`), which could then not say why.
         None if written.saturating_add(bytes.len() as u64) > *LARGEST_FILE => Err(rustix::io::Errno::FBIG.into()),
         None => {
-            let written = file.write(bytes)?;
+            let more = file.write_at(bytes, written)?;
             #[cfg(test)]
-            recording::changed(file, |number| Change::Write(number, bytes[..written].to_vec()));
-            Ok(written)
+            recording::changed(file, |number| Change::Write(number, bytes[..more].to_vec()));
+            Ok(more)
         }
         Some(Failure::Error) => Err(armed_error()),
         Some(Failure::Short) => {
-            file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+            file.write_all_at(bytes.get(..bytes.len() / 2).unwrap_or_default(), written)?;
             Err(armed_error())
         }
         Some(Failure::Crash) => {
-            let _done = file.write(bytes);
+            let _done = file.write_at(bytes, written);
             failpoint::crash()
         }
     }

@@ -11,6 +11,7 @@
 mod blob;
 pub(crate) mod calls;
 mod client;
+mod direct;
 pub mod failpoint;
 mod fetch;
 mod guarded;
@@ -30,6 +31,7 @@ pub use calls::Call;
 pub use client::connect_within;
 #[cfg(test)]
 pub(crate) use client::{head_within, know};
+pub(crate) use direct::LargeWriter;
 pub(crate) use fetch::{Shown, is_found, names_below, sha256_of_fetched};
 pub use fetch::{fetch, fetch_all, is_there, keep_fetched_in, local};
 pub use location::{Location, LocationError, is_url};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use super::calls;
+use super::direct::LargeWriter;
 use super::location::Location;
 use super::remote::{Put, Remote};
 
@@ -81,6 +82,19 @@ impl PendingFile {
     #[must_use]
     pub fn writer(&self) -> PendingWriter {
         PendingWriter { file: Arc::clone(&self.file), progress: Arc::clone(&self.progress) }
+    }
+
+    /// Returns a writer of the file, which is empty, for one that is large and not read again soon.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the file cannot be opened again.
+    pub(crate) fn large_writer(&self) -> io::Result<LargeWriter> {
+        let path = match &self.target {
+            Target::Local { temporary, .. } => Some(temporary.as_path()),
+            Target::Object(_) => None,
+        };
+        LargeWriter::new(path, self.writer())
     }
 
     /// Returns the bytes that are written.
@@ -165,13 +179,20 @@ impl Drop for PendingFile {
     }
 }
 
-impl Write for PendingWriter {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+impl PendingWriter {
+    /// Writes on by another handle of the file.
+    pub(super) fn write_by(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
         let written = self.progress.written.load(Ordering::Relaxed);
-        self.progress.needed.fetch_max(written + buffer.len() as u64, Ordering::Relaxed);
-        let more = calls::write(&self.file, buffer, written)?;
+        self.progress.needed.fetch_max(written + bytes.len() as u64, Ordering::Relaxed);
+        let more = calls::write(file, bytes, written)?;
         self.progress.written.fetch_add(more as u64, Ordering::Relaxed);
         Ok(more)
+    }
+}
+
+impl Write for PendingWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_by(&self.file, buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Publishing a table that consists of parts: column chunks are copied byte for byte, never decoded.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use datafusion::parquet::file::metadata::{
 };
 use datafusion::parquet::file::writer::SerializedFileWriter;
 
-use super::table::{output, properties};
+use super::table::properties;
 use super::{StoreError, TableReader, UnnamedTable};
 use crate::load::without_panic;
-use crate::storage::PendingFile;
+use crate::storage::{LargeWriter, PendingFile};
 
 /// What a Parquet file begins with.
 const MAGIC: &[u8] = b"PAR1";
@@ -24,7 +24,8 @@ const MAGIC: &[u8] = b"PAR1";
 /// Writes the table of `schema` from the rows of parts, in their order; every row group of a part becomes one. A part may
 /// have more columns, in any order; those of `schema` must be in it, with the same types. The table has no name yet.
 ///
-/// Columns that stand beside one another in a part are read and written at once.
+/// Columns that stand beside one another in a part are read and written at once. Nothing of the table stays in the system's cache:
+/// the run does not read it.
 ///
 /// # Errors
 ///
@@ -37,32 +38,44 @@ pub fn copy_tables(
     let mut footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
     let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
     let writing = |error: ParquetError| StoreError::write(path, &pending, 0, error);
-    let mut output = output(&pending);
+    let mut output = pending.large_writer().map_err(|source| StoreError::io(path, source))?;
     output.write_all(MAGIC).map_err(|error| writing(error.into()))?;
-    let mut buffer = Vec::new();
     for part in parts {
         let part = part?;
         for group in part.footer().row_groups() {
             let add = || Ok(footer.add(group)?);
             let pieces = without_panic(add).map_err(|error| StoreError::table(part.path(), error))?;
             for piece in pieces {
-                let bytes = read(&part, &piece, &mut buffer)?;
-                output.write_all(bytes).map_err(|error| writing(error.into()))?;
+                copy(&part, piece, &mut output, |left, error| StoreError::write(path, &pending, left, error))?;
             }
         }
     }
     let metadata = footer.finish();
     ParquetMetaDataWriter::new(&mut output, &metadata).finish().map_err(writing)?;
-    output.flush().map_err(|error| writing(error.into()))?;
-    drop(output);
+    output.finish().map_err(|error| writing(error.into()))?;
     Ok(UnnamedTable { path: path.to_owned(), pending_file: pending })
 }
 
-/// Reads a piece of a part into the buffer, which is as large as the largest piece so far.
-fn read<'a>(part: &TableReader, piece: &Range<u64>, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], StoreError> {
-    let length = usize::try_from(piece.end - piece.start).map_err(io::Error::other);
-    let bytes = length.and_then(|length| part.blob().read_into(piece.start, length, buffer));
-    bytes.map_err(|error| StoreError::table(part.path(), error))
+/// Copies a piece of a part. `writing` says what became of the table where so many bytes are left to be written.
+fn copy(
+    part: &TableReader,
+    piece: Range<u64>,
+    output: &mut LargeWriter,
+    writing: impl Fn(u64, io::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let reading = |error| StoreError::table(part.path(), error);
+    let mut left = piece.end - piece.start;
+    part.blob().check(piece.start, left).map_err(reading)?;
+    // Of an object more is read than is asked for: what is asked for next lies near it, and costs no request then.
+    let mut reader = part.blob().reader(piece.start);
+    while left > 0 {
+        let room = output.room();
+        let taken = room.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        reader.read_exact(room.get_mut(..taken).unwrap_or_default()).map_err(reading)?;
+        left -= taken as u64;
+        output.take(taken).map_err(|error| writing(left, error))?;
+    }
+    Ok(())
 }
 
 /// The footer of the table under way.
