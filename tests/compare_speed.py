@@ -20,6 +20,12 @@ from pathlib import Path
 
 LAYOUTS = {
     "flat": ('{ trec = { qrels = "qrels.parquet" } }', 'path = "base.parquet"', 'path = "cand.parquet"'),
+    # What the floor and DuckDB read: the ranks, and no scores.
+    "ranks": (
+        '{ trec = { qrels = "qrels.parquet" } }',
+        'path = "base.parquet", order-by = "rank"',
+        'path = "cand.parquet", order-by = "rank"',
+    ),
     "nested": (
         '{ trec = { qrels = "qrels.parquet" } }',
         'path = "sessions.parquet", session-column = "q_id", hits-column = "base"',
@@ -27,6 +33,16 @@ LAYOUTS = {
     ),
     "trec": ('{ trec = { qrels = "qrels.trec" } }', 'path = "base.run"', 'path = "cand.run"'),
 }
+
+# Reads the columns that a run reads where it takes scores, or lists.
+READ = """
+import sys, polars
+data, layout = sys.argv[1:]
+polars.read_parquet(f"{data}/qrels.parquet")
+files = {"scores": [("base", ["q_id", "doc_id", "score"]), ("cand", ["q_id", "doc_id", "score"])], "lists": [("sessions", ["q_id", "base", "cand"])]}
+for name, columns in files[layout]:
+    polars.read_parquet(f"{data}/{name}.parquet", columns=columns)
+"""
 
 # Reads what the floor reads, and writes the rankings once: what a program that keeps them cannot do without.
 COPY = """
@@ -80,8 +96,8 @@ def main() -> None:
     arguments.add_argument("--queries", type=int, default=100_000)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--work", type=Path, default=Path("target/speed"))
-    arguments.add_argument("--layouts", default="flat,nested,trec")
-    arguments.add_argument("--peers", default="floor,copy,duckdb,pytrec,ranx,roofline")
+    arguments.add_argument("--layouts", default="flat,ranks,nested,trec")
+    arguments.add_argument("--peers", default="floor,scores,lists,copy,duckdb,pytrec,ranx,roofline")
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     bench = given.shared / "bench"
@@ -96,6 +112,8 @@ def main() -> None:
     }
     peers = {
         "floor": [sys.executable, str(bench / "job_floor.py"), str(data), "polars"],
+        "scores": [sys.executable, "-c", READ, str(data), "scores"],
+        "lists": [sys.executable, "-c", READ, str(data), "lists"],
         "copy": [sys.executable, "-c", COPY, str(data), str(data / "copied")],
         "duckdb": [sys.executable, str(bench / "job_duckdb.py"), str(data)],
         "pytrec": [sys.executable, str(bench / "job_pytrec.py"), str(data)],

@@ -44,5 +44,5 @@ pub use plan::{
 pub use plugin_reference::{PluginReference, PluginReferenceError};
 pub use policy::{Arrival, ByteSize, PolicyPlan, PolicySpec, TimeSpan};
 pub use spec::BenchmarkSpec;
-pub use stages::HitOrder;
+pub use stages::{HitOrder, RecordedColumns};
 pub use statistics::StatisticsPlan;

@@ -42,7 +42,7 @@ use self::table::Table;
 use self::text::Text;
 use super::columnar::listed;
 use super::{LoadError, files};
-use crate::benchmark::HitOrder;
+use crate::benchmark::{HitOrder, RecordedColumns};
 use crate::storage::{self, Blob, is_url};
 
 pub use cursor::RecordedCursor;
@@ -59,13 +59,11 @@ pub struct RecordedSettings {
     pub retriever_id: Option<String>,
     /// The order of hits. [`HitOrder::Strict`]: by score descending, then rank, then item id ascending; hits without
     /// scores by rank. [`HitOrder::TrecEval`]: as `trec_eval`, by score in single precision descending, ties by item
-    /// id descending, ranks ignored; hits without scores by rank.
+    /// id descending, ranks ignored; hits without scores by rank. [`HitOrder::Rank`]: by rank, equal ones as they stand, without
+    /// scores.
     pub order: HitOrder,
-    /// The table's column of session ids; by default the first of `session_id`, `query_id`, `q_id` and `qid`.
-    pub session_column: Option<String>,
-    /// The table's column of hits, a list of items or of structs with `item_id` and `score`; by default `hits`. A table
-    /// without one has a row per hit.
-    pub hits_column: Option<String>,
+    /// What the table's columns are called, where they have other names than usual.
+    pub columns: RecordedColumns,
 }
 
 /// A file of recorded rankings of one retriever. Cheap to clone; holds no ranking in memory.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::retrievers::bm25::{Bm25Retriever, Bm25Settings, CorpusIndex};
 use super::{Pipeline, Replayer, Workspace};
-use crate::benchmark::HitOrder;
 use crate::benchmark::spec::{CombineFields, Missing};
 use crate::benchmark::stages::{Bm25Plan, RecordedPlan, StageKind, StagePlan};
 use crate::benchmark::{CorpusPlan, PipelinePlan};
+use crate::benchmark::{HitOrder, RecordedColumns};
 use crate::session::{Ranking, Session};
 
 /// Grades by query and item.
@@ -212,8 +212,7 @@ fn official_runs_reproduce_the_leaderboard() {
         let stage = deep(StageKind::Recorded(RecordedPlan {
             path,
             retriever_id: None,
-            session_column: None,
-            hits_column: None,
+            columns: RecordedColumns::default(),
             missing,
             compatibility,
         }));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{AnnPlan, PostgresServer, SslMode, StageKind, VectorMetric};
+use super::{AnnPlan, HitOrder, PostgresServer, RecordedColumns, RecordedPlan, SslMode, StageKind, VectorMetric};
 use crate::benchmark::{Diagnostic, Plan, SpecSource};
 
 fn resolve(stage: &str) -> Result<StageKind, Diagnostic> {
@@ -57,6 +57,41 @@ fn vector_has_defaults_and_bounds() {
     assert!(mistake(&ann("recall-sample = 2.0")).contains("2 is out of range"));
     assert!(mistake(&ann("ef = 3")).contains("unknown key `ef`"));
     assert!(mistake(r#"{ kind = "vector", corpus = "product" }"#).contains("did you mean `products`?"));
+}
+
+#[test]
+fn recorded_hits_are_in_the_order_of_their_ranks_on_request() {
+    let stage = |keys: &str| format!(r#"{{ kind = "recorded", path = "r.parquet"{keys} }}"#);
+    let order = |keys: &str| match resolve(&stage(keys)).unwrap() {
+        StageKind::Recorded(plan) => (plan.compatibility, plan.columns),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(order(""), (HitOrder::Strict, RecordedColumns::default()));
+    assert_eq!(order(", order-by = \"score\"").0, HitOrder::Strict);
+    let columns = RecordedColumns { rank_column: Some("place".into()), ..RecordedColumns::default() };
+    assert_eq!(order(", order-by = \"rank\", rank-column = \"place\""), (HitOrder::Rank, columns));
+    let both = mistake(&stage(", order-by = \"rank\", score-column = \"score\""));
+    assert!(both.contains("scores are not read where `order-by` is \"rank\""), "{both}");
+    assert!(mistake(&stage(", order-by = \"ranks\"")).contains("expected `score` or `rank`"));
+    let file = format!(
+        "name = \"n\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"s.parquet\"\n\
+         [metrics]\ncompatibility = \"trec-eval\"\n[[retriever]]\nid = \"a\"\nstages = [{}]\n\
+         [[retriever]]\nid = \"b\"\nstages = [{{ kind = \"shown\" }}]\n",
+        stage(", order-by = \"rank\"")
+    );
+    let source = SpecSource::of(Path::new("bench.toml"), &file, &[]).unwrap();
+    let refused = Plan::resolve(&source).unwrap_err().to_string();
+    assert!(refused.contains("trec_eval orders hits by their scores"), "{refused}");
+}
+
+#[test]
+fn plans_name_columns_as_they_did_before_there_were_so_many() {
+    let stage = r#"{ kind = "recorded", path = "r.parquet", session-column = "q", hits-column = "h" }"#;
+    let StageKind::Recorded(plan) = resolve(stage).unwrap() else { panic!("recorded") };
+    let written = serde_json::to_value(&plan).unwrap();
+    assert_eq!((&written["session-column"], &written["hits-column"]), (&"q".into(), &"h".into()));
+    assert!(written.get("item-column").is_none() && written.get("columns").is_none(), "{written}");
+    assert_eq!(serde_json::from_value::<RecordedPlan>(written).unwrap(), plan);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub use plugin::PluginSpec;
 pub(crate) use postgres::understood;
 pub use postgres::{PostgresPlan, PostgresServer, PostgresSpec, SslMode};
 pub(crate) use query_text::{Parameter, QueryText};
-pub use recorded::{HitOrder, Missing, RecordedPlan, RecordedSpec};
+pub use recorded::{HitOrder, Missing, OrderBy, RecordedColumns, RecordedPlan, RecordedSpec};
 pub use spec::{OnStageError, ShownSpec, StageKindSpec, StageSpec};
 pub use sql::{SqlPlan, SqlSpec};
 pub use transforms::{

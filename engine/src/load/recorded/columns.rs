@@ -4,9 +4,10 @@ use std::path::Path;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int64Type, Schema};
+use datafusion::arrow::datatypes::{DataType, Fields, Int64Type, Schema};
 
 use super::RecordedSettings;
+use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 use crate::load::columnar;
 use crate::schema::column;
@@ -32,44 +33,49 @@ pub(super) struct Columns {
     pub has_original_row: bool,
 }
 
-/// How hits stand in a table.
+/// How hits stand in a table. Where a name is usual and not given, there may be no such column or field.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
     /// One row per hit.
-    Flat { item: String },
+    Flat {
+        item: String,
+        /// `None` where scores are not read.
+        score: Option<String>,
+        rank: String,
+    },
     /// One row per session, with a list of hits.
-    Nested { hits: String },
+    Nested {
+        hits: String,
+        /// The field of structs that holds the item, where it is given.
+        item: Option<String>,
+        /// The field of structs that holds the score; `None` where scores are not read.
+        score: Option<String>,
+    },
 }
 
 impl Columns {
     /// Returns the columns of a file.
     pub(super) fn of(path: &Path, schema: &Schema, settings: &RecordedSettings) -> Result<Self, LoadError> {
+        let named = &settings.columns;
         let has = |name: &str| schema.index_of(name).is_ok();
-        let available = || columnar::listed(schema.fields().iter().map(|field| field.name().as_str()));
-        for name in [&settings.session_column, &settings.hits_column].into_iter().flatten() {
-            if !has(name) {
-                let (path, column) = (path.to_owned(), name.clone());
-                return Err(LoadError::MissingColumn { path, column, available: available() });
-            }
-        }
         let first = |names: &[&str]| names.iter().find(|name| has(name)).map(|name| (*name).to_owned());
-        let session = settings.session_column.clone().or_else(|| first(SESSION_NAMES));
-        let hits = settings.hits_column.clone().or_else(|| has(column::HITS).then(|| column::HITS.to_owned()));
-        let (session, shape) = match (session, hits, first(ITEM_NAMES)) {
-            (Some(session), Some(hits), _) => (session, Shape::Nested { hits }),
-            (None, Some(_), _) => {
-                let (path, column) = (path.to_owned(), column::SESSION_ID.to_owned());
-                return Err(LoadError::MissingColumn { path, column, available: available() });
-            }
-            (Some(session), None, Some(item)) if has(column::SCORE) || has(RANK) => (session, Shape::Flat { item }),
-            _ => {
-                let reason = format!(
-                    "not a table of rankings: expected `session_id` and `hits`, or one row per hit with `session_id`, \
-                     `item_id` and `score` or `rank`; it has {}",
-                    available(),
-                );
-                return Err(LoadError::Format { path: path.to_owned(), reason });
-            }
+        // Who names a column of items or ranks speaks of rows of one hit each.
+        let is_flat = named.rank_column.is_some() || named.item_column.as_deref().is_some_and(has);
+        let hits =
+            named.hits_column.clone().or_else(|| (!is_flat && has(column::HITS)).then(|| column::HITS.to_owned()));
+        let mut given = vec![&named.session_column, &named.hits_column];
+        if hits.is_none() {
+            given.extend([&named.item_column, &named.score_column, &named.rank_column]);
+        }
+        if let Some(name) = given.into_iter().flatten().find(|name| !has(name)) {
+            return Err(missing(path, name, schema.fields()));
+        }
+        let session = named.session_column.clone().or_else(|| first(SESSION_NAMES));
+        let (session, shape) = match (session, hits) {
+            (Some(session), Some(hits)) => (session, nested(path, schema, settings, hits)?),
+            (None, Some(_)) => return Err(missing(path, column::SESSION_ID, schema.fields())),
+            (Some(session), None) => (session, flat(path, schema, settings)?),
+            (None, None) => return Err(no_rankings(path, schema)),
         };
         let has_retriever = has(column::RETRIEVER_ID);
         let retriever = settings.retriever_id.clone().filter(|_| has_retriever);
@@ -84,8 +90,16 @@ impl Columns {
     /// Returns the name of the item's column or field, for messages.
     pub(super) fn item_name(&self) -> &str {
         match &self.shape {
-            Shape::Flat { item } => item,
-            Shape::Nested { .. } => column::ITEM_ID,
+            Shape::Flat { item, .. } => item,
+            Shape::Nested { item, .. } => item.as_deref().unwrap_or(column::ITEM_ID),
+        }
+    }
+
+    /// Returns the name of the column of ranks, which there may not be.
+    pub(super) fn rank(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Flat { rank, .. } => Some(rank),
+            Shape::Nested { .. } => None,
         }
     }
 
@@ -101,8 +115,11 @@ impl Columns {
         names.extend(self.retriever.is_some().then_some(column::RETRIEVER_ID));
         names.extend(self.has_original_row.then_some(ORIGINAL_ROW));
         match &self.shape {
-            Shape::Flat { item } => names.extend([item, column::SCORE, RANK]),
-            Shape::Nested { hits } => {
+            Shape::Flat { item, score, rank } => {
+                names.extend([item.as_str(), rank]);
+                names.extend(score.as_deref());
+            }
+            Shape::Nested { hits, .. } => {
                 names.extend([hits, column::ERROR_KIND, column::ERROR, column::LATENCY_NS]);
             }
         }
@@ -110,9 +127,71 @@ impl Columns {
     }
 }
 
+/// Returns the shape of a table of one row per hit.
+fn flat(path: &Path, schema: &Schema, settings: &RecordedSettings) -> Result<Shape, LoadError> {
+    let named = &settings.columns;
+    let has = |name: &str| schema.index_of(name).is_ok();
+    let usual = || ITEM_NAMES.iter().find(|name| has(name)).map(|name| (*name).to_owned());
+    let item = named.item_column.clone().or_else(usual).ok_or_else(|| no_rankings(path, schema))?;
+    let rank = named.rank_column.as_deref().unwrap_or(RANK).to_owned();
+    if settings.order == HitOrder::Rank {
+        return if has(&rank) {
+            Ok(Shape::Flat { item, score: None, rank })
+        } else {
+            Err(missing(path, &rank, schema.fields()))
+        };
+    }
+    let score = named.score_column.as_deref().unwrap_or(column::SCORE).to_owned();
+    match has(&score) || has(&rank) {
+        true => Ok(Shape::Flat { item, score: Some(score), rank }),
+        false => Err(no_rankings(path, schema)),
+    }
+}
+
+/// Returns the shape of a table whose column `hits` holds lists.
+fn nested(path: &Path, schema: &Schema, settings: &RecordedSettings, hits: String) -> Result<Shape, LoadError> {
+    let named = &settings.columns;
+    if let Some(rank) = &named.rank_column {
+        let reason = format!("there is no rank `{rank}` in the lists `{hits}`: their order is the rank");
+        return Err(LoadError::Format { path: path.to_owned(), reason });
+    }
+    let element = schema.field_with_name(&hits).ok().and_then(|field| columnar::element_type(field.data_type()));
+    let fields = match element {
+        Some(DataType::Struct(fields)) => fields.clone(),
+        _ => Fields::empty(),
+    };
+    let given = [&named.item_column, &named.score_column].into_iter().flatten();
+    if let Some(name) = given.into_iter().find(|name| fields.find(name).is_none()) {
+        return Err(missing(path, &format!("{hits}.{name}"), &fields));
+    }
+    let score = named.score_column.as_deref().unwrap_or(column::SCORE);
+    let score = (settings.order != HitOrder::Rank).then(|| score.to_owned());
+    Ok(Shape::Nested { hits, item: named.item_column.clone(), score })
+}
+
+fn missing(path: &Path, column: &str, fields: &Fields) -> LoadError {
+    let available = columnar::listed(fields.iter().map(|field| field.name().as_str()));
+    LoadError::MissingColumn { path: path.to_owned(), column: column.to_owned(), available }
+}
+
+fn no_rankings(path: &Path, schema: &Schema) -> LoadError {
+    let available = columnar::listed(schema.fields().iter().map(|field| field.name().as_str()));
+    let reason = format!(
+        "not a table of rankings: expected `session_id` and `hits`, or one row per hit with `session_id`, `item_id` and `score` or \
+         `rank` (other names are given by `session-column`, `item-column` and so on); it has {available}",
+    );
+    LoadError::Format { path: path.to_owned(), reason }
+}
+
 /// Returns a field of a struct that holds items.
-pub(super) fn item_field<'a>(field: impl Fn(&str) -> Option<&'a ArrayRef>) -> Option<&'a ArrayRef> {
-    ITEM_NAMES.iter().find_map(|name| field(name))
+pub(super) fn item_field<'a>(
+    given: Option<&str>,
+    field: impl Fn(&str) -> Option<&'a ArrayRef>,
+) -> Option<&'a ArrayRef> {
+    match given {
+        Some(name) => field(name),
+        None => ITEM_NAMES.iter().find_map(|name| field(name)),
+    }
 }
 
 /// Returns a column of text or whole numbers, as text.
@@ -135,9 +214,19 @@ pub(super) fn optional_text(path: &Path, batch: &RecordBatch, name: &str) -> Res
 }
 
 /// Returns a column of numbers.
-pub(super) fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Float64Array, LoadError> {
+fn numbers(path: &Path, name: &str, array: &ArrayRef) -> Result<Float64Array, LoadError> {
     check_numbers(path, name, array)?;
     columnar::as_numbers(path, array)
+}
+
+/// Returns a column of numbers that may be missing, or not be asked for.
+pub(super) fn optional_numbers<'a>(
+    path: &Path,
+    name: Option<&str>,
+    column: impl Fn(&str) -> Option<&'a ArrayRef>,
+) -> Result<Option<Float64Array>, LoadError> {
+    let Some((name, array)) = name.and_then(|name| Some((name, column(name)?))) else { return Ok(None) };
+    numbers(path, name, array).map(Some)
 }
 
 /// Returns a column of numbers without their fractions; null for what is no finite number.

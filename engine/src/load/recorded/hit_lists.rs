@@ -96,7 +96,7 @@ impl HitLists {
         };
         let scores = concatenated_scores(&self.items, &self.scores)?.unwrap_or_else(|| no_scores(hits));
         let scores = match compatibility {
-            HitOrder::Strict => scores,
+            HitOrder::Strict | HitOrder::Rank => scores,
             HitOrder::TrecEval => {
                 let single = |score| f64::from(single(score));
                 Arc::new(scores.as_primitive::<Float64Type>().unary::<_, Float64Type>(single))

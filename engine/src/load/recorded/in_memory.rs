@@ -67,7 +67,7 @@ impl RecordedRankings {
 ///
 /// [`HitOrder::Strict`] orders hits by score descending, then rank, then item id ascending; hits without scores by
 /// rank. [`HitOrder::TrecEval`] follows trec_eval: scores in single precision, descending, ties by item id
-/// descending, ranks ignored; hits without scores stay in their order.
+/// descending, ranks ignored; hits without scores stay in their order. [`HitOrder::Rank`] takes ranks alone, and no scores.
 ///
 /// # Errors
 ///
@@ -128,6 +128,9 @@ impl<'a> Recording<'a> {
 
     /// Adds one hit.
     fn push(&mut self, session_id: &str, mut entry: Entry) -> Result<(), LoadError> {
+        if self.order == HitOrder::Rank {
+            entry.score = None;
+        }
         if let Some(score) = entry.score {
             if !score.is_finite() {
                 return Err(self.row_error(entry.row, format!("score `{score}`, expected a finite number")));
@@ -223,7 +226,7 @@ fn compare(left: &Entry, right: &Entry, order: HitOrder) -> Ordering {
     // -0.0 and 0.0 are a tie.
     let by_score = right_score.partial_cmp(&left_score).unwrap_or(Ordering::Equal);
     by_score.then_with(|| match order {
-        HitOrder::Strict => left.rank.cmp(&right.rank).then_with(|| left.item_id.cmp(&right.item_id)),
+        HitOrder::Strict | HitOrder::Rank => left.rank.cmp(&right.rank).then_with(|| left.item_id.cmp(&right.item_id)),
         HitOrder::TrecEval => right.item_id.cmp(&left.item_id),
     })
 }

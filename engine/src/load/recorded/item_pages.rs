@@ -82,8 +82,8 @@ impl ItemColumn {
     /// Returns the column of items; `None` where only the general reader knows its type.
     pub(super) fn of(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Option<Self> {
         let (name, nested) = match &columns.shape {
-            Shape::Flat { item } => (item, false),
-            Shape::Nested { hits } => (hits, true),
+            Shape::Flat { item, .. } => (item, false),
+            Shape::Nested { hits, .. } => (hits, true),
         };
         let place = schema.index_of(name).ok()?;
         let found = schema.field(place).data_type();

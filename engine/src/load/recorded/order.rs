@@ -48,7 +48,8 @@ impl Arranger {
         if let Some(fault) = fault {
             return Err(LoadError::Row { path: path.to_owned(), row: fault.row, reason: fault.reason.clone() });
         }
-        let ordered = is_whole(block) && (is_a_list(block) || self.scores_fall(block, hits.clone()));
+        let falls = || self.scores_fall(block, hits.clone()) || ranks_rise(block, hits.clone());
+        let ordered = is_whole(block) && (is_a_list(block) || falls());
         let ranks = if ordered { None } else { block.ranks.get()? };
         if !ordered {
             check_hits(path, item_name, block, run, ranks)?;
@@ -71,7 +72,9 @@ impl Arranger {
         let finite = first.is_finite() && last.is_finite();
         finite
             && match self.compatibility {
-                HitOrder::Strict => scores.windows(2).all(|pair| matches!(pair, [left, right] if left > right)),
+                HitOrder::Strict | HitOrder::Rank => {
+                    scores.windows(2).all(|pair| matches!(pair, [left, right] if left > right))
+                }
                 HitOrder::TrecEval => {
                     scores.windows(2).all(|pair| matches!(pair, [left, right] if single(*left) > single(*right)))
                 }
@@ -102,7 +105,7 @@ impl Arranger {
         };
         // -0.0 and 0.0 are a tie.
         match self.compatibility {
-            HitOrder::Strict => {
+            HitOrder::Strict | HitOrder::Rank => {
                 let by_score = right_score.partial_cmp(&left_score).unwrap_or(Ordering::Equal);
                 by_score.then_with(by_rank).then_with(|| block.items.value(left).cmp(block.items.value(right)))
             }
@@ -129,6 +132,13 @@ fn is_whole(block: &Block) -> bool {
         Ranks::OfOrder | Ranks::Left(_) => true,
     };
     scores && ranks && whole(&block.items)
+}
+
+/// Returns whether hits have ranks alone, each above the one before, so that nothing else decides.
+fn ranks_rise(block: &Block, hits: Range<usize>) -> bool {
+    let (None, Ranks::Read(ranks)) = (&block.scores, &block.ranks) else { return false };
+    let Some(ranks) = ranks.values().get(hits) else { return false };
+    ranks.windows(2).all(|pair| matches!(pair, [left, right] if left < right))
 }
 
 /// Returns whether hits have nothing but their order.

@@ -66,9 +66,9 @@ pub(super) fn sort(
         })
     };
     let shape = if source.is_nested() {
-        Shape::Nested { hits: column::HITS.into() }
+        Shape::Nested { hits: column::HITS.into(), item: None, score: Some(column::SCORE.into()) }
     } else {
-        Shape::Flat { item: column::ITEM_ID.into() }
+        Shape::Flat { item: column::ITEM_ID.into(), score: Some(column::SCORE.into()), rank: RANK.into() }
     };
     let mut batches = Batches {
         path: path.to_owned(),

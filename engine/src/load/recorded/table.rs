@@ -261,25 +261,34 @@ impl Table {
             rows = batch.column_by_name(ORIGINAL_ROW).and_then(|rows| rows.as_primitive_opt::<UInt64Type>()).cloned();
         }
         match &self.columns.shape {
-            Shape::Flat { item } => self.flat_block(&batch, item, rows.map_or(Rows::From(first_row + 1), Rows::OfHits)),
-            Shape::Nested { hits } => {
+            Shape::Flat { item, score, rank } => {
+                let rows = rows.map_or(Rows::From(first_row + 1), Rows::OfHits);
+                self.flat_block(&batch, item, score.as_deref(), rank, rows)
+            }
+            Shape::Nested { hits, item, score } => {
                 let rows = match rows {
                     Some(rows) => rows.values().to_vec(),
                     None => (0..batch.num_rows() as u64).map(|row| first_row + row + 1).collect(),
                 };
-                self.nested_block(&batch, hits, rows)
+                self.nested_block(&batch, hits, item.as_deref(), score.as_deref(), rows)
             }
         }
     }
 
-    fn flat_block(&self, batch: &RecordBatch, item: &str, rows: Rows) -> Result<Block, LoadError> {
+    fn flat_block(
+        &self,
+        batch: &RecordBatch,
+        item: &str,
+        score: Option<&str>,
+        rank: &str,
+        rows: Rows,
+    ) -> Result<Block, LoadError> {
         let path = &self.path;
         let sessions = columnar::column(path, batch, &self.columns.session)?;
         let items = columns::required_text(path, batch, item)?;
-        let numbers = |array| columns::numbers(path, column::SCORE, array);
-        let scores = batch.column_by_name(column::SCORE).map(numbers).transpose()?;
-        let ranks = |array| columns::whole_numbers(path, RANK, array);
-        let ranks = batch.column_by_name(RANK).map(ranks).transpose()?.map_or(Ranks::OfOrder, Ranks::Read);
+        let scores = columns::optional_numbers(path, score, |name| batch.column_by_name(name))?;
+        let ranks = |array| columns::whole_numbers(path, rank, array);
+        let ranks = batch.column_by_name(rank).map(ranks).transpose()?.map_or(Ranks::OfOrder, Ranks::Read);
         let Runs { ids, bounds } = Runs::of(path, &self.columns.session, sessions, |hit| match &rows {
             Rows::OfHits(rows) => rows.value(hit),
             Rows::From(first) => first + hit as u64,
@@ -288,7 +297,14 @@ impl Table {
         Ok(Block { ids, bounds, items, scores, ranks, rows, failures: None, latencies: None, faults: Vec::new() })
     }
 
-    fn nested_block(&self, batch: &RecordBatch, hits: &str, rows: Vec<u64>) -> Result<Block, LoadError> {
+    fn nested_block(
+        &self,
+        batch: &RecordBatch,
+        hits: &str,
+        item: Option<&str>,
+        score: Option<&str>,
+        rows: Vec<u64>,
+    ) -> Result<Block, LoadError> {
         let path = &self.path;
         let ids = columns::required_text(path, batch, &self.columns.session)?;
         if let Some(null) = (0..ids.len()).find(|row| ids.is_null(*row)) {
@@ -306,10 +322,10 @@ impl Table {
         let lists = columnar::as_list(path, list)?;
         let (items, scores) = match lists.values().as_struct_opt() {
             Some(elements) => {
-                let item = columns::item_field(|name| elements.column_by_name(name)).ok_or_else(wrong_type)?;
-                let score = elements.column_by_name(column::SCORE);
-                let score = score.map(|array| columns::numbers(path, column::SCORE, array)).transpose()?;
-                (columns::text(path, column::ITEM_ID, item)?, score)
+                let field = |name: &str| elements.column_by_name(name);
+                let items = columns::item_field(item, field).ok_or_else(wrong_type)?;
+                let items = columns::text(path, self.columns.item_name(), items)?;
+                (items, columns::optional_numbers(path, score, field)?)
             }
             None if columnar::is_text(lists.values().data_type()) || lists.values().data_type().is_integer() => {
                 (columns::text(path, hits, lists.values())?, None)
@@ -325,17 +341,16 @@ impl Table {
     /// Returns whether scores may decide the order of hits and ranks are only asked where they do not: the footer says that none is
     /// null. Where it lies, a null is found when the ranks are read, and does no harm otherwise.
     pub(super) fn may_leave_ranks(&self) -> bool {
-        let Columns { shape: Shape::Flat { .. }, retriever: None, has_original_row: false, .. } = &self.columns else {
-            return false;
-        };
+        let Columns { shape, retriever: None, has_original_row: false, .. } = &self.columns else { return false };
+        let Shape::Flat { score: Some(score), rank, .. } = shape else { return false };
         let is_whole = |field: &Field| field.data_type().is_integer();
-        if !self.metadata.schema().field_with_name(RANK).is_ok_and(is_whole) {
+        if !self.metadata.schema().field_with_name(rank).is_ok_and(is_whole) {
             return false;
         }
         let metadata = self.metadata.metadata();
         let leaves = metadata.file_metadata().schema_descr().columns();
         let place = |name: &str| leaves.iter().position(|leaf| matches!(leaf.path().parts(), [only] if only == name));
-        let (Some(_), Some(rank)) = (place(column::SCORE), place(RANK)) else { return false };
+        let (Some(_), Some(rank)) = (place(score), place(rank)) else { return false };
         let nulls = |group: &RowGroupMetaData| group.columns().get(rank)?.statistics()?.null_count_opt();
         !self.reads_ranks.load(Ordering::Relaxed) && metadata.row_groups().iter().all(|group| nulls(group) == Some(0))
     }
@@ -344,7 +359,8 @@ impl Table {
     /// again.
     pub(super) fn ranks(&self, first_row: u64, rows: usize) -> Result<Int64Array, LoadError> {
         self.reads_ranks.store(true, Ordering::Relaxed);
-        let wanted: Vec<usize> = self.metadata.schema().index_of(RANK).into_iter().collect();
+        let name = self.columns.rank().unwrap_or(RANK);
+        let wanted: Vec<usize> = self.metadata.schema().index_of(name).into_iter().collect();
         let mut group = self.group_of(first_row);
         let (mut row, mut missing) = (first_row, rows);
         let mut pieces = Vec::new();
@@ -355,8 +371,8 @@ impl Table {
             if here > 0 {
                 let mut reader = self.group_reader(group, row.saturating_sub(start), &wanted, here)?;
                 if let Some(batch) = decoded(&self.path, || Ok(reader.next().transpose()?))? {
-                    let ranks = columnar::column(&self.path, &batch, RANK)?;
-                    pieces.push(columns::whole_numbers(&self.path, RANK, ranks)?);
+                    let ranks = columnar::column(&self.path, &batch, name)?;
+                    pieces.push(columns::whole_numbers(&self.path, name, ranks)?);
                 }
             }
             (row, missing, group) = (end, missing - here, group + 1);
@@ -365,7 +381,7 @@ impl Table {
         let ranks = concat(&pieces).map_err(|error| columnar::damaged(&self.path, error))?;
         if ranks.len() != rows {
             let reason =
-                format!("{} values of column `{RANK}` from row {} on, expected {rows}", ranks.len(), first_row + 1);
+                format!("{} values of column `{name}` from row {} on, expected {rows}", ranks.len(), first_row + 1);
             return Err(columnar::damaged(&self.path, reason));
         }
         Ok(ranks.as_primitive::<Int64Type>().clone())
@@ -419,7 +435,8 @@ impl TableBlocks {
                     let skipped = self.row.saturating_sub(start);
                     self.ranks_left = self.leaves_ranks && table.may_leave_ranks();
                     let mut wanted = table.columns.for_reading(table.metadata.schema());
-                    let rank = table.metadata.schema().index_of(RANK).ok().filter(|_| self.ranks_left);
+                    let rank = table.columns.rank().filter(|_| self.ranks_left);
+                    let rank = rank.and_then(|rank| table.metadata.schema().index_of(rank).ok());
                     wanted.retain(|column| Some(*column) != rank);
                     empty.insert(Box::new(GroupRows::open(&table, self.group, skipped, wanted)?))
                 }
@@ -463,7 +480,7 @@ fn hinted(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Sch
     let text = |field: &Field| {
         let name = field.name().as_str();
         let repeats = match &columns.shape {
-            Shape::Flat { item } if name == item => Some(false),
+            Shape::Flat { item, .. } if name == item => Some(false),
             Shape::Flat { .. } if name == columns.session => Some(true),
             _ if name == column::RETRIEVER_ID => Some(true),
             _ => None,
@@ -493,7 +510,7 @@ fn has_dictionary(metadata: &ParquetMetaData, name: &str) -> bool {
 
 /// Returns how many rows hold about [`BLOCK_HITS`] hits, and how many are read at once where nothing is skipped.
 fn block_rows(metadata: &ParquetMetaData, columns: &Columns, rows: u64) -> (usize, usize) {
-    let Shape::Nested { hits } = &columns.shape else { return (BLOCK_HITS, BLOCK_HITS) };
+    let Shape::Nested { hits, .. } = &columns.shape else { return (BLOCK_HITS, BLOCK_HITS) };
     let leaves = metadata.file_metadata().schema_descr().columns();
     let leaf = leaves.iter().position(|leaf| leaf.path().parts().first() == Some(hits));
     let values = |leaf: usize| {

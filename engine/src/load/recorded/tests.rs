@@ -22,6 +22,7 @@ use crate::session::{Hit, Ranking};
 
 const STRICT: HitOrder = HitOrder::Strict;
 const TREC_EVAL: HitOrder = HitOrder::TrecEval;
+const BY_RANK: HitOrder = HitOrder::Rank;
 /// Sorting spills beyond this, which is the least that it takes.
 const MEMORY_BYTES: usize = 0;
 

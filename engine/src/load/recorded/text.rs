@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::arrow::array::StringBuilder;
+use datafusion::arrow::array::{ArrayBuilder as _, StringBuilder};
 use datafusion::arrow::array::{Float64Array, Int64Array};
 
 use super::block::{Block, Fault, Ranks, Rows};
@@ -292,24 +292,31 @@ impl<'a> Parsed<'a> {
         if self.starts.is_empty() || self.topic.as_bytes() != bytes(topic) {
             self.start(column(topic));
         }
-        let score = column(score);
-        let Some(number) = parse_score(score) else {
-            return self.fault(row, format!("score `{score}`, expected a number"));
-        };
-        if self.text.compatibility == HitOrder::Strict {
-            let rank = column(rank);
-            let Ok(rank) = rank.parse() else {
-                return self.fault(row, format!("rank `{rank}`, expected a number"));
-            };
-            self.ranks.push(rank);
-        }
-        if !number.is_finite() {
-            self.ranks.truncate(self.scores.len());
-            return self.fault(row, format!("score `{number}`, expected a finite number"));
+        if let Err(reason) = self.add_place(column(rank), column(score)) {
+            return self.fault(row, reason);
         }
         self.items.append_value(column(item));
-        self.scores.push(number);
         self.rows.push(row);
+    }
+
+    /// Adds what a hit's place follows from: its rank, its score or both.
+    #[inline]
+    fn add_place(&mut self, rank: &str, score: &str) -> Result<(), String> {
+        let scored = self.text.compatibility != HitOrder::Rank;
+        let number = if scored { parse_score(score) } else { Some(0.0) };
+        let number = number.ok_or_else(|| format!("score `{score}`, expected a number"))?;
+        let ranked = self.text.compatibility != HitOrder::TrecEval;
+        let rank = if ranked { rank.parse().map_err(|_| format!("rank `{rank}`, expected a number"))? } else { 0 };
+        if !number.is_finite() {
+            return Err(format!("score `{number}`, expected a finite number"));
+        }
+        if scored {
+            self.scores.push(number);
+        }
+        if ranked {
+            self.ranks.push(rank);
+        }
+        Ok(())
     }
 
     /// Adds a line that is not text; its topic is, or the file would have been refused when it was opened.
@@ -328,7 +335,7 @@ impl<'a> Parsed<'a> {
             self.topic.clear();
             self.topic.push_str(topic);
             self.ids.append_value(topic);
-            self.starts.push(self.scores.len());
+            self.starts.push(self.items.len());
         }
     }
 
@@ -337,14 +344,15 @@ impl<'a> Parsed<'a> {
     }
 
     fn finish(mut self) -> Block {
-        let ends = self.starts.iter().skip(1).copied().chain([self.scores.len()]);
+        let ends = self.starts.iter().skip(1).copied().chain([self.items.len()]);
         let bounds = self.starts.iter().zip(ends).map(|(start, end)| *start..end).collect();
-        let ranked = self.text.compatibility == HitOrder::Strict;
+        let ranked = self.text.compatibility != HitOrder::TrecEval;
+        let scored = self.text.compatibility != HitOrder::Rank;
         Block {
             ids: self.ids.finish(),
             bounds,
             items: self.items.finish(),
-            scores: Some(Float64Array::from(self.scores)),
+            scores: scored.then(|| Float64Array::from(self.scores)),
             ranks: if ranked { Ranks::Read(Int64Array::from(self.ranks)) } else { Ranks::OfOrder },
             rows: self.rows.finish(),
             failures: None,

@@ -243,8 +243,7 @@ pub(super) fn recorded_settings(plan: &RecordedPlan) -> RecordedSettings {
     RecordedSettings {
         retriever_id: plan.retriever_id.clone(),
         order: plan.compatibility,
-        session_column: plan.session_column.clone(),
-        hits_column: plan.hits_column.clone(),
+        columns: plan.columns.clone(),
     }
 }
 
@@ -298,9 +297,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::benchmark::HitOrder;
     use crate::benchmark::spec::{CombineFields, Missing};
     use crate::benchmark::stages::Bm25Plan;
+    use crate::benchmark::{HitOrder, RecordedColumns};
     use crate::replay::Pipeline;
 
     fn plan(id: &str, does: StageKind) -> PipelinePlan {
@@ -324,8 +323,7 @@ mod tests {
         StageKind::Recorded(RecordedPlan {
             path,
             retriever_id: None,
-            session_column: None,
-            hits_column: None,
+            columns: RecordedColumns::default(),
             missing,
             compatibility,
         })

@@ -5,7 +5,7 @@ use std::path::Path;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::SchemaRef;
 
-use super::{Entry, RecordedFailure, Recording};
+use super::{Entry, HitOrder, RecordedFailure, Recording};
 use crate::load::LoadError;
 use crate::load::columnar;
 use crate::load::native::{TableFormat, TableReader};
@@ -17,7 +17,7 @@ pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), Loa
     let wanted = [column::RETRIEVER_ID, column::HITS, column::ERROR_KIND, column::ERROR, column::SCORE, RANK];
     let wanted: Vec<&str> = wanted.iter().chain(SESSION_NAMES).chain(ITEM_NAMES).copied().collect();
     let mut reader = TableReader::open_columns(path, TableFormat::Parquet, Some(&wanted))?;
-    let shape = Shape::of(path, reader.schema())?;
+    let shape = Shape::of(path, reader.schema(), recording.order)?;
     let mut rows = 0;
     while let Some(batch) = reader.next_batch()? {
         match &shape {
@@ -35,15 +35,16 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(path: &Path, schema: &SchemaRef) -> Result<Self, LoadError> {
+    fn of(path: &Path, schema: &SchemaRef, order: HitOrder) -> Result<Self, LoadError> {
         let has = |name: &str| schema.index_of(name).is_ok();
         if has(column::HITS) {
             columnar::index_of(path, schema, column::SESSION_ID)?;
             return Ok(Self::Nested);
         }
         let first = |names: &[&'static str]| names.iter().copied().find(|name| has(name));
+        let scored = has(column::SCORE) && order != HitOrder::Rank;
         match (first(SESSION_NAMES), first(ITEM_NAMES)) {
-            (Some(session), Some(item)) if has(column::SCORE) || has(RANK) => Ok(Self::Flat { session, item }),
+            (Some(session), Some(item)) if scored || has(RANK) => Ok(Self::Flat { session, item }),
             _ => Err(LoadError::Format {
                 path: path.to_owned(),
                 reason: format!(

@@ -23,12 +23,15 @@ pub(super) fn read(path: &Path, recording: &mut Recording<'_>) -> Result<(), Loa
         };
         if recording.wants(tag) {
             let invalid = |what, text| recording.row_error(number, format!("{what} `{text}`, expected a number"));
-            let score = score.parse().map_err(|_| invalid("score", score))?;
+            let score = match recording.order {
+                HitOrder::Strict | HitOrder::TrecEval => Some(score.parse().map_err(|_| invalid("score", score))?),
+                HitOrder::Rank => None,
+            };
             let rank = match recording.order {
-                HitOrder::Strict => rank.parse().map_err(|_| invalid("rank", rank))?,
+                HitOrder::Strict | HitOrder::Rank => rank.parse().map_err(|_| invalid("rank", rank))?,
                 HitOrder::TrecEval => 0,
             };
-            recording.push(topic, Entry { item_id: item.to_owned(), rank, score: Some(score), row: number })?;
+            recording.push(topic, Entry { item_id: item.to_owned(), rank, score, row: number })?;
         }
     }
     Ok(())

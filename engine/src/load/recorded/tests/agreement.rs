@@ -38,7 +38,7 @@ fn cases() -> impl Strategy<Value = Case> {
         Just(Layout::Run),
     ];
     let rows = prop::collection::vec((0..24_u8, 0..=255_u8, -2..3_i32, -3..4_i8), 1..160);
-    let order = prop_oneof![Just(STRICT), Just(TREC_EVAL)];
+    let order = prop_oneof![Just(STRICT), Just(TREC_EVAL), Just(BY_RANK)];
     let asks = prop::collection::vec((prop::collection::vec(any::<Pick>(), 0..20), 0..6_usize), 1..5);
     (rows, layout, order, any::<bool>(), 1..50_usize, asks).prop_map(
         |(rows, layout, order, sorted, group_rows, asks)| Case { rows, layout, order, sorted, group_rows, asks },

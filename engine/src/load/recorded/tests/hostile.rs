@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
-use datafusion::arrow::array::{Float32Array, Float64Array, Int64Array, ListBuilder, StringBuilder, StringViewArray};
+use datafusion::arrow::array::{
+    Float32Array, Float64Array, Int64Array, ListArray, ListBuilder, StringBuilder, StringViewArray, StructArray,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
 
 use super::*;
 use crate::rows::rankings_to_batch;
@@ -256,20 +259,106 @@ fn hits_may_be_a_list_of_items_in_a_named_column() {
         ("cand", lists),
     ]);
     let mut named = settings(None, TREC_EVAL);
-    named.session_column = Some("q_id".into());
-    named.hits_column = Some("cand".into());
+    named.columns.session_column = Some("q_id".into());
+    named.columns.hits_column = Some("cand".into());
     let rankings = read_sessions(&bytes, &named, &["q1", "q2", "q3"]).unwrap();
     assert_eq!(items(&rankings, "q1"), ["z", "a"]);
     assert_eq!(items(&rankings, "q2"), [""; 0]);
     assert_eq!(rankings.get("q3").unwrap().hits, [hit("q", None)]);
-    named.session_column = None;
+    named.columns.session_column = None;
     assert!(message(read_sessions(&bytes, &named, &["x"])).contains("row 2: a second ranking of session `x`"));
-    named.hits_column = Some("other".into());
+    named.columns.hits_column = Some("other".into());
     let error = message(read_sessions(&bytes, &named, &["x"]));
     assert!(error.contains("has no column `other`; it has `session_id`, `q_id`, `base`, `cand`"), "{error}");
-    named.session_column = Some("q_id".into());
-    named.hits_column = Some("session_id".into());
+    named.columns.session_column = Some("q_id".into());
+    named.columns.hits_column = Some("session_id".into());
     assert!(message(read_sessions(&bytes, &named, &["q1"])).contains("expected a list of `item_id` and `score`"));
+}
+
+#[test]
+fn columns_of_one_row_per_hit_may_have_any_names() {
+    let numbers = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+    let ranks = |values: &[i64]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+    let bytes = flat(vec![
+        ("query", texts(&["q1", "q1", "q1"])),
+        ("document", texts(&["a", "b", "c"])),
+        ("similarity", numbers(&[0.1, 0.9, 0.5])),
+        ("position", ranks(&[2, 3, 1])),
+        ("hits", ranks(&[3, 3, 3])),
+    ]);
+    let mut named = settings(None, STRICT);
+    named.columns.session_column = Some("query".into());
+    named.columns.item_column = Some("document".into());
+    named.columns.score_column = Some("similarity".into());
+    let rankings = read_sessions(&bytes, &named, &["q1"]).unwrap();
+    assert_eq!(rankings["q1"].hits, [hit("b", Some(0.9)), hit("c", Some(0.5)), hit("a", Some(0.1))]);
+    named.columns.score_column = None;
+    named.columns.rank_column = Some("position".into());
+    for order in [STRICT, BY_RANK] {
+        named.order = order;
+        let rankings = read_sessions(&bytes, &named, &["q1"]).unwrap();
+        assert_eq!(rankings["q1"].hits, [hit("c", None), hit("a", None), hit("b", None)]);
+    }
+    named.columns.rank_column = Some("place".into());
+    let error = message(read_sessions(&bytes, &named, &["q1"]));
+    assert!(error.contains("has no column `place`; it has `query`, `document`"), "{error}");
+    named.columns.rank_column = None;
+    let error = message(read_sessions(&bytes, &named, &["q1"]));
+    assert!(error.contains("has no column `rank`"), "{error}");
+    named.order = STRICT;
+    let error = message(read_sessions(&bytes, &named, &["q1"]));
+    assert!(error.contains("not a table of rankings") && error.contains("`session-column`, `item-column`"), "{error}");
+}
+
+#[test]
+fn ranks_alone_order_hits_where_they_are_to_and_scores_are_gone() {
+    let scores = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+    let ranks = |values: &[i64]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+    let session = || ("qid", texts(&["q", "q", "q"]));
+    let item = || ("pid", texts(&["a", "b", "c"]));
+    // What is not read cannot be wrong.
+    let bytes = flat(vec![session(), item(), ("score", scores(&[f64::NAN, 2.0, 3.0])), ("rank", ranks(&[1, 2, 3]))]);
+    let rankings = read_sessions(&bytes, &settings(None, BY_RANK), &["q"]).unwrap();
+    assert_eq!(rankings["q"].hits, [hit("a", None), hit("b", None), hit("c", None)]);
+    assert!(message(read_sessions(&bytes, &settings(None, STRICT), &["q"])).contains("row 1: score `NaN`"));
+    // Equal ranks stay in the order of the file.
+    let bytes = flat(vec![session(), item(), ("rank", ranks(&[2, 1, 1]))]);
+    let rankings = read_sessions(&bytes, &settings(None, BY_RANK), &["q"]).unwrap();
+    assert_eq!(items(&rankings, "q"), ["b", "c", "a"]);
+    let run = "q Q0 a 3 9 t\nq Q0 b 1 none t\nq Q0 c 2 7 t\n";
+    let rankings = read_sessions(run, &settings(None, BY_RANK), &["q"]).unwrap();
+    assert_eq!(rankings["q"].hits, [hit("b", None), hit("c", None), hit("a", None)]);
+    let error = message(read_sessions("q Q0 a x 9 t\n", &settings(None, BY_RANK), &["q"]));
+    assert!(error.contains("rank `x`, expected a number"), "{error}");
+    let twice = flat(vec![session(), ("pid", texts(&["a", "b", "a"])), ("rank", ranks(&[1, 2, 3]))]);
+    assert!(message(read_sessions(&twice, &settings(None, BY_RANK), &["q"])).contains("q a"));
+}
+
+#[test]
+fn fields_of_hits_in_lists_may_have_any_names() {
+    let ranking = ranking("s", "r", vec![hit("a", Some(1.0)), hit("b", Some(2.0))]);
+    let batch = rankings_to_batch(&[ranking]).unwrap();
+    let lists = batch.column_by_name("hits").unwrap().as_list::<i32>();
+    let elements = lists.values().as_struct();
+    let fields =
+        Fields::from(vec![Field::new("sku", DataType::Utf8, true), Field::new("weight", DataType::Float64, true)]);
+    let renamed = StructArray::new(fields.clone(), elements.columns().to_vec(), None);
+    let field = Arc::new(Field::new("item", DataType::Struct(fields), true));
+    let lists = ListArray::new(field, lists.offsets().clone(), Arc::new(renamed), None);
+    let bytes = flat(vec![("session_id", texts(&["s"])), ("hits", Arc::new(lists))]);
+    let mut named = settings(None, STRICT);
+    named.columns.item_column = Some("sku".into());
+    assert_eq!(read_sessions(&bytes, &named, &["s"]).unwrap()["s"].hits, [hit("a", None), hit("b", None)]);
+    named.columns.score_column = Some("weight".into());
+    assert_eq!(read_sessions(&bytes, &named, &["s"]).unwrap()["s"].hits, [hit("b", Some(2.0)), hit("a", Some(1.0))]);
+    named.columns.score_column = Some("score".into());
+    let error = message(read_sessions(&bytes, &named, &["s"]));
+    assert!(error.contains("has no column `hits.score`; it has `sku`, `weight`"), "{error}");
+    named.columns.score_column = None;
+    named.columns.hits_column = Some("hits".into());
+    named.columns.rank_column = Some("rank".into());
+    let error = message(read_sessions(&bytes, &named, &["s"]));
+    assert!(error.contains("no rank `rank` in the lists `hits`: their order is the rank"), "{error}");
 }
 
 #[test]

@@ -73,8 +73,8 @@ fn reading_all_answers_costs_little_more_than_decoding() {
         }
         let path = folder.join("sessions.parquet");
         let mut nested = settings(None, STRICT);
-        nested.session_column = Some("q_id".into());
-        nested.hits_column = Some("base".into());
+        nested.columns.session_column = Some("q_id".into());
+        nested.columns.hits_column = Some("base".into());
         timed("decode nested", || decode_only(&path, &["q_id", "base"]) * 100);
         timed("stream nested", || stream(&path, &nested, 100));
         let path = folder.join("base.run");
