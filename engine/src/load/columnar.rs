@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use datafusion::arrow::error::ArrowError;
 
 use super::{LoadError, without_panic};
@@ -14,7 +14,7 @@ use super::{LoadError, without_panic};
 const MAX_LISTED: usize = 40;
 
 /// Returns the place of a column that must be there.
-pub(super) fn index_of(path: &Path, schema: &SchemaRef, name: &str) -> Result<usize, LoadError> {
+pub(super) fn index_of(path: &Path, schema: &Schema, name: &str) -> Result<usize, LoadError> {
     schema.index_of(name).map_err(|_| LoadError::MissingColumn {
         path: path.to_owned(),
         column: name.to_owned(),

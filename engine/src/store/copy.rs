@@ -37,22 +37,23 @@ pub fn copy_tables(
 ) -> Result<UnnamedTable, StoreError> {
     let mut footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
     let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
-    let writing = |error: ParquetError| StoreError::write(path, &pending, 0, error);
+    let writing = |left, error: io::Error| StoreError::write(path, &pending, left, error);
     let mut output = pending.large_writer().map_err(|source| StoreError::io(path, source))?;
-    output.write_all(MAGIC).map_err(|error| writing(error.into()))?;
+    output.write_all(MAGIC).map_err(|error| writing(0, error))?;
     for part in parts {
         let part = part?;
         for group in part.footer().row_groups() {
             let add = || Ok(footer.add(group)?);
             let pieces = without_panic(add).map_err(|error| StoreError::table(part.path(), error))?;
             for piece in pieces {
-                copy(&part, piece, &mut output, |left, error| StoreError::write(path, &pending, left, error))?;
+                copy(&part, piece, &mut output, writing)?;
             }
         }
     }
     let metadata = footer.finish();
-    ParquetMetaDataWriter::new(&mut output, &metadata).finish().map_err(writing)?;
-    output.finish().map_err(|error| writing(error.into()))?;
+    let written = ParquetMetaDataWriter::new(&mut output, &metadata).finish();
+    written.map_err(|error| StoreError::write(path, &pending, 0, error))?;
+    output.finish().map_err(|error| writing(0, error))?;
     Ok(UnnamedTable { path: path.to_owned(), pending_file: pending })
 }
 

@@ -261,12 +261,12 @@ impl Encoded {
 
 /// What a table is written to. Parquet's writer hands columns over in pieces of 8 kB, each of which would be a call of the
 /// system.
-pub(super) type PendingOutput = BufWriter<PendingWriter>;
+type PendingOutput = BufWriter<PendingWriter>;
 
 /// Bytes that are written at once.
 const WRITTEN_AT_ONCE: usize = 1 << 18;
 
-pub(super) fn output(pending: &PendingFile) -> PendingOutput {
+fn output(pending: &PendingFile) -> PendingOutput {
     BufWriter::with_capacity(WRITTEN_AT_ONCE, pending.writer())
 }
 

@@ -6,8 +6,13 @@ use super::{AnnPlan, HitOrder, PostgresServer, RecordedColumns, RecordedPlan, Ss
 use crate::benchmark::{Diagnostic, Plan, SpecSource};
 
 fn resolve(stage: &str) -> Result<StageKind, Diagnostic> {
+    resolve_beside("", stage)
+}
+
+/// Resolves a stage of a benchmark that has another table.
+fn resolve_beside(table: &str, stage: &str) -> Result<StageKind, Diagnostic> {
     let file = format!(
-        "name = \"n\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"s.parquet\"\n\
+        "name = \"n\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"s.parquet\"\n{table}\n\
          [corpus.products]\npath = \"p.parquet\"\nid = \"id\"\n\
          [[retriever]]\nid = \"a\"\nstages = [{stage}]\n[[retriever]]\nid = \"b\"\nstages = [{{ kind = \"shown\" }}]\n"
     );
@@ -73,14 +78,8 @@ fn recorded_hits_are_in_the_order_of_their_ranks_on_request() {
     let both = mistake(&stage(", order-by = \"rank\", score-column = \"score\""));
     assert!(both.contains("scores are not read where `order-by` is \"rank\""), "{both}");
     assert!(mistake(&stage(", order-by = \"ranks\"")).contains("expected `score` or `rank`"));
-    let file = format!(
-        "name = \"n\"\nbaseline = \"a\"\ncandidates = [\"b\"]\n[sessions]\npath = \"s.parquet\"\n\
-         [metrics]\ncompatibility = \"trec-eval\"\n[[retriever]]\nid = \"a\"\nstages = [{}]\n\
-         [[retriever]]\nid = \"b\"\nstages = [{{ kind = \"shown\" }}]\n",
-        stage(", order-by = \"rank\"")
-    );
-    let source = SpecSource::of(Path::new("bench.toml"), &file, &[]).unwrap();
-    let refused = Plan::resolve(&source).unwrap_err().to_string();
+    let trec_eval = "[metrics]\ncompatibility = \"trec-eval\"";
+    let refused = resolve_beside(trec_eval, &stage(", order-by = \"rank\"")).unwrap_err().to_string();
     assert!(refused.contains("trec_eval orders hits by their scores"), "{refused}");
 }
 

@@ -115,6 +115,20 @@ pub enum HitOrder {
     Rank,
 }
 
+impl HitOrder {
+    /// Returns whether scores count.
+    #[must_use]
+    pub fn takes_scores(self) -> bool {
+        self != Self::Rank
+    }
+
+    /// Returns whether ranks count, if only between equal scores.
+    #[must_use]
+    pub fn takes_ranks(self) -> bool {
+        self != Self::TrecEval
+    }
+}
+
 pub(super) fn resolve(context: &Context<'_>, spec: &RecordedSpec, keys: &KeyPath) -> Result<RecordedPlan, Diagnostic> {
     let compatibility = context.spec.metrics.compatibility;
     let (order, default_missing) = match compatibility {

@@ -7,7 +7,6 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Fields, Int64Type, Schema};
 
 use super::RecordedSettings;
-use crate::benchmark::HitOrder;
 use crate::load::LoadError;
 use crate::load::columnar;
 use crate::schema::column;
@@ -67,15 +66,19 @@ impl Columns {
         if hits.is_none() {
             given.extend([&named.item_column, &named.score_column, &named.rank_column]);
         }
-        if let Some(name) = given.into_iter().flatten().find(|name| !has(name)) {
-            return Err(missing(path, name, schema.fields()));
+        for name in given.into_iter().flatten() {
+            columnar::index_of(path, schema, name)?;
         }
         let session = named.session_column.clone().or_else(|| first(SESSION_NAMES));
-        let (session, shape) = match (session, hits) {
-            (Some(session), Some(hits)) => (session, nested(path, schema, settings, hits)?),
-            (None, Some(_)) => return Err(missing(path, column::SESSION_ID, schema.fields())),
-            (Some(session), None) => (session, flat(path, schema, settings)?),
-            (None, None) => return Err(no_rankings(path, schema)),
+        let Some(session) = session else {
+            if hits.is_some() {
+                columnar::index_of(path, schema, column::SESSION_ID)?;
+            }
+            return Err(no_rankings(path, schema));
+        };
+        let shape = match hits {
+            Some(hits) => nested(path, schema, settings, hits)?,
+            None => flat(path, schema, settings)?,
         };
         let has_retriever = has(column::RETRIEVER_ID);
         let retriever = settings.retriever_id.clone().filter(|_| has_retriever);
@@ -134,12 +137,9 @@ fn flat(path: &Path, schema: &Schema, settings: &RecordedSettings) -> Result<Sha
     let usual = || ITEM_NAMES.iter().find(|name| has(name)).map(|name| (*name).to_owned());
     let item = named.item_column.clone().or_else(usual).ok_or_else(|| no_rankings(path, schema))?;
     let rank = named.rank_column.as_deref().unwrap_or(RANK).to_owned();
-    if settings.order == HitOrder::Rank {
-        return if has(&rank) {
-            Ok(Shape::Flat { item, score: None, rank })
-        } else {
-            Err(missing(path, &rank, schema.fields()))
-        };
+    if !settings.order.takes_scores() {
+        columnar::index_of(path, schema, &rank)?;
+        return Ok(Shape::Flat { item, score: None, rank });
     }
     let score = named.score_column.as_deref().unwrap_or(column::SCORE).to_owned();
     match has(&score) || has(&rank) {
@@ -162,20 +162,20 @@ fn nested(path: &Path, schema: &Schema, settings: &RecordedSettings, hits: Strin
     };
     let given = [&named.item_column, &named.score_column].into_iter().flatten();
     if let Some(name) = given.into_iter().find(|name| fields.find(name).is_none()) {
-        return Err(missing(path, &format!("{hits}.{name}"), &fields));
+        let (column, available) = (format!("{hits}.{name}"), listed(&fields));
+        return Err(LoadError::MissingColumn { path: path.to_owned(), column, available });
     }
     let score = named.score_column.as_deref().unwrap_or(column::SCORE);
-    let score = (settings.order != HitOrder::Rank).then(|| score.to_owned());
+    let score = settings.order.takes_scores().then(|| score.to_owned());
     Ok(Shape::Nested { hits, item: named.item_column.clone(), score })
 }
 
-fn missing(path: &Path, column: &str, fields: &Fields) -> LoadError {
-    let available = columnar::listed(fields.iter().map(|field| field.name().as_str()));
-    LoadError::MissingColumn { path: path.to_owned(), column: column.to_owned(), available }
+fn listed(fields: &Fields) -> String {
+    columnar::listed(fields.iter().map(|field| field.name().as_str()))
 }
 
 fn no_rankings(path: &Path, schema: &Schema) -> LoadError {
-    let available = columnar::listed(schema.fields().iter().map(|field| field.name().as_str()));
+    let available = listed(schema.fields());
     let reason = format!(
         "not a table of rankings: expected `session_id` and `hits`, or one row per hit with `session_id`, `item_id` and `score` or \
          `rank` (other names are given by `session-column`, `item-column` and so on); it has {available}",

@@ -302,20 +302,16 @@ impl<'a> Parsed<'a> {
     /// Adds what a hit's place follows from: its rank, its score or both.
     #[inline]
     fn add_place(&mut self, rank: &str, score: &str) -> Result<(), String> {
-        let scored = self.text.compatibility != HitOrder::Rank;
-        let number = if scored { parse_score(score) } else { Some(0.0) };
-        let number = number.ok_or_else(|| format!("score `{score}`, expected a number"))?;
-        let ranked = self.text.compatibility != HitOrder::TrecEval;
-        let rank = if ranked { rank.parse().map_err(|_| format!("rank `{rank}`, expected a number"))? } else { 0 };
-        if !number.is_finite() {
-            return Err(format!("score `{number}`, expected a finite number"));
+        let order = self.text.compatibility;
+        let parse = || parse_score(score).ok_or_else(|| format!("score `{score}`, expected a number"));
+        let score = order.takes_scores().then(parse).transpose()?;
+        let parse = || rank.parse::<i64>().map_err(|_| format!("rank `{rank}`, expected a number"));
+        let rank = order.takes_ranks().then(parse).transpose()?;
+        if let Some(score) = score.filter(|score| !score.is_finite()) {
+            return Err(format!("score `{score}`, expected a finite number"));
         }
-        if scored {
-            self.scores.push(number);
-        }
-        if ranked {
-            self.ranks.push(rank);
-        }
+        self.scores.extend(score);
+        self.ranks.extend(rank);
         Ok(())
     }
 
@@ -346,14 +342,13 @@ impl<'a> Parsed<'a> {
     fn finish(mut self) -> Block {
         let ends = self.starts.iter().skip(1).copied().chain([self.items.len()]);
         let bounds = self.starts.iter().zip(ends).map(|(start, end)| *start..end).collect();
-        let ranked = self.text.compatibility != HitOrder::TrecEval;
-        let scored = self.text.compatibility != HitOrder::Rank;
+        let order = self.text.compatibility;
         Block {
             ids: self.ids.finish(),
             bounds,
             items: self.items.finish(),
-            scores: scored.then(|| Float64Array::from(self.scores)),
-            ranks: if ranked { Ranks::Read(Int64Array::from(self.ranks)) } else { Ranks::OfOrder },
+            scores: order.takes_scores().then(|| Float64Array::from(self.scores)),
+            ranks: if order.takes_ranks() { Ranks::Read(Int64Array::from(self.ranks)) } else { Ranks::OfOrder },
             rows: self.rows.finish(),
             failures: None,
             latencies: None,
