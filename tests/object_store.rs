@@ -63,8 +63,11 @@ fn child_uses_a_run_directory() {
     let part = run.table(layout::part(1, 0)).expect("a table");
     assert_eq!(part.group(0).expect("rows"), table(20));
     assert_eq!(part.group_columns(0, &["number"]).expect("rows").num_columns(), 1);
-    let parts = [run.table(layout::part(0, 3)), Ok(part.clone())];
-    let copied = run.copy_tables(layout::RANKINGS, part.schema(), parts).expect("copied");
+    let mut copies = vec![run.begin_copy(layout::RANKINGS, part.schema()).expect("begun")];
+    for (place, part) in [layout::part(0, 3), layout::part(1, 0)].iter().enumerate() {
+        run.copy_part(part, place, &mut copies).expect("copied");
+    }
+    let copied = copies.remove(0).finish().expect("finished");
     copied.sync().expect("synced");
     assert!(!run.has(layout::RANKINGS), "it has no name yet");
     run.publish(copied).expect("published");

@@ -1,5 +1,6 @@
 //! The six stages, readable in a minute: load and select, replay, score, compare, report.
 
+mod copying;
 mod error;
 mod inputs;
 mod look;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::spawn_blocking;
 
+use copying::Copying;
 pub use error::RunError;
 pub use look::look;
 pub use merge::merge;
@@ -191,13 +193,14 @@ pub async fn run(plan: Plan, surroundings: Surroundings) -> Result<Outcome, RunE
     };
     run.reach_cluster().await?;
     let selection = run.select().await?;
-    if let Some(done) = run.work(retrying).await? {
-        return Ok(done);
-    }
+    let copying = match run.work(retrying).await? {
+        Worked::Whole(copying) => copying,
+        Worked::Shard(outcome) => return Ok(outcome),
+    };
     if run.sum_up_on_cluster().await? == Ended::Stopped {
         return Err(run.interrupted());
     }
-    let report = spawn_blocking(move || run.finish(selection)).await??;
+    let report = spawn_blocking(move || run.finish(selection, copying)).await??;
     let finished = Finished { report, directory: root, already_finished: false, acknowledgements };
     Ok(Outcome::Finished(Box::new(finished)))
 }
@@ -211,6 +214,14 @@ pub async fn resume(directory: &Path, surroundings: Surroundings) -> Result<Outc
     let (viewed, ..) = RunDirectory::view(directory)?;
     let plan: Plan = viewed.read_json(layout::PLAN)?;
     run(plan, Surroundings { out: Some(directory.to_owned()), ..surroundings }).await
+}
+
+/// What there is when all units of this process are done.
+enum Worked {
+    /// Those of the run, with the tables that were begun.
+    Whole(Option<Copying>),
+    /// Those of a shard: that is all there is to do.
+    Shard(Outcome),
 }
 
 /// A run under way.
@@ -252,14 +263,14 @@ impl Run {
         Ok(selection)
     }
 
-    /// Does the units that are not done. Returns an outcome where that is all there is to do: the run is sharded.
-    async fn work(&self, retrying: bool) -> Result<Option<Outcome>, RunError> {
+    /// Does the units that are not done.
+    async fn work(&self, retrying: bool) -> Result<Worked, RunError> {
         self.tell(&Event::Entered(RunState::Replaying));
         let sample = self.directory.table(layout::SESSIONS)?;
         gates::check_nodes(&self.plan, &sample)?;
         if self.plan.statistics.stop_when_decided {
             return match self.replay_until_decided(&sample, retrying).await? {
-                Ended::Done => Ok(None),
+                Ended::Done => Ok(Worked::Whole(None)),
                 Ended::Stopped => Err(self.interrupted()),
             };
         }
@@ -275,6 +286,7 @@ impl Run {
         if retrying {
             self.directory.write_json(layout::RETRYING, &true)?;
         }
+        let mut copying = None;
         if !missing.is_empty() || retrying {
             // They are of the parts as they were.
             self.directory.remove_folder(layout::SUMS)?;
@@ -282,17 +294,34 @@ impl Run {
             let again = retrying.then(|| Tally::new(self, &sample, &units, &[]));
             let ended = match self.cluster() {
                 Some(address) => self.work_on_cluster(address, &units, &missing, tally, again).await?,
-                None => self.work_here(&units, &missing, tally, again).await?,
+                None => {
+                    copying = self.begin_copying(&done, retrying)?;
+                    self.work_here(&units, &missing, tally, again, copying.as_ref()).await?
+                }
             };
             if ended == Ended::Stopped {
                 return Err(self.interrupted());
             }
         }
-        let Some(shard) = shard.filter(|shard| shard.count.get() > 1) else { return Ok(None) };
+        let Some(shard) = shard.filter(|shard| shard.count.get() > 1) else { return Ok(Worked::Whole(copying)) };
         self.directory.remove(layout::RETRYING)?;
         self.tidy_after_cluster()?;
         self.directory.remove_scratch()?;
-        Ok(Some(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
+        Ok(Worked::Shard(Outcome::Shard { directory: self.directory.root().to_owned(), shard, units: units.len() }))
+    }
+
+    /// Begins to copy parts while the others are made; `None` where they are made anew, or not all of them here.
+    fn begin_copying(&self, done: &[WorkUnit], retrying: bool) -> Result<Option<Copying>, RunError> {
+        if retrying || self.surroundings.shard.is_some_and(|shard| shard.count.get() > 1) {
+            return Ok(None);
+        }
+        Ok(Some(Copying::begin(self.begin_tables()?, done)))
+    }
+
+    /// Begins the tables that say what the parts say.
+    fn begin_tables(&self) -> Result<PartTables, StoreError> {
+        let measures = self.contract.measures().iter().map(|measure| measure.name.as_str());
+        PartTables::begin(&self.plan, measures, &self.directory)
     }
 
     /// Does the missing units in this process, and, where there is a second tally, tries what failed in all of them again.
@@ -302,10 +331,15 @@ impl Run {
         missing: &[WorkUnit],
         mut tally: Tally,
         again: Option<Tally>,
+        copying: Option<&Copying>,
     ) -> Result<Ended, RunError> {
         let context = self.build(self.directory.scratch()?).await?;
         let driver = Driver { context, threads: self.surroundings.workers() };
-        let mut ended = self.stopped(driver.drive(Task::Do, missing, |done| tally.add(self, done)).await);
+        let tell = |done: UnitDone| {
+            tally.add(self, done);
+            copying.inspect(|copying| copying.add(done.unit));
+        };
+        let mut ended = self.stopped(driver.drive(Task::Do, missing, tell).await);
         if let Some(mut again) = again.filter(|_| matches!(ended, Ok(Ended::Done))) {
             driver.context.pipelines.iter().for_each(|pipeline| pipeline.forget_shared());
             ended = self.stopped(driver.drive(Task::RetryErrors, units, |done| again.add(self, done)).await);
@@ -368,7 +402,7 @@ impl Run {
     }
 
     /// Compares, and writes every artefact.
-    fn finish(&self, selection: Selection) -> Result<Report, RunError> {
+    fn finish(&self, selection: Selection, copying: Option<Copying>) -> Result<Report, RunError> {
         if self.surroundings.stop.load(Ordering::Relaxed) {
             return Err(self.interrupted());
         }
@@ -380,8 +414,8 @@ impl Run {
         };
         let arms: Vec<Arm> = self.plan.pipelines.iter().zip(&self.hashes).map(arm).collect();
         let (comparison, parts) = std::thread::scope(|scope| {
-            let measures = self.contract.measures().iter().map(|measure| measure.name.as_str());
-            let parts = scope.spawn(|| PartTables::copy(&self.plan, measures, &self.directory));
+            let parts =
+                scope.spawn(|| copying.and_then(Copying::end).map_or_else(|| self.begin_tables(), Ok)?.finish());
             let threads = self.surroundings.workers();
             let comparison = compare::compare(&self.plan, &self.contract, &arms, &self.directory, threads);
             (comparison, parts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -15,7 +15,7 @@ mod tables;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use model::{Observed, Report, RunInfo, RunState, SCHEMA_VERSION, json_schema};
-pub use tables::PartTables;
+pub use tables::{CopiedTables, PartTables};
 
 use crate::benchmark::Plan;
 use crate::benchmark::spec::OutputFormat;
@@ -34,7 +34,7 @@ pub fn complete(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), 
         || lacks(OutputFormat::Html, layout::REPORT_HTML)
         || lacks_judge_next
     {
-        let parts = PartTables::copy(plan, report.run.metrics.iter().map(String::as_str), run)?;
+        let parts = PartTables::begin(plan, report.run.metrics.iter().map(String::as_str), run)?.finish()?;
         publish(plan, report, parts, run)?;
     }
     Ok(())
@@ -46,7 +46,7 @@ pub fn complete(plan: &Plan, report: &Report, run: &RunDirectory) -> Result<(), 
 /// # Errors
 ///
 /// Returns an error when an artefact cannot be written.
-pub fn publish(plan: &Plan, report: &Report, parts: PartTables, run: &RunDirectory) -> Result<(), StoreError> {
+pub fn publish(plan: &Plan, report: &Report, parts: CopiedTables, run: &RunDirectory) -> Result<(), StoreError> {
     if plan.formats.contains(&OutputFormat::Parquet) {
         tables::write(report, parts, run)?;
     }

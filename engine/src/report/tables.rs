@@ -1,5 +1,6 @@
 //! The Parquet artefacts: the parts joined into `rankings` and `scenario_scores`, and the comparison's numbers as rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -9,43 +10,107 @@ use crate::benchmark::Plan;
 use crate::benchmark::spec::OutputFormat;
 use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison, PipelineComparison};
 use crate::schema;
-use crate::store::{RunDirectory, StoreError, UnnamedTable, layout};
+use crate::store::{RunDirectory, StoreError, TableCopy, UnnamedTable, layout};
 
-/// The tables that say what the parts say, written and without their names.
+/// The tables that say what the parts say, under way. Parts are copied chunk by chunk, those of one chunk side by side, as they
+/// come: whoever does units has them copied meanwhile. Rows are listed retriever by retriever.
 #[derive(Debug)]
-pub struct PartTables(Vec<UnnamedTable>);
+pub struct PartTables {
+    run: RunDirectory,
+    /// None where the plan wants no tables.
+    tables: Vec<TableCopy>,
+    pipelines: usize,
+    chunks: usize,
+    /// Parts that are copied.
+    copied: usize,
+    /// Parts that are there and not yet copied, by the order in which they are.
+    there: BTreeSet<usize>,
+    /// Whether hits are read again when the tables are written.
+    reads_hits: bool,
+}
 
 impl PartTables {
-    /// Copies the parts of a run whose report will speak of these measures; nothing where the plan wants no tables. It needs no
-    /// comparison, and can be done beside it: the disk is waited for meanwhile.
+    /// Begins the tables of a run whose report will speak of these measures, by all chunks of its sample that are replayed.
     ///
     /// # Errors
     ///
-    /// Returns an error when a part cannot be read, or a table cannot be written.
-    pub fn copy<'a>(
+    /// Returns an error when the sample cannot be read, or a table cannot be written.
+    pub fn begin<'a>(
         plan: &Plan,
         measures: impl Iterator<Item = &'a str>,
         run: &RunDirectory,
     ) -> Result<Self, StoreError> {
-        if !plan.formats.contains(&OutputFormat::Parquet) {
-            return Ok(Self(Vec::new()));
-        }
-        let chunks = run.sample()?.groups();
         let columns: Vec<String> =
             measures.filter(|name| *name != schema::column::SCENARIO_SCORE).map(str::to_owned).collect();
-        let units = || (0..plan.pipelines.len()).flat_map(|pipeline| (0..chunks).map(move |chunk| (pipeline, chunk)));
-        let parts = || units().map(|(pipeline, chunk)| run.table(layout::part(pipeline, chunk)));
-        let tables = vec![
-            run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts())?,
-            run.copy_tables(layout::SCENARIO_SCORES, &schema::scores(&columns), parts())?,
-        ];
+        let (mut tables, mut chunks) = (Vec::new(), 0);
+        if plan.formats.contains(&OutputFormat::Parquet) {
+            chunks = run.sample()?.groups();
+            tables.push(run.begin_copy(layout::RANKINGS, &schema::RANKINGS)?);
+            tables.push(run.begin_copy(layout::SCENARIO_SCORES, &schema::scores(&columns))?);
+        }
+        Ok(Self {
+            run: run.clone(),
+            tables,
+            pipelines: plan.pipelines.len(),
+            chunks,
+            copied: 0,
+            there: BTreeSet::new(),
+            reads_hits: plan.formats.contains(&OutputFormat::JudgeNext),
+        })
+    }
+
+    /// Notes that a part is there, to be copied when its turn comes.
+    pub fn note(&mut self, pipeline: usize, chunk: usize) {
+        self.there.insert(chunk * self.pipelines + pipeline);
+    }
+
+    /// Copies the next part, where it is there, and returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be read, or a table cannot be written.
+    pub fn copy_next(&mut self) -> Result<bool, StoreError> {
+        let is_there = !self.tables.is_empty() && self.there.remove(&self.copied);
+        if is_there {
+            self.copy()?;
+        }
+        Ok(is_there)
+    }
+
+    fn copy(&mut self) -> Result<(), StoreError> {
+        let (chunk, pipeline) = (self.copied / self.pipelines, self.copied % self.pipelines);
+        let place = pipeline * self.chunks + chunk;
+        let part = self.run.copy_part(layout::part(pipeline, chunk), place, &mut self.tables)?;
+        if !self.reads_hits {
+            // Nine tenths of a part, which nobody asks for any more: parts to come find memory that is warm.
+            part.forget(schema::column::HITS);
+        }
+        self.copied += 1;
+        Ok(())
+    }
+
+    /// Copies the parts that are left, all of which are there by now, and ends the tables. It needs no comparison, and can be done
+    /// beside it: the disk is waited for meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a part cannot be read, or a table cannot be written.
+    pub fn finish(mut self) -> Result<CopiedTables, StoreError> {
+        while !self.tables.is_empty() && self.copied < self.chunks * self.pipelines {
+            self.copy()?;
+        }
+        let tables = self.tables.into_iter().map(TableCopy::finish).collect::<Result<Vec<_>, _>>()?;
         tables.iter().try_for_each(UnnamedTable::sync)?;
-        Ok(Self(tables))
+        Ok(CopiedTables(tables))
     }
 }
 
+/// The tables that say what the parts say, written and without their names.
+#[derive(Debug)]
+pub struct CopiedTables(Vec<UnnamedTable>);
+
 /// Writes every table.
-pub(super) fn write(report: &Report, parts: PartTables, run: &RunDirectory) -> Result<(), StoreError> {
+pub(super) fn write(report: &Report, parts: CopiedTables, run: &RunDirectory) -> Result<(), StoreError> {
     for table in parts.0 {
         run.publish(table)?;
     }

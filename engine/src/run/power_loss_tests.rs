@@ -44,7 +44,7 @@ const IDENTICAL: [&str; 6] = [
 static PLUGINS: LazyLock<Arc<PluginHost>> =
     LazyLock::new(|| Arc::new(PluginHost::new(HostSettings::default()).expect("a host")));
 
-fn inputs() -> TempDir {
+pub(super) fn inputs() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).expect("written");
     let run_of = |step: usize| {
@@ -60,12 +60,12 @@ fn inputs() -> TempDir {
     folder
 }
 
-fn plan(inputs: &Path) -> Plan {
+pub(super) fn plan(inputs: &Path) -> Plan {
     Plan::resolve(&SpecSource::read(&inputs.join("bench.toml"), &[]).expect("a benchmark")).expect("a plan")
 }
 
 /// Runs, or goes on where a run says how, and returns what the file system was told.
-async fn work(inputs: &Path, folder: &Path) -> Vec<Change> {
+pub(super) async fn work(inputs: &Path, folder: &Path) -> Vec<Change> {
     let root = folder.join("run");
     let surroundings = |out| Surroundings { out, ..Surroundings::new(Arc::new(Silent), Arc::clone(&PLUGINS)) };
     let recording = Recording::of(folder);

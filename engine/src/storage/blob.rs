@@ -178,6 +178,13 @@ impl Blob {
         }
     }
 
+    /// Lets go of what the system's cache holds of these bytes.
+    pub(crate) fn forget(&self, offset: u64, length: u64) {
+        if let Content::File(file) = &self.content {
+            calls::forget(file, offset, length);
+        }
+    }
+
     /// A damaged footer may ask for any length; memory is taken only for what is there.
     ///
     /// # Errors

@@ -183,6 +183,16 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     }
 }
 
+/// Lets go of what the system's cache holds of these bytes, where it can be told so. It is advice: nothing hangs on it.
+pub(crate) fn forget(file: &File, offset: u64, length: u64) {
+    #[cfg(target_os = "linux")]
+    if let Some(length) = std::num::NonZeroU64::new(length) {
+        let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, length);
+}
+
 /// Writes bytes, all or some of them, to a file that has `written` bytes.
 pub(crate) fn write(file: &File, bytes: &[u8], written: u64) -> io::Result<usize> {
     match failpoint::reached(Call::Write) {

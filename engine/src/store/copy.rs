@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
@@ -21,40 +21,66 @@ use crate::storage::{LargeWriter, PendingFile};
 /// What a Parquet file begins with.
 const MAGIC: &[u8] = b"PAR1";
 
-/// Writes the table of `schema` from the rows of parts, in their order; every row group of a part becomes one. A part may
-/// have more columns, in any order; those of `schema` must be in it, with the same types. The table has no name yet.
+/// A table that consists of parts, under way: it takes them one by one, in any order, byte for byte. Dropped, it is removed.
 ///
-/// Columns that stand beside one another in a part are read and written at once. Nothing of the table stays in the system's cache:
-/// the run does not read it.
-///
-/// # Errors
-///
-/// Returns an error when a part cannot be read or lacks a column, or when the table cannot be written.
-pub fn copy_tables(
-    path: &Path,
-    schema: &SchemaRef,
-    parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
-) -> Result<UnnamedTable, StoreError> {
-    let mut footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
-    let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
-    let writing = |left, error: io::Error| StoreError::write(path, &pending, left, error);
-    let mut output = pending.large_writer().map_err(|source| StoreError::io(path, source))?;
-    output.write_all(MAGIC).map_err(|error| writing(0, error))?;
-    for part in parts {
-        let part = part?;
+/// The bytes of parts lie in the file as they came, their row groups are listed by the places that they have: whoever writes a
+/// table while its parts come need not wait for the first. Nothing of the table stays in the system's cache: the run does not
+/// read it.
+#[derive(Debug)]
+pub struct TableCopy {
+    path: PathBuf,
+    pending: PendingFile,
+    output: LargeWriter,
+    footer: Footer,
+}
+
+impl TableCopy {
+    /// Begins a table of `schema`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the table cannot be written.
+    pub(super) fn begin(path: &Path, schema: &SchemaRef) -> Result<Self, StoreError> {
+        let footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
+        let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
+        let mut output = pending.large_writer().map_err(|source| StoreError::io(path, source))?;
+        output.write_all(MAGIC).map_err(|error| StoreError::write(path, &pending, 0, error))?;
+        Ok(Self { path: path.to_owned(), pending, output, footer })
+    }
+
+    /// Adds the rows of a part; every row group of it becomes one, listed before those of larger places. A part may have more
+    /// columns than the table, in any order; the table's must be in it, with the same types. Columns that stand beside one
+    /// another in it are read and written at once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be read or lacks a column, or when the table cannot be written.
+    pub(super) fn add(&mut self, place: usize, part: &TableReader) -> Result<(), StoreError> {
+        let Self { path, pending, output, footer } = self;
+        let writing = |left, error: io::Error| StoreError::write(path, pending, left, error);
         for group in part.footer().row_groups() {
-            let add = || Ok(footer.add(group)?);
+            let add = || Ok(footer.add(place, group)?);
             let pieces = without_panic(add).map_err(|error| StoreError::table(part.path(), error))?;
             for piece in pieces {
-                copy(&part, piece, &mut output, writing)?;
+                copy(part, piece, output, writing)?;
             }
         }
+        Ok(())
     }
-    let metadata = footer.finish();
-    let written = ParquetMetaDataWriter::new(&mut output, &metadata).finish();
-    written.map_err(|error| StoreError::write(path, &pending, 0, error))?;
-    output.finish().map_err(|error| writing(0, error))?;
-    Ok(UnnamedTable { path: path.to_owned(), pending_file: pending })
+
+    /// Ends the table, which has no name yet.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when it cannot be written.
+    pub fn finish(self) -> Result<UnnamedTable, StoreError> {
+        let Self { path, pending, mut output, footer } = self;
+        let metadata = footer.finish().map_err(|error| StoreError::table(&path, error))?;
+        let written = ParquetMetaDataWriter::new(&mut output, &metadata).finish();
+        written.map_err(|error| StoreError::write(&path, &pending, 0, error))?;
+        output.finish().map_err(|error| StoreError::write(&path, &pending, 0, error))?;
+        Ok(UnnamedTable { path, pending_file: pending })
+    }
 }
 
 /// Copies a piece of a part. `writing` says what became of the table where so many bytes are left to be written.
@@ -80,12 +106,14 @@ fn copy(
 }
 
 /// The footer of the table under way.
+#[derive(Debug)]
 struct Footer {
     /// That of a table of the same schema without rows.
     of_none: FileMetaData,
-    groups: Vec<RowGroupMetaData>,
+    /// The row groups, with the places of their parts.
+    groups: Vec<(usize, RowGroupMetaData)>,
     /// Where the next column begins.
-    place: u64,
+    end: u64,
 }
 
 impl Footer {
@@ -96,12 +124,12 @@ impl Footer {
         let of_none =
             SerializedFileWriter::new(io::sink(), parquet.root_schema_ptr(), Arc::new(properties))?.close()?;
         let of_none = of_none.file_metadata().clone();
-        Ok(Self { of_none, groups: Vec::new(), place: MAGIC.len() as u64 })
+        Ok(Self { of_none, groups: Vec::new(), end: MAGIC.len() as u64 })
     }
 
     /// Adds a row group of a part, and returns the pieces of the part that it consists of.
-    fn add(&mut self, group: &RowGroupMetaData) -> Result<Vec<Range<u64>>, ParquetError> {
-        let (start, mut size) = (i64::try_from(self.place)?, 0);
+    fn add(&mut self, place: usize, group: &RowGroupMetaData) -> Result<Vec<Range<u64>>, ParquetError> {
+        let (start, mut size) = (i64::try_from(self.end)?, 0);
         let (mut columns, mut pieces): (_, Vec<Range<u64>>) = (Vec::new(), Vec::new());
         for wanted in self.of_none.schema_descr().columns() {
             let found = group.columns().iter().find(|chunk| chunk.column_path() == wanted.path());
@@ -115,33 +143,38 @@ impl Footer {
                 Some(piece) => piece.end += length,
                 None => pieces.push(first..first + length),
             }
-            columns.push(moved(chunk, i64::try_from(self.place)? - i64::try_from(first)?)?);
-            self.place += length;
+            columns.push(moved(chunk, i64::try_from(self.end)? - i64::try_from(first)?)?);
+            self.end += length;
             size += chunk.uncompressed_size();
         }
-        let number = i16::try_from(self.groups.len())
-            .map_err(|_| ParquetError::General(format!("a table has at most {} row groups", i16::MAX)))?;
+        if self.groups.len() == usize::from(i16::MAX.unsigned_abs()) {
+            return Err(ParquetError::General(format!("a table has at most {} row groups", i16::MAX)));
+        }
         let group_of_table = RowGroupMetaData::builder(self.of_none.schema_descr_ptr())
             .set_column_metadata(columns)
             .set_total_byte_size(size)
             .set_num_rows(group.num_rows())
-            .set_ordinal(number)
             .set_file_offset(start);
-        self.groups.push(group_of_table.build()?);
+        self.groups.push((place, group_of_table.build()?));
         Ok(pieces)
     }
 
-    fn finish(self) -> ParquetMetaData {
+    fn finish(mut self) -> Result<ParquetMetaData, ParquetError> {
+        self.groups.sort_by_key(|(place, _)| *place);
+        let numbered = self.groups.into_iter().enumerate();
+        let numbered =
+            numbered.map(|(number, (_, group))| group.into_builder().set_ordinal(number.try_into()?).build());
+        let groups = numbered.collect::<Result<Vec<_>, _>>()?;
         let of_none = &self.of_none;
         let whole = FileMetaData::new(
             of_none.version(),
-            self.groups.iter().map(RowGroupMetaData::num_rows).sum(),
+            groups.iter().map(RowGroupMetaData::num_rows).sum(),
             of_none.created_by().map(str::to_owned),
             of_none.key_value_metadata().cloned(),
             of_none.schema_descr_ptr(),
             of_none.column_orders().cloned(),
         );
-        ParquetMetaData::new(whole, self.groups)
+        Ok(ParquetMetaData::new(whole, groups))
     }
 }
 

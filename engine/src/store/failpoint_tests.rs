@@ -10,7 +10,7 @@ use datafusion::arrow::array::RecordBatch;
 
 use super::tests::{manifest, part};
 use super::*;
-use crate::schema;
+use crate::schema::{self, column};
 use crate::storage::failpoint::{self, Failpoint, Failure};
 use crate::storage::{Call, Location};
 
@@ -38,8 +38,11 @@ pub(super) fn work(folder: &Path) -> Result<(), StoreError> {
         assert_eq!(run.table(layout::part(0, chunk))?.group(0)?, rows(chunk), "a part is what was written");
     }
     run.replace_part(layout::part(0, 0), &rows(0))?;
-    let parts = (0..PARTS).map(|chunk| run.table(layout::part(0, chunk)));
-    let copied = run.copy_tables(layout::RANKINGS, &schema::RANKINGS, parts)?;
+    let mut copies = vec![run.begin_copy(layout::RANKINGS, &schema::RANKINGS)?];
+    for chunk in 0..PARTS {
+        run.copy_part(layout::part(0, chunk), chunk, &mut copies)?.forget(column::HITS);
+    }
+    let copied = copies.remove(0).finish()?;
     copied.sync()?;
     run.publish(copied)?;
     run.remove_scratch()?;

@@ -29,7 +29,7 @@ mod tests;
 pub use crate::storage::PendingFile;
 pub use catalog::{FoundRun, FoundState, find_runs, remove_run};
 pub use content::{blake3_of_file, sha256_of_bytes, sha256_of_file};
-pub use copy::copy_tables;
+pub use copy::TableCopy;
 pub use error::StoreError;
 #[cfg(feature = "cluster")]
 pub(crate) use holder::{host_name, random_id};

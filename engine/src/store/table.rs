@@ -14,7 +14,7 @@ use datafusion::parquet::arrow::arrow_writer::{
 use datafusion::parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
 use datafusion::parquet::basic::{Compression, Type};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -384,6 +384,18 @@ impl TableReader {
         match column.statistics()? {
             Statistics::Float(found) => found.max_opt().copied(),
             _ => None,
+        }
+    }
+
+    /// Lets go of what the system's cache holds of a root column: it will not be read soon. What is not on the disk yet stays,
+    /// and so does what the machine does not keep.
+    pub fn forget(&self, root: &str) {
+        for group in self.footer().row_groups() {
+            let of_root =
+                |chunk: &&ColumnChunkMetaData| chunk.column_path().parts().first().is_some_and(|part| part == root);
+            for (start, length) in group.columns().iter().filter(of_root).map(ColumnChunkMetaData::byte_range) {
+                self.blob.forget(start, length);
+            }
         }
     }
 

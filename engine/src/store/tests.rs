@@ -102,8 +102,7 @@ fn a_copied_table_reads_like_one_that_was_encoded_anew() {
         run.write_part(layout::part(0, chunk), part).unwrap();
     }
     for schema in [schema::RANKINGS.clone(), schema::scores(&["nDCG@10".into(), "AP".into()])] {
-        let readers = || (0..3).map(|chunk| run.table(layout::part(0, chunk)));
-        run.publish(run.copy_tables("copied.parquet", &schema, readers()).unwrap()).unwrap();
+        copy_parts(&run, "copied.parquet", &schema, &[0, 1, 2].map(|chunk| layout::part(0, chunk)));
         let projected = parts.iter().map(|part| {
             let columns = schema.fields().iter().map(|field| Arc::clone(part.column_by_name(field.name()).unwrap()));
             Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap())
@@ -116,9 +115,19 @@ fn a_copied_table_reads_like_one_that_was_encoded_anew() {
         assert_eq!(run.table("copied.parquet").unwrap().groups(), 3);
     }
     let lacking: SchemaRef = Arc::new(Schema::new(schema::SESSIONS.fields().clone()));
-    let error = run.copy_tables("x.parquet", &lacking, [run.table(layout::part(0, 0))]).unwrap_err();
+    let copy = run.begin_copy("x.parquet", &lacking).unwrap();
+    let error = run.copy_part(layout::part(0, 0), 0, &mut [copy]).unwrap_err();
     assert!(format!("{:?}", error).contains("it has no column `visit_id`"), "{error:?}");
     assert!(!run.has("x.parquet"));
+}
+
+/// Copies parts into a table, which is then published.
+fn copy_parts(run: &RunDirectory, name: &str, schema: &SchemaRef, parts: &[std::path::PathBuf]) {
+    let mut copies = vec![run.begin_copy(name, schema).unwrap()];
+    for (place, part) in parts.iter().enumerate() {
+        run.copy_part(part, place, &mut copies).unwrap();
+    }
+    run.publish(copies.remove(0).finish().unwrap()).unwrap();
 }
 
 /// Copies tables as the library does, column by column.
@@ -161,13 +170,36 @@ fn a_copied_table_has_the_bytes_that_the_library_gives_it() {
         .unwrap();
     let names = [layout::part(0, 0), layout::part(0, 1)];
     for schema in [schema::RANKINGS.clone(), schema::scores(&["nDCG@10".into(), "AP".into()]), part.schema()] {
-        let readers = names.iter().map(|name| run.table(name));
-        run.publish(run.copy_tables("copied.parquet", &schema, readers).unwrap()).unwrap();
+        copy_parts(&run, "copied.parquet", &schema, &names);
         let expected = copied_by_the_library(&schema, &names.each_ref().map(|name| run.path(name)));
         assert!(fs::read(run.path("copied.parquet")).unwrap() == expected);
-        run.publish(run.copy_tables("none.parquet", &schema, []).unwrap()).unwrap();
+        copy_parts(&run, "none.parquet", &schema, &[]);
         assert!(fs::read(run.path("none.parquet")).unwrap() == copied_by_the_library(&schema, &[]));
     }
+}
+
+#[test]
+fn parts_that_come_in_any_order_are_listed_by_their_places_and_read_like_those_that_came_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = new_run(folder.path());
+    for chunk in 0..4 {
+        run.write_part(layout::part(0, chunk), &part(50 + chunk, 9, chunk)).unwrap();
+    }
+    copy_parts(&run, "in-order.parquet", &schema::RANKINGS, &[0, 1, 2, 3].map(|chunk| layout::part(0, chunk)));
+    let mut copies = vec![run.begin_copy("mixed.parquet", &schema::RANKINGS).unwrap()];
+    for chunk in [2, 0, 3, 1] {
+        let copied = run.copy_part(layout::part(0, chunk), chunk, &mut copies).unwrap();
+        // What was let go of is read from the disk.
+        copied.forget(schema::column::HITS);
+        assert_eq!(copied.group(0).unwrap(), part(50 + chunk, 9, chunk));
+    }
+    run.publish(copies.remove(0).finish().unwrap()).unwrap();
+    assert_eq!(read_all(&run.path("mixed.parquet")), read_all(&run.path("in-order.parquet")));
+    let mixed = run.table("mixed.parquet").unwrap();
+    let places: Vec<_> = mixed.footer().row_groups().iter().map(|group| group.file_offset()).collect();
+    assert!(places[2] < places[0] && places[0] < places[3] && places[3] < places[1], "{places:?}");
+    let numbers: Vec<_> = mixed.footer().row_groups().iter().map(|group| group.ordinal()).collect();
+    assert_eq!(numbers, [0, 1, 2, 3].map(Some));
 }
 
 #[test]

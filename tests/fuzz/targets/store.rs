@@ -14,7 +14,7 @@ use rematch_engine::run::{Surroundings, resume, run};
 use rematch_engine::schema;
 use rematch_engine::score::wasm::{HostSettings, PluginHost};
 use rematch_engine::storage::Location;
-use rematch_engine::store::{RunDirectory, StoreError, TableReader, copy_tables, find_runs, layout};
+use rematch_engine::store::{RunDirectory, StoreError, TableReader, find_runs, layout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -100,7 +100,9 @@ fn look(root: &Path, folder: &Path) {
     for table in parts.iter().cloned().chain(IDENTICAL.map(PathBuf::from)) {
         let _ = read(&run, &table);
     }
-    let _ = copy_tables(&folder.join("copied.parquet"), &schema::RANKINGS, parts.iter().map(|part| run.table(part)));
+    let Ok(mut copies) = run.begin_copy("copied.parquet", &schema::RANKINGS).map(|copy| vec![copy]) else { return };
+    let _ = parts.iter().try_for_each(|part| run.copy_part(part, 0, &mut copies).map(drop));
+    let _ = copies.into_iter().try_for_each(|copy| copy.finish().map(drop));
 }
 
 fn read(run: &RunDirectory, table: &Path) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use datafusion::arrow::error::ArrowError;
 
 use super::{RunDirectory, SESSIONS_PER_CHUNK};
 use crate::storage::Put;
-use crate::store::{StoreError, TableReader, TableWriter, UnnamedTable, copy_tables, layout};
+use crate::store::{StoreError, TableCopy, TableReader, TableWriter, UnnamedTable, layout};
 
 impl RunDirectory {
     /// Writes a table from batches. What has the name is replaced.
@@ -101,20 +101,32 @@ impl RunDirectory {
         self.or_lost(table.publish(put))
     }
 
-    /// Writes the table of `schema` from the rows of parts, byte for byte ([`copy_tables`]), and leaves it without its name until
-    /// [`Self::publish`].
+    /// Begins a table of `schema` that takes the rows of parts ([`Self::copy_part`]).
     ///
     /// # Errors
     ///
-    /// Returns an error when a part cannot be read or lacks a column, or when the table cannot be written.
-    pub fn copy_tables(
+    /// Returns an error when the table cannot be written.
+    pub fn begin_copy(&self, name: impl AsRef<Path>, schema: &SchemaRef) -> Result<TableCopy, StoreError> {
+        TableCopy::begin(&self.path(name), schema)
+    }
+
+    /// Copies the rows of a part into tables under way ([`TableCopy`]), where they have the place `place` among those of other
+    /// parts, and returns the part.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the part cannot be read or lacks a column, or when a table cannot be written.
+    pub fn copy_part(
         &self,
-        name: impl AsRef<Path>,
-        schema: &SchemaRef,
-        parts: impl IntoIterator<Item = Result<TableReader, StoreError>>,
-    ) -> Result<UnnamedTable, StoreError> {
-        // The lease is looked at with every part on the way to the end, where the table gets its name.
-        copy_tables(&self.path(name), schema, parts.into_iter().map(|part| self.check_lock().and(part)))
+        part: impl AsRef<Path>,
+        place: usize,
+        tables: &mut [TableCopy],
+    ) -> Result<TableReader, StoreError> {
+        // The lease is looked at with every part on the way to the end, where the tables get their names.
+        self.check_lock()?;
+        let part = self.table(part)?;
+        tables.iter_mut().try_for_each(|table| table.add(place, &part))?;
+        Ok(part)
     }
 
     /// Opens a table.
