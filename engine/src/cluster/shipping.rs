@@ -131,7 +131,7 @@ fn send(run: &RunDirectory, path: &Path) -> Result<PathBuf, ClusterError> {
 fn upload(file: &Path, target: &Path) -> io::Result<()> {
     let pending = PendingFile::create(target)?;
     io::copy(&mut File::open(file)?, &mut pending.writer())?;
-    pending.publish_as(Put::Once)
+    pending.publish_as(Put::Once).map(|_| ())
 }
 
 /// Reads what was shipped with a run.

@@ -10,7 +10,7 @@ use crate::benchmark::Plan;
 use crate::benchmark::spec::OutputFormat;
 use crate::compare::outcome::{AlignmentMetrics, MetricComparison, NodeComparison, PipelineComparison};
 use crate::schema;
-use crate::store::{RunDirectory, StoreError, TableCopy, UnnamedTable, layout};
+use crate::store::{Asking, RunDirectory, StoreError, TableCopy, UnnamedTable, layout};
 
 /// The tables that say what the parts say, under way. Parts are copied chunk by chunk, those of one chunk side by side, as they
 /// come: whoever does units has them copied meanwhile. Rows are listed retriever by retriever.
@@ -25,9 +25,12 @@ pub struct PartTables {
     copied: usize,
     /// Parts that are there and not yet copied, by the order in which they are.
     there: BTreeSet<usize>,
-    /// Whether hits are read again when the tables are written.
-    reads_hits: bool,
+    /// Asks for the hits of the parts that come next; none where they are read again when the tables are written.
+    asking: Option<Asking>,
 }
+
+/// Parts of which the hits are asked for, next to be copied.
+const ASKED: usize = 16;
 
 impl PartTables {
     /// Begins the tables of a run whose report will speak of these measures, by all chunks of its sample that are replayed.
@@ -48,15 +51,19 @@ impl PartTables {
             tables.push(run.begin_copy(layout::RANKINGS, &schema::RANKINGS)?);
             tables.push(run.begin_copy(layout::SCENARIO_SCORES, &schema::scores(&columns))?);
         }
-        Ok(Self {
-            run: run.clone(),
-            tables,
-            pipelines: plan.pipelines.len(),
-            chunks,
-            copied: 0,
-            there: BTreeSet::new(),
-            reads_hits: plan.formats.contains(&OutputFormat::JudgeNext),
-        })
+        let reads_hits = plan.formats.contains(&OutputFormat::JudgeNext);
+        let asking = (!tables.is_empty() && !reads_hits).then(|| run.ask_for_hits());
+        let (run, pipelines) = (run.clone(), plan.pipelines.len());
+        let tables = Self { run, tables, pipelines, chunks, copied: 0, there: BTreeSet::new(), asking };
+        (0..ASKED).for_each(|part| tables.ask(part));
+        Ok(tables)
+    }
+
+    /// Asks for the hits of a part, so that they need not be read to be copied.
+    fn ask(&self, part: usize) {
+        if let Some(asking) = self.asking.as_ref().filter(|_| part < self.chunks * self.pipelines) {
+            asking.ask(layout::part(part % self.pipelines, part / self.pipelines));
+        }
     }
 
     /// Notes that a part is there, to be copied when its turn comes.
@@ -81,10 +88,11 @@ impl PartTables {
         let (chunk, pipeline) = (self.copied / self.pipelines, self.copied % self.pipelines);
         let place = pipeline * self.chunks + chunk;
         let part = self.run.copy_part(layout::part(pipeline, chunk), place, &mut self.tables)?;
-        if !self.reads_hits {
+        if self.asking.is_some() {
             // Nine tenths of a part, which nobody asks for any more: parts to come find memory that is warm.
             part.forget(schema::column::HITS);
         }
+        self.ask(self.copied + ASKED);
         self.copied += 1;
         Ok(())
     }

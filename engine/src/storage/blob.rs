@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,7 +31,11 @@ pub struct Blob {
     name: Arc<Path>,
     length: u64,
     content: Content,
+    at_hand: Option<Arc<BytesAtHand>>,
 }
+
+/// Bytes by the places where they begin.
+pub(crate) type BytesAtHand = BTreeMap<u64, Bytes>;
 
 #[derive(Debug, Clone)]
 enum Content {
@@ -122,13 +127,31 @@ impl Blob {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
         }
-        Ok(Self { name: path.into(), length: metadata.len(), content: Content::File(Arc::new(file)) })
+        let content = Content::File(Arc::new(file));
+        Ok(Self { name: path.into(), length: metadata.len(), content, at_hand: None })
     }
 
     fn of_object(path: &Path, remote: Remote, version: Version) -> Self {
         let length = version.length;
         let object = Object { remote, version, pieces: Mutex::default() };
-        Self { name: path.into(), length, content: Content::Object(Arc::new(object)) }
+        Self { name: path.into(), length, content: Content::Object(Arc::new(object)), at_hand: None }
+    }
+
+    /// Returns the same bytes, of which those at hand need not be read.
+    pub(crate) fn with(self, at_hand: Arc<BytesAtHand>) -> Self {
+        Self { at_hand: Some(at_hand), ..self }
+    }
+
+    /// Returns the bytes at hand from `offset` on, as far as they stand in one piece.
+    fn at_hand(&self, offset: u64) -> Option<&[u8]> {
+        let (start, bytes) = self.at_hand.as_ref()?.range(..=offset).next_back()?;
+        bytes.get(usize::try_from(offset - start).ok()?..).filter(|rest| !rest.is_empty())
+    }
+
+    /// Returns how many of so many bytes from `offset` on, the first of which is not at hand, are not.
+    fn not_at_hand(&self, offset: u64, length: usize) -> usize {
+        let later = self.at_hand.iter().flat_map(|pieces| pieces.range((Excluded(offset), Unbounded))).next();
+        later.map_or(length, |(start, _)| length.min(usize::try_from(start - offset).unwrap_or(length)))
     }
 
     /// Returns where the bytes lie, for messages: a path or the text of a URL.
@@ -149,14 +172,15 @@ impl Blob {
     ///
     /// Returns an error when reading fails.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(bytes) = self.at_hand(offset) {
+            return Ok(copy(bytes, buffer));
+        }
+        let buffer = buffer.get_mut(..self.not_at_hand(offset, buffer.len())).unwrap_or_default();
         match &self.content {
             Content::File(file) => calls::read_at(file, buffer, offset),
             Content::Object(object) => {
                 let wanted = (buffer.len() as u64).min(self.length.saturating_sub(offset));
-                let bytes = object.read(offset, wanted)?;
-                let copied = buffer.get_mut(..bytes.len()).unwrap_or_default();
-                copied.copy_from_slice(&bytes);
-                Ok(copied.len())
+                Ok(copy(&object.read(offset, wanted)?, buffer))
             }
         }
     }
@@ -249,6 +273,15 @@ impl Object {
     }
 }
 
+/// Copies the first bytes, as many as there is room for, and returns how many.
+fn copy(bytes: &[u8], room: &mut [u8]) -> usize {
+    let copied = bytes.len().min(room.len());
+    if let (Some(bytes), Some(room)) = (bytes.get(..copied), room.get_mut(..copied)) {
+        room.copy_from_slice(bytes);
+    }
+    copied
+}
+
 /// Reads a [`Blob`] on from a place.
 #[derive(Debug)]
 pub struct BlobReader {
@@ -260,11 +293,13 @@ impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &self.blob.content {
             Content::File(_) => self.blob.read_at(self.offset, buffer)?,
-            Content::Object(object) => {
-                let bytes = object.read_on(self.offset, buffer.len() as u64)?;
-                buffer.get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(&bytes);
-                bytes.len()
-            }
+            Content::Object(object) => match self.blob.at_hand(self.offset) {
+                Some(bytes) => copy(bytes, buffer),
+                None => {
+                    let wanted = self.blob.not_at_hand(self.offset, buffer.len());
+                    copy(&object.read_on(self.offset, wanted as u64)?, buffer)
+                }
+            },
         };
         self.offset += read as u64;
         Ok(read)
@@ -289,5 +324,40 @@ impl ChunkReader for Blob {
             io::ErrorKind::UnexpectedEof => ParquetError::EOF(error.to_string()),
             _ => error.into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+        #[test]
+        fn bytes_at_hand_are_taken_from_memory_and_all_others_from_the_file(
+            pieces in prop::collection::vec((0..40_usize, 0..60_usize), 0..6),
+            left in 0..50_usize,
+            start in 0..100_usize,
+        ) {
+            let (mut expected, mut at_hand) = (Vec::new(), BytesAtHand::new());
+            for (skipped, length) in pieces {
+                expected.resize(expected.len() + skipped, b'f');
+                at_hand.insert(expected.len() as u64, vec![b'm'; length].into());
+                expected.resize(expected.len() + length, b'm');
+            }
+            expected.resize(expected.len() + left, b'f');
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), vec![b'f'; expected.len()]).unwrap();
+            let blob = Blob::open(file.path()).unwrap().with(Arc::new(at_hand));
+            let start = start.min(expected.len());
+            let mut read = Vec::new();
+            blob.reader(start as u64).read_to_end(&mut read).unwrap();
+            prop_assert_eq!(&read, &expected[start..]);
+            let bytes = blob.bytes(start as u64, expected.len() - start).unwrap();
+            prop_assert_eq!(&bytes, &expected[start..]);
+        }
     }
 }

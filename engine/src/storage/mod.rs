@@ -9,9 +9,9 @@
 //! Not for: what the bytes mean. Readers are in [`crate::load`], run directories in [`crate::store`].
 
 mod blob;
+mod blocks;
 pub(crate) mod calls;
 mod client;
-mod direct;
 pub mod failpoint;
 mod fetch;
 mod guarded;
@@ -26,12 +26,13 @@ mod tests;
 mod waiting;
 mod write;
 
+pub(crate) use blob::BytesAtHand;
 pub use blob::{Blob, BlobReader, OneReading};
+pub(crate) use blocks::{BLOCK_BYTES, BlockWriter};
 pub use calls::Call;
 pub use client::connect_within;
 #[cfg(test)]
 pub(crate) use client::{head_within, know};
-pub(crate) use direct::LargeWriter;
 pub(crate) use fetch::{Shown, is_found, names_below, sha256_of_fetched};
 pub use fetch::{fetch, fetch_all, is_there, keep_fetched_in, local};
 pub use location::{Location, LocationError, is_url};

@@ -222,16 +222,16 @@ impl Remote {
     }
 
     /// Writes an object from a local file, in bounded memory.
-    pub(crate) fn upload(&self, file: &File, length: u64, put: Put) -> io::Result<()> {
+    pub(crate) fn upload(&self, file: &File, length: u64, put: Put) -> io::Result<bool> {
         if length <= SINGLE_PUT {
             return self.put(piece(file, 0, length)?, put);
         }
         if put == Put::Once && self.find()?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let (store, key) = (Arc::clone(&self.store), self.key.clone());
         let upload = wait(async move { store.put_multipart(&key).await })?.map_err(|error| self.failed(error))?;
-        self.upload_pieces(upload, file, length)
+        self.upload_pieces(upload, file, length).map(|()| true)
     }
 
     fn upload_pieces(
@@ -267,13 +267,14 @@ impl Remote {
         ended?.map_err(|error| self.failed(error))
     }
 
-    /// Writes an object.
-    pub(crate) fn put(&self, bytes: Bytes, put: Put) -> io::Result<()> {
+    /// Writes an object, and returns whether it is known to be of these bytes: one that is there may be.
+    pub(crate) fn put(&self, bytes: Bytes, put: Put) -> io::Result<bool> {
         if put == Put::Replace {
-            return self.put_as(bytes, PutMode::Overwrite)?.map_err(|error| self.failed(error));
+            return self.put_as(bytes, PutMode::Overwrite)?.map(|()| true).map_err(|error| self.failed(error));
         }
         match self.put_as(bytes.clone(), PutMode::Create)? {
-            Ok(()) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             // A store without conditional writes gets the same bytes once more.
             Err(Error::NotImplemented { .. } | Error::NotSupported { .. }) => self.put(bytes, Put::Replace),
             Err(error) => Err(self.failed(error)),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use super::blocks::BlockWriter;
 use super::calls;
-use super::direct::LargeWriter;
 use super::location::Location;
 use super::remote::{Put, Remote};
 
@@ -84,17 +84,13 @@ impl PendingFile {
         PendingWriter { file: Arc::clone(&self.file), progress: Arc::clone(&self.progress) }
     }
 
-    /// Returns a writer of the file, which is empty, for one that is large and not read again soon.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when the file cannot be opened again.
-    pub(crate) fn large_writer(&self) -> io::Result<LargeWriter> {
+    /// Returns a writer of the file, which is empty, that hands over large blocks.
+    pub(crate) fn block_writer(&self) -> BlockWriter {
         let path = match &self.target {
-            Target::Local { temporary, .. } => Some(temporary.as_path()),
+            Target::Local { temporary, .. } => Some(temporary.clone()),
             Target::Object(_) => None,
         };
-        LargeWriter::new(path, self.writer())
+        BlockWriter::new(path, self.writer())
     }
 
     /// Returns the bytes that are written.
@@ -137,15 +133,15 @@ impl PendingFile {
     /// Returns the first I/O error; the name is then untouched, or, where only the folder could not be synced, names the
     /// new content.
     pub fn publish(self) -> io::Result<()> {
-        self.publish_as(Put::Replace)
+        self.publish_as(Put::Replace).map(|_| ())
     }
 
-    /// Publishes the file; [`Put::Once`] leaves what has the name as it is.
+    /// Publishes the file, and returns whether it has the name; [`Put::Once`] leaves what has it as it is.
     ///
     /// # Errors
     ///
     /// Returns the first error, as [`PendingFile::publish`] does.
-    pub fn publish_as(mut self, put: Put) -> io::Result<()> {
+    pub fn publish_as(mut self, put: Put) -> io::Result<bool> {
         self.sync()?;
         match &self.target {
             Target::Local { folder, temporary } => {
@@ -153,7 +149,8 @@ impl PendingFile {
                     Put::Replace => calls::rename(temporary, &self.path).map(|()| true)?,
                     Put::Once => calls::rename_new(temporary, &self.path)?,
                 };
-                calls::sync_folder(folder)
+                calls::sync_folder(folder)?;
+                Ok(self.published)
             }
             Target::Object(remote) => {
                 self.published = true;
@@ -180,9 +177,14 @@ impl Drop for PendingFile {
 }
 
 impl PendingWriter {
+    /// Returns the bytes that are written.
+    pub(super) fn written(&self) -> u64 {
+        self.progress.written.load(Ordering::Relaxed)
+    }
+
     /// Writes on by another handle of the file.
     pub(super) fn write_by(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.progress.written.load(Ordering::Relaxed);
+        let written = self.written();
         self.progress.needed.fetch_max(written + bytes.len() as u64, Ordering::Relaxed);
         let more = calls::write(file, bytes, written)?;
         self.progress.written.fetch_add(more as u64, Ordering::Relaxed);
@@ -225,10 +227,10 @@ mod tests {
     fn what_is_written_once_is_not_replaced_by_whoever_comes_later() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.json");
-        for content in ["first", "second"] {
+        for (content, is_first) in [("first", true), ("second", false)] {
             let pending = PendingFile::create(&path).expect("created");
             pending.writer().write_all(content.as_bytes()).expect("written");
-            pending.publish_as(Put::Once).expect("published");
+            assert_eq!(pending.publish_as(Put::Once).expect("published"), is_first);
         }
         assert_eq!(fs::read(&path).expect("content"), b"first");
         assert_eq!(fs::read_dir(folder.path()).expect("entries").count(), 1, "nothing is left of the second");

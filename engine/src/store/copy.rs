@@ -16,7 +16,7 @@ use datafusion::parquet::file::writer::SerializedFileWriter;
 use super::table::properties;
 use super::{StoreError, TableReader, UnnamedTable};
 use crate::load::without_panic;
-use crate::storage::{LargeWriter, PendingFile};
+use crate::storage::{BlockWriter, PendingFile};
 
 /// What a Parquet file begins with.
 const MAGIC: &[u8] = b"PAR1";
@@ -30,7 +30,7 @@ const MAGIC: &[u8] = b"PAR1";
 pub struct TableCopy {
     path: PathBuf,
     pending: PendingFile,
-    output: LargeWriter,
+    output: BlockWriter,
     footer: Footer,
 }
 
@@ -43,7 +43,8 @@ impl TableCopy {
     pub(super) fn begin(path: &Path, schema: &SchemaRef) -> Result<Self, StoreError> {
         let footer = Footer::of(schema).map_err(|error| StoreError::table(path, error))?;
         let pending = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
-        let mut output = pending.large_writer().map_err(|source| StoreError::io(path, source))?;
+        let mut output = pending.block_writer();
+        output.past_the_cache(0..u64::MAX).map_err(|source| StoreError::io(path, source))?;
         output.write_all(MAGIC).map_err(|error| StoreError::write(path, &pending, 0, error))?;
         Ok(Self { path: path.to_owned(), pending, output, footer })
     }
@@ -87,7 +88,7 @@ impl TableCopy {
 fn copy(
     part: &TableReader,
     piece: Range<u64>,
-    output: &mut LargeWriter,
+    output: &mut BlockWriter,
     writing: impl Fn(u64, io::Error) -> StoreError,
 ) -> Result<(), StoreError> {
     let reading = |error| StoreError::table(part.path(), error);

@@ -27,7 +27,8 @@ use datafusion::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use datafusion::parquet::schema::types::ColumnDescPtr;
 
 use self::levels::{definition_levels, entries, repetition_levels};
-use self::pieces::{Head, Pieces};
+use self::pieces::Head;
+pub(super) use self::pieces::Pieces;
 
 /// How ids are encoded.
 pub(super) const ITEM_ENCODING: Encoding = Encoding::DELTA_LENGTH_BYTE_ARRAY;

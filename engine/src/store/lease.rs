@@ -255,7 +255,7 @@ impl Shared {
     }
 
     fn write(&self, holder: &Holder) -> io::Result<()> {
-        object(&self.directory, self.number)?.put(holder.bytes()?, Put::Replace)
+        object(&self.directory, self.number)?.put(holder.bytes()?, Put::Replace).map(|_| ())
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ pub mod layout;
 mod lease;
 mod manifest;
 mod orders;
+mod part;
 #[cfg(test)]
 pub(crate) mod power_cut;
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use error::StoreError;
 pub(crate) use holder::{host_name, random_id};
 pub use lease::LeaseTime;
 pub use manifest::{InputHash, Manifest};
+pub use part::{Asking, EncodedPart};
 pub use run_directory::{Opened, RunDirectory, SESSIONS_PER_CHUNK, sessions_per_chunk};
 pub use table::{TableReader, TableWriter, UnnamedTable};

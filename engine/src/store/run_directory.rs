@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use super::lease::{Guard, Lease};
 use super::manifest::Manifest;
+use super::part::HitsAtHand;
 use super::{StoreError, layout};
 use crate::storage::{Blob, Location, PendingFile, Put, Remote, TEMPORARY_ENDING, calls, folder_of};
 
@@ -69,6 +70,7 @@ pub struct RunDirectory {
     pub(super) order: Option<Arc<str>>,
     /// Where an object store cannot be sorted in.
     scratch: Arc<Mutex<Option<TempDir>>>,
+    hits_at_hand: Arc<HitsAtHand>,
 }
 
 /// What keeps other processes out.
@@ -155,7 +157,15 @@ impl RunDirectory {
             return Err(StoreError::io(root, io::Error::new(io::ErrorKind::InvalidInput, message)));
         }
         let guard = Guard::of(&location);
-        Ok(Self { root: location.to_path(), location, lock: None, guard, order: None, scratch: Arc::default() })
+        Ok(Self {
+            root: location.to_path(),
+            location,
+            lock: None,
+            guard,
+            order: None,
+            scratch: Arc::default(),
+            hits_at_hand: Arc::default(),
+        })
     }
 
     fn described(self) -> Result<(Self, Manifest, Opened), StoreError> {
@@ -205,7 +215,7 @@ impl RunDirectory {
 
     /// Returns what publishing came to. Of a process that was stopped for a while every request fails at first; what matters then
     /// is whether the directory still is its own.
-    fn or_lost(&self, published: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn or_lost<T>(&self, published: Result<T, StoreError>) -> Result<T, StoreError> {
         published.map_err(|error| match self.check_lock() {
             Err(lost @ StoreError::LeaseLost { .. }) => lost,
             _ => error,
@@ -302,7 +312,8 @@ impl RunDirectory {
         let path = self.path(&name);
         let failed = |source| StoreError::io(&path, source);
         if let Some(remote) = self.remote(&name).map_err(failed)? {
-            return self.or_lost(remote.put(Bytes::copy_from_slice(bytes), Put::Replace).map_err(failed));
+            let put = remote.put(Bytes::copy_from_slice(bytes), Put::Replace);
+            return self.or_lost(put.map(|_| ()).map_err(failed));
         }
         let pending = PendingFile::create(&path).map_err(failed)?;
         let written = pending.writer().write_all(bytes);

@@ -1,6 +1,5 @@
 //! Parquet tables of a run directory, written so that equal rows give equal bytes.
 
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,17 +13,17 @@ use datafusion::parquet::arrow::arrow_writer::{
 use datafusion::parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
 use datafusion::parquet::basic::{Compression, Type};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use datafusion::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use datafusion::parquet::file::statistics::Statistics;
 use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use datafusion::parquet::schema::types::ColumnPath;
 
 use super::StoreError;
-use super::hit_pages::{self, EncodedColumn};
+use super::hit_pages::{self, EncodedColumn, Pieces};
 use crate::load::without_panic;
 use crate::schema::column;
-use crate::storage::{Blob, Location, PendingFile, PendingWriter, Put};
+use crate::storage::{Blob, BlockWriter, BytesAtHand, Location, PendingFile, Put};
 
 /// Returns the settings of every table of a run: equal rows give equal bytes.
 ///
@@ -73,7 +72,7 @@ pub(super) fn properties(schema: &SchemaRef) -> Result<WriterPropertiesBuilder, 
 pub struct TableWriter {
     path: PathBuf,
     pending_file: PendingFile,
-    writer: SerializedFileWriter<PendingOutput>,
+    writer: SerializedFileWriter<BlockWriter>,
     encoders: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
     rows_per_group: usize,
@@ -109,7 +108,7 @@ impl TableWriter {
     ) -> Result<Self, StoreError> {
         let properties = properties.set_max_row_group_row_count(Some(rows_per_group)).build();
         let pending_file = PendingFile::create(path).map_err(|source| StoreError::io(path, source))?;
-        let writer = ArrowWriter::try_new(output(&pending_file), Arc::clone(&schema), Some(properties))
+        let writer = ArrowWriter::try_new(pending_file.block_writer(), Arc::clone(&schema), Some(properties))
             .and_then(ArrowWriter::into_serialized_writer);
         let (writer, encoders) = writer.map_err(|error| StoreError::write(path, &pending_file, 0, error))?;
         Ok(Self {
@@ -161,9 +160,19 @@ impl TableWriter {
         let group = group.map_err(|error| StoreError::table(&self.path, error))?;
         self.pending.clear();
         self.pending_rows = 0;
-        let columns = self.encode(&group).map_err(|error| StoreError::table(&self.path, error))?;
+        let columns = self.encode(&group)?;
+        self.append(columns)
+    }
+
+    /// Returns the columns of a row group, in the order of the file.
+    pub(super) fn encode(&self, group: &RecordBatch) -> Result<Vec<Encoded>, StoreError> {
+        self.encoded(group).map_err(|error| StoreError::table(&self.path, error))
+    }
+
+    /// Writes a row group.
+    pub(super) fn append(&mut self, columns: Vec<Encoded>) -> Result<(), StoreError> {
         let buffered = columns.iter().map(Encoded::length).sum();
-        let append = |writer: &mut SerializedFileWriter<PendingOutput>| {
+        let append = |writer: &mut SerializedFileWriter<BlockWriter>| {
             let mut group = writer.next_row_group()?;
             columns.into_iter().try_for_each(|column| column.append(&mut group))?;
             group.close().map(|_| ())
@@ -172,8 +181,20 @@ impl TableWriter {
         appended.map_err(|error| StoreError::write(&self.path, &self.pending_file, buffered, error))
     }
 
-    /// Returns the columns of a row group, in the order of the file.
-    fn encode(&self, group: &RecordBatch) -> Result<Vec<Encoded>, ParquetError> {
+    /// Has the bytes of these columns, which are not written yet, go past the system's cache: so many after the next `skipped`.
+    pub(super) fn past_the_cache(&mut self, skipped: u64, bytes: u64) -> Result<(), StoreError> {
+        let start = self.writer.bytes_written() as u64 + skipped;
+        let asked = self.writer.inner_mut().past_the_cache(start..start + bytes);
+        asked.map_err(|source| StoreError::io(&self.path, source))
+    }
+
+    /// Returns where the columns of the row group that was written last stand in the file.
+    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
+        let columns = self.writer.flushed_row_groups().last().map(RowGroupMetaData::columns);
+        columns.unwrap_or_default().iter().map(|column| column.byte_range().0)
+    }
+
+    fn encoded(&self, group: &RecordBatch) -> Result<Vec<Encoded>, ParquetError> {
         let mut writers = self.encoders.create_column_writers(self.writer.flushed_row_groups().len())?.into_iter();
         let leaves = self.writer.schema_descr().columns();
         let mut columns = Vec::with_capacity(leaves.len());
@@ -201,7 +222,7 @@ impl TableWriter {
     ///
     /// Returns an error when writing fails.
     pub fn finish(self) -> Result<(), StoreError> {
-        self.finish_unnamed()?.publish(Put::Replace)
+        self.finish_unnamed()?.publish(Put::Replace).map(|_| ())
     }
 
     /// Writes what is left and the footer.
@@ -213,8 +234,8 @@ impl TableWriter {
         self.end_group()?;
         let finished = self.writer.finish();
         finished.map_err(|error| StoreError::write(&self.path, &self.pending_file, 0, error))?;
-        // What the writer still holds reaches the file before it is published.
-        drop(self.writer);
+        let finished = self.writer.inner_mut().finish();
+        finished.map_err(|error| StoreError::write(&self.path, &self.pending_file, 0, error))?;
         Ok(UnnamedTable { path: self.path, pending_file: self.pending_file })
     }
 }
@@ -238,36 +259,33 @@ fn of_rare_numbers(rows: &RecordBatch) -> impl Iterator<Item = &str> {
 }
 
 /// A column of a row group, encoded.
-enum Encoded {
+pub(super) enum Encoded {
     Column(ArrowColumnChunk),
     Hits(EncodedColumn),
 }
 
 impl Encoded {
-    fn length(&self) -> u64 {
+    /// Returns the bytes of a column of hits.
+    pub(super) fn hits(&self) -> Option<Pieces> {
+        match self {
+            Self::Column(_) => None,
+            Self::Hits(column) => Some(column.pieces.clone()),
+        }
+    }
+
+    pub(super) fn length(&self) -> u64 {
         match self {
             Self::Column(chunk) => chunk.close().bytes_written,
             Self::Hits(column) => column.closed.bytes_written,
         }
     }
 
-    fn append(self, group: &mut SerializedRowGroupWriter<'_, PendingOutput>) -> Result<(), ParquetError> {
+    fn append(self, group: &mut SerializedRowGroupWriter<'_, BlockWriter>) -> Result<(), ParquetError> {
         match self {
             Self::Column(chunk) => chunk.append_to_row_group(group),
             Self::Hits(EncodedColumn { pieces, closed }) => group.append_column(&pieces, closed),
         }
     }
-}
-
-/// What a table is written to. Parquet's writer hands columns over in pieces of 8 kB, each of which would be a call of the
-/// system.
-type PendingOutput = BufWriter<PendingWriter>;
-
-/// Bytes that are written at once.
-const WRITTEN_AT_ONCE: usize = 1 << 18;
-
-fn output(pending: &PendingFile) -> PendingOutput {
-    BufWriter::with_capacity(WRITTEN_AT_ONCE, pending.writer())
 }
 
 /// A table that is written and does not have its name yet: to be safe on the disk it has to be waited for, and so has an object
@@ -289,12 +307,12 @@ impl UnnamedTable {
         self.pending_file.sync().map_err(|source| StoreError::io(&self.path, source))
     }
 
-    /// Syncs the table and gives it its name; [`Put::Once`] leaves what has the name as it is.
+    /// Syncs the table, gives it its name, and returns whether it has it; [`Put::Once`] leaves what has the name as it is.
     ///
     /// # Errors
     ///
     /// Returns an error when it cannot be synced or named.
-    pub(super) fn publish(self, put: Put) -> Result<(), StoreError> {
+    pub(super) fn publish(self, put: Put) -> Result<bool, StoreError> {
         self.pending_file.publish_as(put).map_err(|source| StoreError::io(&self.path, source))
     }
 }
@@ -355,6 +373,11 @@ impl TableReader {
     #[must_use]
     pub fn first_groups(self, groups: usize) -> Self {
         Self { groups: groups.min(self.groups), ..self }
+    }
+
+    /// Returns the table, of which the bytes at hand need not be read.
+    pub(super) fn with(self, at_hand: Arc<BytesAtHand>) -> Self {
+        Self { blob: self.blob.with(at_hand), ..self }
     }
 
     pub(super) fn blob(&self) -> &Blob {

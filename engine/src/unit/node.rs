@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 
 use super::answerer::Answerer;
 use super::retry::retry_unit;
-use super::work::{Written, do_unit, part_done};
+use super::work::{Scored, do_unit, part_done};
 use super::{UnitContext, UnitContexts, UnitDone, UnitError, WorkUnit};
 
 /// What the input of the node says of each unit.
@@ -253,7 +253,7 @@ struct Partition {
 
 /// How far a unit is.
 enum Progress {
-    Written(Box<Written>),
+    Scored(Box<Scored>),
     Done(UnitDone),
 }
 
@@ -320,7 +320,7 @@ impl Partition {
         let progress = progress?;
         self.published().await?;
         match progress {
-            Progress::Written(unit) => self.publishing = Some(tokio::task::spawn_blocking(move || unit.publish())),
+            Progress::Scored(unit) => self.publishing = Some(tokio::task::spawn_blocking(move || unit.publish())),
             Progress::Done(done) => self.done.push_back(done),
         }
         Ok(())
@@ -371,12 +371,12 @@ async fn work_on(
     let guarded = Arc::clone(context);
     tokio::task::spawn_blocking(move || guarded.run.check_order()).await??;
     Ok(match task {
-        Task::Do => Progress::Written(do_unit(context, answerer, unit).await?.into()),
+        Task::Do => Progress::Scored(do_unit(context, answerer, unit).await?.into()),
         Task::DoMissing => {
             let run = context.run.clone();
             match tokio::task::spawn_blocking(move || part_done(&run, unit)).await?? {
                 Some(done) => Progress::Done(done),
-                None => Progress::Written(do_unit(context, answerer, unit).await?.into()),
+                None => Progress::Scored(do_unit(context, answerer, unit).await?.into()),
             }
         }
         Task::RetryErrors => Progress::Done(retry_unit(context, answerer, unit).await?),

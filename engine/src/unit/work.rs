@@ -13,29 +13,29 @@ use crate::rows::{Answers, part_to_batch, sessions_from_batch};
 use crate::schema::column;
 use crate::score::{ranking_facts, score_chunk};
 use crate::session::Session;
-use crate::store::{RunDirectory, StoreError, UnnamedTable, layout};
+use crate::store::{EncodedPart, RunDirectory, StoreError, layout};
 
-/// A unit whose part is written and has no name yet.
-pub(super) struct Written {
+/// A unit whose part is to be written.
+pub(super) struct Scored {
     done: UnitDone,
     run: RunDirectory,
-    part: UnnamedTable,
+    part: EncodedPart,
 }
 
-impl Written {
-    /// Gives the part its name. Blocks, and hardly computes: the disk, or an object store, is waited for.
+impl Scored {
+    /// Writes the part. Blocks, and hardly computes: the disk, or an object store, is waited for.
     pub(super) fn publish(self) -> Result<UnitDone, UnitError> {
         self.run.publish_part(self.part)?;
         Ok(self.done)
     }
 }
 
-/// Does a unit: reads the chunk, replays it, scores it, writes its part.
+/// Does a unit but for writing its part: reads the chunk, replays it, scores it.
 pub(super) async fn do_unit(
     context: &Arc<UnitContext>,
     answerer: &Answerer,
     unit: WorkUnit,
-) -> Result<Written, UnitError> {
+) -> Result<Scored, UnitError> {
     let reading = Arc::clone(context);
     let read = move || {
         let read = || Ok(Graded::of(read_sessions(&reading, unit.chunk)?, &reading.plan.relevance));
@@ -45,13 +45,13 @@ pub(super) async fn do_unit(
     let answers = answerer.answers(context, unit, &graded.sessions).await?;
     let done = UnitDone { unit, sessions: graded.sessions.len() as u64, failed: answers.failures() as u64 };
     let context = Arc::clone(context);
-    let write = move || {
+    let score = move || {
         let part = layout::part(unit.pipeline, unit.chunk);
         let batch = part_batch(&context, &part, &graded, &answers)?;
-        let (run, part) = (context.run.clone(), context.run.unnamed_part(&part, &batch)?);
-        Ok::<_, UnitError>(Written { done, run, part })
+        let (run, part) = (context.run.clone(), context.run.encode_part(&part, &batch)?);
+        Ok::<_, UnitError>(Scored { done, run, part })
     };
-    tokio::task::spawn_blocking(write).await?
+    tokio::task::spawn_blocking(score).await?
 }
 
 /// Returns what a unit's part says of the unit; `None` where it is not there.

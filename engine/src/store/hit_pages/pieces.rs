@@ -15,6 +15,16 @@ pub(in crate::store) struct Pieces {
 }
 
 impl Pieces {
+    /// Returns the pieces with their places in a file, where they stand from `place` on.
+    pub(in crate::store) fn from(self, place: u64) -> impl Iterator<Item = (u64, Bytes)> {
+        let mut end = place;
+        self.pieces.into_iter().map(move |piece| {
+            let start = end;
+            end += piece.len() as u64;
+            (start, piece)
+        })
+    }
+
     pub(super) fn push(&mut self, piece: Bytes) {
         self.length += piece.len() as u64;
         self.pieces.push(piece);

@@ -8,7 +8,7 @@ use datafusion::arrow::error::ArrowError;
 
 use super::{RunDirectory, SESSIONS_PER_CHUNK};
 use crate::storage::Put;
-use crate::store::{StoreError, TableCopy, TableReader, TableWriter, UnnamedTable, layout};
+use crate::store::{Asking, EncodedPart, StoreError, TableCopy, TableReader, TableWriter, UnnamedTable, layout};
 
 impl RunDirectory {
     /// Writes a table from batches. What has the name is replaced.
@@ -54,28 +54,39 @@ impl RunDirectory {
     ///
     /// Returns an error when the part cannot be written.
     pub fn write_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
-        self.publish_part(self.unnamed_part(name, batch)?)
+        self.publish_part(self.encode_part(name, batch)?)
     }
 
-    /// Writes the part of a work unit, and leaves it without its name until [`Self::publish_part`].
+    /// Encodes the part of a work unit. Nothing is written before [`Self::publish_part`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when a file for it cannot be made, or the rows cannot be encoded.
+    pub fn encode_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<EncodedPart, StoreError> {
+        EncodedPart::of(name.as_ref(), &self.path(&name), batch)
+    }
+
+    /// Writes the part of a work unit. A part that is there stays as it is.
     ///
     /// # Errors
     ///
     /// Returns an error when the part cannot be written.
-    pub fn unnamed_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<UnnamedTable, StoreError> {
-        // A part is one row group, however many sessions a chunk has.
-        let mut writer = TableWriter::create_for(&self.path(name), batch)?;
-        writer.write(batch)?;
-        writer.finish_unnamed()
+    pub fn publish_part(&self, part: EncodedPart) -> Result<(), StoreError> {
+        let name = part.name().to_owned();
+        if !self.hits_at_hand.are_asked(&name) {
+            return self.publish_as(part.write()?, Put::Once).map(|_| ());
+        }
+        let (part, hits) = part.write_and_keep()?;
+        if self.publish_as(part, Put::Once)? {
+            self.hits_at_hand.keep(&name, hits);
+        }
+        Ok(())
     }
 
-    /// Publishes the part of a work unit. A part that is there stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error when the part cannot be published.
-    pub fn publish_part(&self, part: UnnamedTable) -> Result<(), StoreError> {
-        self.publish_as(part, Put::Once)
+    /// Asks for the hits of parts that will soon be written by this process and copied by [`Self::copy_part`].
+    #[must_use]
+    pub fn ask_for_hits(&self) -> Asking {
+        Asking::begin(&self.hits_at_hand)
     }
 
     /// Writes the part of a work unit in place of the one that is there.
@@ -84,7 +95,9 @@ impl RunDirectory {
     ///
     /// Returns an error when the part cannot be written; the old one is then untouched.
     pub fn replace_part(&self, name: impl AsRef<Path>, batch: &RecordBatch) -> Result<(), StoreError> {
-        self.publish(self.unnamed_part(name, batch)?)
+        // What is kept of the old one must not be taken for the new one.
+        let _ = self.hits_at_hand.take(name.as_ref());
+        self.publish(self.encode_part(name, batch)?.write()?)
     }
 
     /// Gives a table its name. What has the name is replaced.
@@ -93,10 +106,10 @@ impl RunDirectory {
     ///
     /// Returns an error when the table cannot be published.
     pub fn publish(&self, table: UnnamedTable) -> Result<(), StoreError> {
-        self.publish_as(table, Put::Replace)
+        self.publish_as(table, Put::Replace).map(|_| ())
     }
 
-    fn publish_as(&self, table: UnnamedTable, put: Put) -> Result<(), StoreError> {
+    fn publish_as(&self, table: UnnamedTable, put: Put) -> Result<bool, StoreError> {
         self.check_lock()?;
         self.or_lost(table.publish(put))
     }
@@ -124,7 +137,9 @@ impl RunDirectory {
     ) -> Result<TableReader, StoreError> {
         // The lease is looked at with every part on the way to the end, where the tables get their names.
         self.check_lock()?;
+        let hits = self.hits_at_hand.take(part.as_ref());
         let part = self.table(part)?;
+        let part = hits.into_iter().fold(part, TableReader::with);
         tables.iter_mut().try_for_each(|table| table.add(place, &part))?;
         Ok(part)
     }
