@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::calls;
 use super::write::PendingWriter;
@@ -18,6 +19,11 @@ use super::write::PendingWriter;
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
 /// What places in the file and in memory are multiples of, for any disk.
 const ALIGNMENT: usize = 4096;
+
+/// Buffers that nobody writes from, so that not every file finds and clears its own.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// Most of them.
+const MOST_SPARE: usize = 4;
 
 /// Writes a file block by block, the last by [`BlockWriter::finish`].
 #[derive(Debug)]
@@ -39,7 +45,8 @@ pub(crate) struct BlockWriter {
 impl BlockWriter {
     /// Starts at the beginning of a file that is empty.
     pub(super) fn new(path: Option<PathBuf>, plain: PendingWriter) -> Self {
-        let buffer = vec![0; BLOCK_BYTES + ALIGNMENT];
+        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let buffer = spare.unwrap_or_else(|| vec![0; BLOCK_BYTES + ALIGNMENT]);
         let start = buffer.as_ptr().align_offset(ALIGNMENT);
         // A pointer need not tell how far it is from a multiple.
         let (path, start) = if start < ALIGNMENT { (path, start) } else { (None, 0) };
@@ -128,6 +135,15 @@ impl BlockWriter {
             Some(_) if bytes < ALIGNMENT => (bytes, None),
             Some(direct) => (bytes - bytes % ALIGNMENT, Some(direct)),
             None => (bytes, None),
+        }
+    }
+}
+
+impl Drop for BlockWriter {
+    fn drop(&mut self) {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MOST_SPARE {
+            spare.push(std::mem::take(&mut self.buffer));
         }
     }
 }

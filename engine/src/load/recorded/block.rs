@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use datafusion::arrow::array::{Array, Float64Array, Int64Array, StringArray, UInt64Array};
+use datafusion::arrow::array::{Array, Float64Array, Int32Array, Int64Array, StringArray, UInt64Array};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::error::ArrowError;
 
@@ -38,8 +38,26 @@ pub(super) enum Ranks {
     /// There are none: the order in the file is the rank.
     OfOrder,
     Read(Int64Array),
+    /// As most tables have them; they need no more room while they rise.
+    Narrow(NarrowRanks),
     /// They stand in a table, none of them is null, and nobody needs them as long as the scores decide.
     Left(LeftRanks),
+}
+
+/// Ranks of 32 bits.
+pub(super) struct NarrowRanks {
+    pub ranks: Int32Array,
+    wide: OnceLock<Int64Array>,
+}
+
+impl NarrowRanks {
+    pub(super) fn new(ranks: Int32Array) -> Self {
+        Self { ranks, wide: OnceLock::new() }
+    }
+
+    fn get(&self) -> &Int64Array {
+        self.wide.get_or_init(|| self.ranks.unary(i64::from))
+    }
 }
 
 /// The ranks of consecutive rows of a table.
@@ -68,9 +86,17 @@ impl Ranks {
     /// Returns the ranks, one per hit, reading them where that was left; `None` where the order in the file is the rank.
     pub(super) fn get(&self) -> Result<Option<&Int64Array>, LoadError> {
         match self {
-            Self::OfOrder => Ok(None),
-            Self::Read(ranks) => Ok(Some(ranks)),
             Self::Left(left) => left.get().map(Some),
+            ranks => Ok(ranks.read()),
+        }
+    }
+
+    /// Returns the ranks, one per hit, where they are read already.
+    pub(super) fn read(&self) -> Option<&Int64Array> {
+        match self {
+            Self::OfOrder | Self::Left(_) => None,
+            Self::Read(ranks) => Some(ranks),
+            Self::Narrow(narrow) => Some(narrow.get()),
         }
     }
 
@@ -78,6 +104,7 @@ impl Ranks {
         match self {
             Self::OfOrder => Self::OfOrder,
             Self::Read(ranks) => Self::Read(ranks.slice(start, length)),
+            Self::Narrow(narrow) => Self::Narrow(NarrowRanks::new(narrow.ranks.slice(start, length))),
             Self::Left(left) => match left.read.get() {
                 Some(ranks) => Self::Read(ranks.slice(start, length)),
                 None => Self::Left(LeftRanks::new(Arc::clone(&left.table), left.first_row + start as u64, length)),

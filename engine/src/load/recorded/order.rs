@@ -129,6 +129,7 @@ fn is_whole(block: &Block) -> bool {
     let scores = block.scores.as_ref().is_none_or(|scores| whole(scores));
     let ranks = match &block.ranks {
         Ranks::Read(ranks) => whole(ranks),
+        Ranks::Narrow(narrow) => whole(&narrow.ranks),
         Ranks::OfOrder | Ranks::Left(_) => true,
     };
     scores && ranks && whole(&block.items)
@@ -136,8 +137,14 @@ fn is_whole(block: &Block) -> bool {
 
 /// Returns whether hits have ranks alone, each above the one before, so that nothing else decides.
 fn ranks_rise(block: &Block, hits: Range<usize>) -> bool {
-    let (None, Ranks::Read(ranks)) = (&block.scores, &block.ranks) else { return false };
-    let Some(ranks) = ranks.values().get(hits) else { return false };
+    match (&block.scores, &block.ranks) {
+        (None, Ranks::Read(ranks)) => ranks.values().get(hits).is_some_and(rise),
+        (None, Ranks::Narrow(narrow)) => narrow.ranks.values().get(hits).is_some_and(rise),
+        _ => false,
+    }
+}
+
+fn rise<T: PartialOrd>(ranks: &[T]) -> bool {
     ranks.windows(2).all(|pair| matches!(pair, [left, right] if left < right))
 }
 

@@ -31,7 +31,7 @@ use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use tempfile::TempPath;
 
-use super::block::{Block, Ranks, Rows};
+use super::block::{Block, Rows};
 use super::columns::{Columns, ORIGINAL_ROW, RANK, Shape};
 use super::second_ranking;
 use super::source::{Blocks, Source};
@@ -230,8 +230,8 @@ fn flat_batch(block: Block) -> Result<RecordBatch, ArrowError> {
         (ORIGINAL_ROW, Arc::new(rows), false),
     ];
     columns.extend(block.scores.map(|scores| (column::SCORE, Arc::new(scores) as ArrayRef, true)));
-    if let Ranks::Read(ranks) = block.ranks {
-        columns.push((RANK, Arc::new(ranks), true));
+    if let Some(ranks) = block.ranks.read() {
+        columns.push((RANK, Arc::new(ranks.clone()), true));
     }
     RecordBatch::try_from_iter_with_nullable(columns)
 }

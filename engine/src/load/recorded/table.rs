@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
 use datafusion::arrow::compute::{concat, filter, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt64Type};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -16,7 +16,7 @@ use datafusion::parquet::arrow::arrow_reader::{
 };
 use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::block::{Block, Failures, LeftRanks, Ranks, Rows};
+use super::block::{Block, Failures, LeftRanks, NarrowRanks, Ranks, Rows};
 use super::columns::{self, Columns, ORIGINAL_ROW, RANK, Shape};
 use super::group::GroupRows;
 use super::index::{self, Index};
@@ -287,8 +287,11 @@ impl Table {
         let sessions = columnar::column(path, batch, &self.columns.session)?;
         let items = columns::required_text(path, batch, item)?;
         let scores = columns::optional_numbers(path, score, |name| batch.column_by_name(name))?;
-        let ranks = |array| columns::whole_numbers(path, rank, array);
-        let ranks = batch.column_by_name(rank).map(ranks).transpose()?.map_or(Ranks::OfOrder, Ranks::Read);
+        let ranks = |array: &ArrayRef| match array.as_primitive_opt::<Int32Type>() {
+            Some(narrow) => Ok(Ranks::Narrow(NarrowRanks::new(narrow.clone()))),
+            None => columns::whole_numbers(path, rank, array).map(Ranks::Read),
+        };
+        let ranks = batch.column_by_name(rank).map(ranks).transpose()?.unwrap_or(Ranks::OfOrder);
         let Runs { ids, bounds } = Runs::of(path, &self.columns.session, sessions, |hit| match &rows {
             Rows::OfHits(rows) => rows.value(hit),
             Rows::From(first) => first + hit as u64,
