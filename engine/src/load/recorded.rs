@@ -16,7 +16,6 @@ mod hit_lists;
 #[cfg(any(test, feature = "oracles"))]
 pub(in crate::load) mod in_memory;
 mod index;
-mod item_pages;
 mod lines;
 mod number;
 mod order;
@@ -26,6 +25,7 @@ mod sorted_copy;
 mod source;
 mod table;
 mod text;
+mod text_pages;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Groups consecutive rows of the same session. A dictionary is compared by its keys.
+    /// Groups consecutive rows of the same session. A dictionary is compared by its keys; runs are taken as they are.
     ///
     /// # Errors
     ///
@@ -32,6 +32,13 @@ impl Runs {
             let index = (0..nulls.len()).find(|index| nulls.is_null(*index)).unwrap_or_default();
             let reason = format!("`{name}` is null");
             return Err(LoadError::Row { path: path.to_owned(), row: row(index), reason });
+        }
+        if let Some(runs) = sessions.as_run_opt::<Int32Type>()
+            && let Some(ids) = runs.values().as_string_opt::<i32>()
+        {
+            let ends = runs.run_ends().sliced_values().filter_map(|end| usize::try_from(end).ok());
+            let starts = std::iter::once(0).chain(ends).take_while(|start| *start < runs.len()).collect();
+            return Ok(Self::new(starts, runs.len(), |row| ids.value(runs.get_physical_index(row))));
         }
         let by_key = match sessions.data_type() {
             DataType::Dictionary(key, value) if **key == DataType::Int32 && **value == DataType::Utf8 => {

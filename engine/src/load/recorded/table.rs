@@ -18,10 +18,10 @@ use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::block::{Block, Failures, LeftRanks, NarrowRanks, Ranks, Rows};
 use super::columns::{self, Columns, ORIGINAL_ROW, RANK, Shape};
-use super::group::GroupRows;
+use super::group::{self, GroupRows};
 use super::index::{self, Index};
-use super::item_pages::{ItemColumn, ItemPages};
 use super::runs::Runs;
+use super::text_pages::{TextColumn, TextPages};
 use crate::load::native::{TableFormat, guarded};
 use crate::load::{LoadError, columnar};
 use crate::schema::column;
@@ -49,10 +49,10 @@ pub(super) struct Table {
     run_rows: usize,
     /// Whether scores alone did not decide somewhere.
     reads_ranks: AtomicBool,
-    /// The items, where they can be read from their pages.
-    items: Option<ItemColumn>,
-    /// Whether there was a page of items that only the general reader knows.
-    leaves_item_pages: AtomicBool,
+    /// Items and sessions, where they can be read from their pages.
+    texts: Vec<TextColumn>,
+    /// Whether there was a page of these that only the general reader knows.
+    leaves_text_pages: AtomicBool,
 }
 
 impl Table {
@@ -80,8 +80,8 @@ impl Table {
             group_rows.push(rows);
         }
         let (block_rows, run_rows) = block_rows(metadata.metadata(), &columns, rows);
-        let items = ItemColumn::of(metadata.schema(), metadata.metadata(), &columns);
-        let (path, reads_ranks, leaves_item_pages) = (path.to_owned(), AtomicBool::new(false), AtomicBool::new(false));
+        let texts = TextColumn::of(metadata.schema(), metadata.metadata(), &columns);
+        let (path, reads_ranks, leaves_text_pages) = (path.to_owned(), AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self {
             path,
             blob,
@@ -91,8 +91,8 @@ impl Table {
             block_rows,
             run_rows,
             reads_ranks,
-            items,
-            leaves_item_pages,
+            texts,
+            leaves_text_pages,
         })
     }
 
@@ -114,6 +114,9 @@ impl Table {
     }
 
     fn scan_group(&self, group: usize) -> Result<Index, LoadError> {
+        if let Some(index) = self.scan_pages(group)? {
+            return Ok(index);
+        }
         let wanted = self.columns.for_scanning(self.metadata.schema());
         let mut reader = self.group_reader(group, 0, &wanted, BLOCK_HITS)?;
         let first_row = self.group_rows.get(group).copied().unwrap_or_default();
@@ -150,6 +153,35 @@ impl Table {
         Ok(index)
     }
 
+    /// Passes over the session ids of a row group by their pages; `None` where the general reader must do it.
+    fn scan_pages(&self, group: usize) -> Result<Option<Index>, LoadError> {
+        let wanted = self.columns.for_scanning(self.metadata.schema());
+        let mut texts = self.text_pages(group, 0, &wanted)?;
+        let Some(mut pages) = texts.pop().filter(|_| wanted.len() == 1) else { return Ok(None) };
+        let mut index = Index::new();
+        let mut left = self.rows_of(group);
+        while left > 0 {
+            let here = usize::try_from(left).unwrap_or(usize::MAX).min(BLOCK_HITS);
+            let Some(sessions) = group::known(self, || pages.read(here))? else {
+                self.leave_text_pages();
+                return Ok(None);
+            };
+            let runs = Runs::of(&self.path, &self.columns.session, &sessions, |_| 0)?;
+            for (id, bounds) in runs.ids.iter().flatten().zip(&runs.bounds) {
+                let row = index.rows + bounds.start as u64;
+                index.note(id, row, row, self.block_rows as u64);
+            }
+            (index.rows, left) = (index.rows + here as u64, left - here as u64);
+        }
+        index.length = index.rows;
+        let ended = group::known(self, || pages.end())?;
+        Ok(ended.map(|()| index))
+    }
+
+    fn rows_of(&self, group: usize) -> u64 {
+        self.group_rows.get(group + 1).zip(self.group_rows.get(group)).map_or(0, |(end, start)| end - start)
+    }
+
     /// Returns a reader of some rows of a row group, from its row `skipped` on.
     fn group_reader(
         &self,
@@ -158,7 +190,7 @@ impl Table {
         wanted: &[usize],
         batch_rows: usize,
     ) -> Result<ParquetRecordBatchReader, LoadError> {
-        let rows = self.group_rows.get(group + 1).zip(self.group_rows.get(group)).map_or(0, |(end, start)| end - start);
+        let rows = self.rows_of(group);
         decoded(&self.path, || {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.blob.clone(), self.metadata.clone());
             let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
@@ -200,11 +232,13 @@ impl Table {
         Ok(())
     }
 
-    /// Returns the reader of a row group's items from their pages; `None` where the general reader must read them.
-    pub(super) fn item_pages(&self, group: usize, skipped: u64) -> Result<Option<(&ItemColumn, ItemPages)>, LoadError> {
-        let Some(column) = self.items.as_ref().filter(|_| self.knows_item_pages()) else { return Ok(None) };
-        let pages = decoded(&self.path, || Ok(column.pages(&self.blob, self.metadata.metadata(), group, skipped)?))?;
-        Ok(pages.map(|pages| (column, pages)))
+    /// Returns readers of those of the wanted columns of a row group that can be read from their pages; the others are left to
+    /// the general reader.
+    pub(super) fn text_pages(&self, group: usize, skipped: u64, wanted: &[usize]) -> Result<Vec<TextPages>, LoadError> {
+        let metadata = self.metadata.metadata();
+        let known = self.texts.iter().filter(|column| self.knows_text_pages() && wanted.contains(&column.place));
+        let pages = known.map(|column| decoded(&self.path, || Ok(column.pages(&self.blob, metadata, group, skipped)?)));
+        pages.filter_map(Result::transpose).collect()
     }
 
     /// Returns the table in blocks of so many rows.
@@ -213,14 +247,14 @@ impl Table {
         Self { block_rows, run_rows: block_rows, ..self }
     }
 
-    /// Returns whether no page of items was met yet that only the general reader knows.
-    pub(super) fn knows_item_pages(&self) -> bool {
-        !self.leaves_item_pages.load(Ordering::Relaxed)
+    /// Returns whether no page of theirs was met yet that only the general reader knows.
+    pub(super) fn knows_text_pages(&self) -> bool {
+        !self.leaves_text_pages.load(Ordering::Relaxed)
     }
 
-    /// Has the general reader read all items that are not read yet.
-    pub(super) fn leave_item_pages(&self) {
-        self.leaves_item_pages.store(true, Ordering::Relaxed);
+    /// Has the general reader read all columns from here on.
+    pub(super) fn leave_text_pages(&self) {
+        self.leaves_text_pages.store(true, Ordering::Relaxed);
     }
 
     /// Groups a batch's rows by retriever; a null is the empty id.

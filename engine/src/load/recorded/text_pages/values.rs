@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::StringArray;
+use datafusion::arrow::array::{RunArray, StringArray};
 use datafusion::arrow::buffer::{Buffer, OffsetBuffer};
+use datafusion::arrow::datatypes::Int32Type;
 use datafusion::parquet::basic::Encoding;
 
 use super::Unknown;
@@ -136,6 +137,42 @@ impl Ids {
     }
 }
 
+/// Ids in runs of equal ones. Neighbours may be equal, too.
+pub(super) struct IdRuns {
+    ids: Ids,
+    /// Where each run ends.
+    ends: Vec<i32>,
+}
+
+impl Default for IdRuns {
+    fn default() -> Self {
+        Self { ids: Ids::with_capacity(0, 0), ends: Vec::new() }
+    }
+}
+
+impl IdRuns {
+    /// Begins the run of the id that was added last.
+    fn begin(&mut self) {
+        self.ends.push(self.ends.last().copied().unwrap_or(0));
+    }
+
+    /// Makes the last run longer.
+    fn go_on(&mut self, rows: usize) -> Result<(), Unknown> {
+        let end = self.ends.last_mut().ok_or(Unknown)?;
+        *end = i32::try_from(rows).ok().and_then(|rows| end.checked_add(rows)).ok_or(Unknown)?;
+        Ok(())
+    }
+
+    /// Returns the runs.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where an id is not text.
+    pub(super) fn finish(self) -> Result<RunArray<Int32Type>, Unknown> {
+        RunArray::try_new(&self.ends.into(), &self.ids.finish()?).map_err(|_| Unknown)
+    }
+}
+
 /// Adds the next id, which has its length before it, and returns what follows it.
 #[inline]
 fn push_plain<'a>(bytes: &mut Vec<u8>, data: &'a [u8]) -> Result<&'a [u8], Unknown> {
@@ -235,6 +272,47 @@ impl Values {
                     places.read(some)?;
                     into.add_from(dictionary, some)?;
                     missing -= some.len();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the next ids as runs.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error where there are not as many.
+    pub(super) fn read_runs(&mut self, ids: usize, into: &mut IdRuns) -> Result<(), Unknown> {
+        self.take(ids)?;
+        match self {
+            Self::Plain { data, .. } => {
+                let (mut rest, mut last) = (data.as_ref(), None);
+                for _ in 0..ids {
+                    let (length, after) = rest.split_first_chunk().ok_or(Unknown)?;
+                    let length = u32::from_le_bytes(*length) as usize;
+                    let (id, after) = after.split_at_checked(length).ok_or(Unknown)?;
+                    if last != Some(id) {
+                        into.ids.add_plain(rest, 1, length)?;
+                        into.begin();
+                    }
+                    into.go_on(1)?;
+                    (rest, last) = (after, Some(id));
+                }
+                let taken = data.len() - rest.len();
+                *data = data.slice(taken..);
+            }
+            Self::Places { places, dictionary, .. } => {
+                let (mut missing, mut last) = (ids, None);
+                while missing > 0 {
+                    let (place, rows) = places.equal(missing)?;
+                    places.pass(rows);
+                    if last != Some(place) {
+                        into.ids.add_from(dictionary, &[place])?;
+                        into.begin();
+                    }
+                    into.go_on(rows)?;
+                    (missing, last) = (missing - rows, Some(place));
                 }
             }
         }

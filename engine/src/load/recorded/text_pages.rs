@@ -1,15 +1,16 @@
-//! The items of recorded rankings, read from Parquet pages without a look at every level.
+//! The items of recorded rankings, and the sessions of their rows, read from Parquet pages without a look at every level.
 //!
 //! Items are nine tenths of what is read. The general reader makes two levels for each of them, then offsets and validity of the
 //! levels, and copies every id by a call of its own; here levels are taken by their runs, from which follows where lists begin, and
-//! short ids are copied by an instruction or two. Pages come from the library's page reader, decompressed.
+//! short ids are copied by an instruction or two. Where each hit has a row, the same session stands in one after the other: pages say
+//! so by runs of one place in their dictionary, and it is read as such runs. Pages come from the library's page reader, decompressed.
 //!
 //! For: a column of lists of text, or of text with one row per hit, in pages of either version, `PLAIN` or from a dictionary, and
-//! rows from any on. [`ItemPages::read`] says [`Stop::Unknown`] as soon as anything else turns up in a page, or something that
+//! rows from any on. [`TextPages::read`] says [`Stop::Unknown`] as soon as anything else turns up in a page, or something that
 //! looks wrong: whoever asked then has the general reader read the same rows, which knows better, or says what is wrong. So there
 //! is no message here, and never an answer that the general reader would not give.
 //!
-//! Not for: null items, lists of structs, other encodings; those are left to the general reader.
+//! Not for: nulls, lists of structs, other encodings; those are left to the general reader.
 
 mod hybrid;
 mod lists;
@@ -32,7 +33,7 @@ use datafusion::parquet::file::serialized_reader::SerializedPageReader;
 
 use self::hybrid::Hybrid;
 use self::lists::{Definition, Lists};
-use self::values::{Dictionary, Ids, Values};
+use self::values::{Dictionary, IdRuns, Ids, Values};
 use super::columns::{Columns, Shape};
 use crate::load::columnar;
 use crate::storage::Blob;
@@ -67,32 +68,44 @@ impl From<ParquetError> for Stop {
 
 /// The column of a table that can be read here.
 #[derive(Debug, Clone)]
-pub(super) struct ItemColumn {
+pub(super) struct TextColumn {
     /// Its place among the columns of the table.
     pub(super) place: usize,
-    pub(super) name: String,
+    name: String,
     leaf: usize,
     nested: bool,
     /// The highest definition level.
     element: u32,
     filled: u32,
+    /// Whether it is read as runs of equal ids.
+    repeats: bool,
 }
 
-impl ItemColumn {
-    /// Returns the column of items; `None` where only the general reader knows its type.
-    pub(super) fn of(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Option<Self> {
-        let (name, nested) = match &columns.shape {
+impl TextColumn {
+    /// Returns the columns that can be read here; those that are missing only the general reader knows.
+    pub(super) fn of(schema: &Schema, metadata: &ParquetMetaData, columns: &Columns) -> Vec<Self> {
+        let (items, nested) = match &columns.shape {
             Shape::Flat { item, .. } => (item, false),
             Shape::Nested { hits, .. } => (hits, true),
         };
+        if *items == columns.session {
+            return Vec::new();
+        }
+        // Which rows are of another retriever is asked row by row.
+        let repeats = !nested && columns.retriever.is_none() && !columns.has_original_row;
+        let items = Self::named(items, nested, schema, metadata);
+        let sessions = Self::named(&columns.session, false, schema, metadata).filter(|_| repeats);
+        items.into_iter().chain(sessions.map(|sessions| Self { repeats, ..sessions })).collect()
+    }
+
+    fn named(name: &str, nested: bool, schema: &Schema, metadata: &ParquetMetaData) -> Option<Self> {
         let place = schema.index_of(name).ok()?;
-        let found = schema.field(place).data_type();
-        let text = match found {
+        let text = match schema.field(place).data_type() {
             DataType::List(element) | DataType::LargeList(element) if nested => element.data_type(),
             found if !nested => found,
             _ => return None,
         };
-        if !columnar::is_text(text) || matches!(text, DataType::Dictionary(..)) || *name == columns.session {
+        if !columnar::is_text(text) {
             return None;
         }
         let descriptions = metadata.file_metadata().schema_descr();
@@ -108,7 +121,7 @@ impl ItemColumn {
         let element = u32::try_from(description.max_def_level()).ok()?;
         let filled = element - u32::from(description.self_type().is_optional()).min(element);
         let known = if nested { (1..=2).contains(&filled) } else { filled == 0 };
-        known.then(|| Self { place, name: name.clone(), leaf, nested, element, filled })
+        known.then(|| Self { place, name: name.to_owned(), leaf, nested, element, filled, repeats: false })
     }
 
     /// Returns the reader of a row group's items, from its row `skipped` on; `None` where only the general reader knows all of its
@@ -119,14 +132,14 @@ impl ItemColumn {
         metadata: &ParquetMetaData,
         group: usize,
         skipped: u64,
-    ) -> Result<Option<ItemPages>, ParquetError> {
+    ) -> Result<Option<TextPages>, ParquetError> {
         let Some(group) = metadata.row_groups().get(group) else { return Ok(None) };
         let Some(chunk) = group.columns().get(self.leaf).filter(|chunk| is_known(chunk)) else { return Ok(None) };
         let rows = usize::try_from(group.num_rows())?;
         let pages = SerializedPageReader::new(Arc::new(blob.clone()), chunk, rows, None)?;
         let (column, skipped) = (self.clone(), usize::try_from(skipped)?);
         let expected = Expected::of(chunk, rows);
-        Ok(Some(ItemPages { pages, column, skipped, dictionary: None, page: None, begins: Vec::new(), expected }))
+        Ok(Some(TextPages { pages, column, skipped, dictionary: None, page: None, begins: Vec::new(), expected }))
     }
 }
 
@@ -139,9 +152,9 @@ fn is_known(chunk: &ColumnChunkMetaData) -> bool {
 }
 
 /// The items of a row group. Holds a page and a dictionary in memory.
-pub(super) struct ItemPages {
+pub(super) struct TextPages {
     pages: SerializedPageReader<Blob>,
-    column: ItemColumn,
+    column: TextColumn,
     /// Rows before the first that is read.
     skipped: usize,
     dictionary: Option<Arc<Dictionary>>,
@@ -195,20 +208,27 @@ struct OpenPage {
     ends_list: bool,
 }
 
-/// What is made of the items that are passed.
+/// What is made of the ids that are passed.
 enum Passed<'a> {
     Read(&'a mut Ids),
+    Runs(&'a mut IdRuns),
     Skipped,
 }
 
-impl ItemPages {
-    /// Returns the items of the next rows, at least one: an array of text, or of lists of text.
+impl TextPages {
+    /// Returns the ids of the next rows, at least one: an array of text, of lists of text, or, where ids repeat, of runs of text,
+    /// neighbours of which may be equal.
     ///
     /// # Errors
     ///
     /// Returns an error where that many cannot be read here; nothing can be read any more then.
     pub(super) fn read(&mut self, rows: usize) -> Result<ArrayRef, Stop> {
         self.skip()?;
+        if self.column.repeats {
+            let mut runs = IdRuns::default();
+            self.pass(rows, &mut Lists::default(), Passed::Runs(&mut runs))?;
+            return Ok(Arc::new(runs.finish()?));
+        }
         let mut ids = self.expected.room(rows);
         let mut lists = Lists::default();
         self.pass(rows, &mut lists, Passed::Read(&mut ids))?;
@@ -223,6 +243,16 @@ impl ItemPages {
         let element = Arc::new(Field::new("item", DataType::Utf8, true));
         let lists = ListArray::try_new(element, OffsetBuffer::new(offsets.into()), ids, nulls);
         lists.map(|lists| Arc::new(lists) as ArrayRef).map_err(|_| Stop::Unknown)
+    }
+
+    /// Returns the column's place among those of the table.
+    pub(super) fn place(&self) -> usize {
+        self.column.place
+    }
+
+    /// Returns the column's name.
+    pub(super) fn name(&self) -> &str {
+        &self.column.name
     }
 
     /// Finds that there are no more rows.
@@ -289,7 +319,7 @@ impl ItemPages {
         };
         let before = match passed {
             Passed::Read(ids) => ids.size().0,
-            Passed::Skipped => 0,
+            Passed::Runs(_) | Passed::Skipped => 0,
         };
         let meaning = Definition { element: self.column.element, filled: self.column.filled };
         let items = match &mut page.definitions {
@@ -298,6 +328,7 @@ impl ItemPages {
         };
         match passed {
             Passed::Read(ids) => page.values.read(items, ids)?,
+            Passed::Runs(runs) => page.values.read_runs(items, runs)?,
             Passed::Skipped => {
                 page.values.skip(items)?;
                 lists.clear();

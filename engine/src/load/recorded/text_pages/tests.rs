@@ -1,4 +1,4 @@
-//! Items from their pages against the general reader: sound files give the same, damaged ones the same or an error.
+//! Items and sessions from their pages against the general reader: sound files give the same, damaged ones the same or an error.
 
 mod other_writers;
 mod pages;
@@ -75,13 +75,16 @@ fn begins(path: &Path, block_rows: Option<usize>, from: u64) -> Vec<u64> {
     }
 }
 
-/// Reads a file by both readers, and returns what was read from pages and by the general reader, and whether the pages were known.
+/// Reads a file by both readers, and returns what was read from pages and by the general reader, and whether the pages of items
+/// were known.
 fn by_both(path: &Path, block_rows: Option<usize>, from: u64) -> Result<(Read, Read, bool), LoadError> {
     let of_pages = table(path, block_rows)?;
     let general = table(path, block_rows)?;
-    general.leave_item_pages();
+    general.leave_text_pages();
     let from_pages = read(&of_pages, from);
-    let known = of_pages.item_pages(0, 0).is_ok_and(|pages| pages.is_some());
+    let columns: Vec<usize> = (0..4).collect();
+    let known =
+        of_pages.text_pages(0, 0, &columns).is_ok_and(|pages| pages.iter().any(|pages| pages.name() != "session_id"));
     Ok((from_pages, read(&general, from), known))
 }
 
@@ -94,6 +97,16 @@ fn agree(bytes: &[u8], block_rows: usize, from: u64) -> bool {
     let ((from_pages, fault), (general, general_fault), known) = by_both(&path, Some(block_rows), from).unwrap();
     assert!(fault.is_none() && general_fault.is_none(), "{fault:?} {general_fault:?}");
     assert_eq!(from_pages, general);
+    let scanned = [false, true].map(|leaves_pages| {
+        let table = table(&path, Some(block_rows)).unwrap();
+        if leaves_pages {
+            table.leave_text_pages();
+        }
+        let index = table.scan().unwrap();
+        (format!("{index:?}"), table.knows_text_pages())
+    });
+    assert_eq!(scanned[0].0, scanned[1].0);
+    assert!(scanned[0].1, "sessions are known in every test");
     known
 }
 
@@ -195,7 +208,9 @@ fn file(lists: &Lists, layout: &Layout) -> Vec<u8> {
     };
     let items: StringArray = lists.iter().flatten().flatten().cloned().collect();
     let items = cast(&items, &text).unwrap();
-    let ids = |rows: usize| Arc::new((0..rows).map(|row| Some(format!("s{:05}", row / 3))).collect::<StringArray>());
+    let rows_each = if layout.nested { 3 } else { 1 + layout.page_bytes % 120 };
+    let ids =
+        |rows: usize| Arc::new((0..rows).map(|row| Some(format!("s{:05}", row / rows_each))).collect::<StringArray>());
     let (schema, columns): (_, Vec<ArrayRef>) = if layout.nested {
         let element = Arc::new(Field::new("element", text, layout.item_nullable));
         let lengths = lists.iter().map(|list| list.as_ref().map_or(0, Vec::len));
